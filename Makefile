@@ -1,0 +1,46 @@
+# Two commands do everything: `make demo` and `make test`. Each builds .venv from requirements.lock when it has to.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3.11)
+CORPUS ?= libreoffice-help
+BIN := .venv/bin
+READY := .venv/.ready
+# Two threads on a shared core are slower than one: parallelism comes from running trainings side by side.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: help demo test lint bench lock clean
+
+help: ## show this list
+	@grep -hE '^[a-zA-Z%_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
+	  { echo "nmt-prune needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## real text, dense and pruned Transformers, table and plot (CORPUS=numbers for the five-minute one)
+	$(BIN)/nmt-prune run nmt_prune/recipes/demo-$(CORPUS).yaml
+
+test: $(READY) ## lint, types and all tests, the slow ones too
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(READY) ## format and check
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
+
+bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
+	$(BIN)/python -m tests.benchmarks
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0
+	.venv-lock/bin/python -m pip install --quiet hatchling editables && .venv-lock/bin/python -m pip install --quiet --no-build-isolation -e '.[dev]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v -e '^nvidia-' -e '^triton' > requirements.lock.tmp
+	mv requirements.lock.tmp requirements.lock && rm -rf .venv-lock
+
+clean: ## remove runs, data and the environment
+	rm -rf .venv data data-bin runs

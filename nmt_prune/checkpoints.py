@@ -1,0 +1,151 @@
+"""fairseq checkpoints as files: safe loading, the masks in them, atomic saving."""
+
+import argparse
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt_prune.errors import PruneError
+from nmt_prune.files import atomic_path
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import Prunable, prunable_matrices
+
+MASK_MODULE = "mask_version_1"
+"""Attribute of a masked model that holds its masks, and so the first part of their state-dict keys."""
+
+
+def allow_checkpoint_types() -> None:
+    """Lets ``torch.load`` read what a fairseq checkpoint consists of, and nothing more, with ``weights_only``.
+
+    From torch 2.6 on torch.load refuses every type that is not listed, and fairseq loads its checkpoints without
+    saying otherwise, so generation and resuming fail. The types here only hold data.
+    """
+    from omegaconf import base, dictconfig, listconfig, nodes
+
+    dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u8", "?")}
+    reconstruct = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    torch.serialization.add_safe_globals(
+        [
+            argparse.Namespace,
+            reconstruct,
+            scalar,
+            # Old NumPy wrote another module name for the same functions.
+            (reconstruct, "numpy.core.multiarray._reconstruct"),
+            (scalar, "numpy.core.multiarray.scalar"),
+            np.ndarray,
+            np.dtype,
+            *dtypes,
+            # Before 2021 fairseq pickled its configuration as OmegaConf objects.
+            dictconfig.DictConfig,
+            listconfig.ListConfig,
+            nodes.AnyNode,
+            base.ContainerMetadata,
+            base.Metadata,
+            Any,
+            dict,
+            list,
+            int,
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fairseq checkpoint that has been read.
+
+    Attributes:
+        path: where it came from.
+        state: what fairseq stored.
+    """
+
+    path: Path
+    state: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Checkpoint":
+        """Reads a checkpoint to the CPU without running any code from it.
+
+        Raises:
+            PruneError: the file is missing, truncated or not a fairseq checkpoint.
+        """
+        path = Path(path)
+        allow_checkpoint_types()
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise PruneError(f"checkpoint {path} does not exist") from None
+        except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise PruneError(
+                f"{path} cannot be read as a checkpoint ({reason}); it is truncated or of another kind: save it again"
+            ) from None
+        model = state.get("model") if isinstance(state, dict) else None
+        if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):
+            raise PruneError(f"{path} is not a fairseq checkpoint: it has no state dict under 'model'")
+        return cls(path, state)
+
+    @property
+    def model(self) -> dict[str, Tensor]:
+        """The state dict without masks."""
+        return {key: value for key, value in self.state["model"].items() if not key.startswith(f"{MASK_MODULE}.")}
+
+    @cached_property
+    def matrices(self) -> dict[Prunable, Tensor]:
+        """The prunable matrices."""
+        try:
+            return prunable_matrices(self.model)
+        except PruneError as error:
+            raise PruneError(f"{self.path}: {error}") from None
+
+    @cached_property
+    def has_masks(self) -> bool:
+        """Whether the checkpoint was written by a masked model that had been pruned."""
+        return any(key.startswith(f"{MASK_MODULE}.") for key in self.state["model"])
+
+    @cached_property
+    def masks(self) -> MaskSet:
+        """The masks stored in the checkpoint; all ones where there is none."""
+        stored = self.state["model"]
+        return MaskSet(
+            {
+                prunable: stored[key].bool()
+                if (key := f"{MASK_MODULE}.{prunable.name}") in stored
+                else torch.ones(prunable.shape, dtype=torch.bool)
+                for prunable in self.matrices
+            }
+        )
+
+    @property
+    def num_updates(self) -> int:
+        """Number of updates of the training that wrote the checkpoint."""
+        history = self.state.get("optimizer_history") or [{}]
+        return int(history[-1].get("num_updates", 0))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(state: Mapping[str, Any], path: Path | str) -> None:
+    """Writes a checkpoint beside ``path`` and renames it into place.
+
+    Raises:
+        PruneError: it cannot be written, e.g. because the disk is full; an existing file is untouched.
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        try:
+            torch.save(dict(state), temporary)
+        except RuntimeError as error:  # what torch's zip writer makes of a failed write
+            raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None

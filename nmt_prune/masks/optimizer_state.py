@@ -1,0 +1,66 @@
+"""Everything of an optimizer that mirrors a parameter: fp32 master copies and moments.
+
+After a mask change these have to be zeroed too, or momentum and the master copy bring pruned weights back to life
+(with Adam all of them within five steps). Works on fairseq's wrappers by their shape, without importing fairseq.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def masters(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    """The fp32 master copy of each parameter: a view into it for ``--fp16``, the parameter itself where there is none.
+
+    Args:
+        optimizer: a fairseq optimizer or wrapper (FP16Optimizer, MemoryEfficientFP16Optimizer, AMPOptimizer).
+        parameters: parameters that the optimizer trains, possibly a subset.
+    """
+    owned = getattr(optimizer, "fp16_params", None)
+    if owned is None:
+        return [parameter.data for parameter in parameters]
+    views = {id(parameter): view for parameter, view in _views(owned, optimizer.fp32_params)}
+    return [views[id(parameter)] for parameter in parameters]
+
+
+def moments(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[list[Tensor]]:
+    """For each parameter the optimizer state of the same size, e.g. Adam's ``exp_avg`` and ``exp_avg_sq``.
+
+    State of another size (step counters, Adafactor's row and column averages) describes no single weight and is left.
+    """
+    state = optimizer.optimizer.state
+    owned = getattr(optimizer, "fp16_params", None)
+    if owned is None:
+        return [_same_size(state.get(parameter, {}), parameter) for parameter in parameters]
+    masters_of = optimizer.fp32_params
+    found: dict[int, list[Tensor]] = {id(parameter): [] for parameter in owned}
+    if isinstance(masters_of, dict):
+        for flat in masters_of.values():
+            for moment in _same_size(state.get(flat, {}), flat):
+                for parameter, view in _flat_views(owned, moment):
+                    found[id(parameter)].append(view)
+    else:
+        for parameter, master in zip(owned, masters_of, strict=True):
+            found[id(parameter)] = _same_size(state.get(master, {}), master)
+    return [found[id(parameter)] for parameter in parameters]
+
+
+def _same_size(state: dict[str, Any], tensor: Tensor) -> list[Tensor]:
+    return [value for value in state.values() if isinstance(value, Tensor) and value.shape == tensor.shape]
+
+
+def _views(owned: Sequence[nn.Parameter], copies: Any) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    if isinstance(copies, dict):  # one flat tensor per device
+        for flat in copies.values():
+            yield from _flat_views(owned, flat.data)
+    else:
+        for parameter, copy in zip(owned, copies, strict=True):
+            yield parameter, copy.data
+
+
+def _flat_views(owned: Sequence[nn.Parameter], flat: Tensor) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    offset = 0
+    for parameter in owned:
+        yield parameter, flat[offset : offset + parameter.numel()].view_as(parameter)
+        offset += parameter.numel()

@@ -1,0 +1,62 @@
+"""From weights to masks: a saliency, a budget, a prune set and a control together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nmt_prune.budgets import Budget
+from nmt_prune.masks.controls import control
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
+from nmt_prune.saliency import Saliency
+
+
+@dataclass(frozen=True)
+class Pruner:
+    """Computes masks.
+
+    Attributes:
+        saliency: what a weight is worth.
+        budget: how many survive where.
+        prune_set: which matrices may be pruned; sparsity is counted over these.
+        mask_control: ``none``, or the control to put in place of the real mask.
+        seed: seed of the control.
+    """
+
+    saliency: Saliency
+    budget: Budget
+    prune_set: PruneSet = "all"
+    mask_control: str = "none"
+    seed: int = 1
+
+    def prune(self, weights: Mapping[Prunable, Tensor], alive: MaskSet, sparsity: float) -> MaskSet:
+        """Prunes to a sparsity.
+
+        Args:
+            weights: the matrices, in float32 where a master copy exists.
+            alive: the masks so far; what they remove stays removed.
+            sparsity: share of the prune set's weights to be gone, in [0, 1).
+
+        Returns:
+            Masks of all matrices, also of those outside the prune set.
+
+        Raises:
+            PruneError: more is pruned already, or a score is NaN.
+        """
+        chosen = restrict(alive.prunables, self.prune_set)
+        within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
+        scores = self.saliency.score({prunable: weights[prunable] for prunable in chosen})
+        masks = self.budget.select(scores, within, sparsity)
+        masks = control(self.mask_control, masks, within, scores, self.seed)
+        names = set(masks)
+        return MaskSet(
+            {
+                prunable: masks[prunable.name] if prunable.name in names else alive[prunable.name]
+                for prunable in alive.prunables
+            }
+        )
+
+    def pruned_share(self, masks: MaskSet) -> float:
+        """Sparsity of the prune set."""
+        return masks.sparsity(restrict(masks.prunables, self.prune_set))

@@ -1,0 +1,78 @@
+"""fairseq's Transformer with masks beside its weights."""
+
+from typing import Any
+
+from fairseq.models import register_model, register_model_architecture
+from fairseq.models.transformer import transformer_legacy as stock
+
+from nmt_prune.checkpoints import MASK_MODULE
+from nmt_prune.errors import exit_on_error
+from nmt_prune.masks.masking import Masking
+
+
+@register_model("masked_transformer")
+class MaskedTransformer(stock.TransformerModel):
+    """The stock Transformer, weight keys unchanged, plus a mask per pruned matrix under ``mask_version_1.``.
+
+    A stock ``transformer`` checkpoint loads into it (nothing is pruned then). The forward pass is the stock one: pruned
+    weights are zeros, kept zero during training by the ``translation_pruning`` task.
+    """
+
+    def __init__(self, args: Any, encoder: Any, decoder: Any) -> None:
+        super().__init__(args, encoder, decoder)
+        setattr(self, MASK_MODULE, Masking(self))
+
+    @property
+    def masking(self) -> Masking:
+        """The masks."""
+        return getattr(self, MASK_MODULE)
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, model_cfg: Any = None, args: Any = None) -> Any:
+        """Loads weights and masks.
+
+        Raises:
+            SystemExit: a weight that a mask removes is not zero.
+        """
+        result = super().load_state_dict(state_dict, strict, model_cfg, args)
+        # Not for fairseq's EMA, which loads weights alone, not strictly, after every update.
+        if strict:
+            with exit_on_error():
+                self.masking.check("the checkpoint to be loaded")
+        return result
+
+
+@register_model_architecture("masked_transformer", "masked_transformer")
+def base(args: Any) -> None:
+    stock.base_architecture(args)
+
+
+@register_model_architecture("masked_transformer", "masked_transformer_tiny")
+def tiny(args: Any) -> None:
+    stock.tiny_architecture(args)
+
+
+@register_model_architecture("masked_transformer", "masked_transformer_iwslt_de_en")
+def iwslt_de_en(args: Any) -> None:
+    stock.transformer_iwslt_de_en(args)
+
+
+@register_model_architecture("masked_transformer", "masked_transformer_wmt_en_de")
+def wmt_en_de(args: Any) -> None:
+    stock.transformer_wmt_en_de(args)
+
+
+@register_model_architecture("masked_transformer", "masked_transformer_wmt_en_de_big")
+def wmt_en_de_big(args: Any) -> None:
+    stock.transformer_wmt_en_de_big(args)
+
+
+@register_model_architecture("masked_transformer", "masked_transformer_base_v3")
+def base_v3(args: Any) -> None:
+    """tensor2tensor's ``transformer_base_v3`` (Brix 2020): pre-norm, dropouts 0.1, one shared embedding."""
+    args.encoder_normalize_before = getattr(args, "encoder_normalize_before", True)
+    args.decoder_normalize_before = getattr(args, "decoder_normalize_before", True)
+    args.attention_dropout = getattr(args, "attention_dropout", 0.1)
+    args.activation_dropout = getattr(args, "activation_dropout", 0.1)
+    args.dropout = getattr(args, "dropout", 0.1)
+    args.share_all_embeddings = getattr(args, "share_all_embeddings", True)
+    stock.base_architecture(args)

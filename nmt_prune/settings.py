@@ -1,0 +1,132 @@
+"""What to prune, how, and what the survivors become: the settings that flags, recipes and the command line share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.budgets import budgets
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_file import SUFFIX, load_masks
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import PruneSet
+from nmt_prune.masks.pruner import Pruner
+from nmt_prune.resets import Reset, resets
+from nmt_prune.saliency import saliencies
+from nmt_prune.schedules import Schedule, schedules
+from nmt_prune.tickets import make_ticket
+
+
+@dataclass(frozen=True)
+class PruningSettings:
+    """One technique, spelled out. The names are those of the flags of the task ``translation_pruning``.
+
+    Attributes:
+        mask_from: trained checkpoint whose weights (and masks so far) are pruned, or a mask file.
+        rewind_from: checkpoint that weights or clock are rewound to.
+        saliency: spec of the saliency.
+        budget: spec of the budget.
+        sparsity: final sparsity of the prune set; None: that of ``mask_from``.
+        schedule: spec of the schedule.
+        mask_control: ``none``, ``shuffled`` or ``inverted``.
+        reset: spec of the reset.
+        clock: ``restart``, ``rewind`` or ``keep``.
+        prune_set: ``all`` or ``body``.
+        seed: seed of random masks, controls and resets.
+        max_update: length of the training, for schedules that depend on it.
+    """
+
+    mask_from: str | None = None
+    rewind_from: str | None = None
+    saliency: str = "magnitude"
+    budget: str = "matrix"
+    sparsity: float | None = None
+    schedule: str = "constant"
+    mask_control: str = "none"
+    reset: str = "keep"
+    clock: str = "restart"
+    prune_set: PruneSet = "all"
+    seed: int = 1
+    max_update: int = 0
+
+    @property
+    def mask_is_file(self) -> bool:
+        """Whether ``mask_from`` is a mask file and not a checkpoint."""
+        return self.mask_from is not None and Path(self.mask_from).suffix == SUFFIX
+
+    def pruner(self) -> Pruner:
+        """The pruner of these settings."""
+        return Pruner(
+            saliency=saliencies.build(self.saliency, seed=self.seed),
+            budget=budgets.build(self.budget),
+            prune_set=self.prune_set,
+            mask_control=self.mask_control,
+            seed=self.seed,
+        )
+
+    def build_schedule(self, inherited: float) -> Schedule:
+        """The schedule of a training whose mask starts at the sparsity ``inherited``."""
+        final = inherited if self.sparsity is None else self.sparsity
+        return schedules.build(self.schedule, final=final, inherited=inherited, max_update=self.max_update)
+
+    def build_reset(self) -> Reset:
+        """The reset of these settings."""
+        return resets.build(self.reset, seed=self.seed)
+
+    def load_mask_source(self) -> tuple[Checkpoint | None, MaskSet]:
+        """Reads ``mask_from``.
+
+        Returns:
+            The trained checkpoint and its masks; for a mask file, the rewind checkpoint or None, and the file's masks.
+        """
+        assert self.mask_from is not None
+        rewind_point = Checkpoint.load(self.rewind_from) if self.rewind_from else None
+        if not self.mask_is_file:
+            trained = Checkpoint.load(self.mask_from)
+            return trained, trained.masks
+        masks, _ = load_masks(self.mask_from)
+        if rewind_point is not None:
+            masks.check_matches(rewind_point.matrices, self.mask_from)
+        return rewind_point, masks
+
+    def find_masks(self, trained: Checkpoint, alive: MaskSet) -> tuple[MaskSet, float]:
+        """The masks that training starts with.
+
+        Returns:
+            The masks and the sparsity of the prune set that they inherit from ``alive``.
+        """
+        pruner = self.pruner()
+        inherited = pruner.pruned_share(alive)
+        return pruner.prune(trained.matrices, alive, self.build_schedule(inherited).sparsity(0)), inherited
+
+    def ticket(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Computes the masks and the ticket.
+
+        Returns:
+            The state of a fairseq checkpoint and its provenance as JSON values.
+
+        Raises:
+            PruneError: something that the settings name is missing or does not fit.
+        """
+        trained, alive = self.load_mask_source()
+        if trained is None:
+            raise PruneError(f"{self.mask_from} is a mask without weights: give --rewind-from, a checkpoint with them")
+        masks, inherited = self.find_masks(trained, alive)
+        rewind_point = Checkpoint.load(self.rewind_from) if self.rewind_from else None
+        state = make_ticket(trained, masks, self.build_reset(), rewind_point, self.clock)
+        return state, {**self.provenance(trained), "inherited": inherited, "masks": masks.digest()}
+
+    def provenance(self, trained: Checkpoint) -> dict[str, Any]:
+        """Where masks come from, as JSON values; without folder names and times: equal inputs give equal bytes."""
+        return {
+            "parent": trained.path.name,
+            "parent_sha256": trained.digest,
+            "parent_updates": trained.num_updates,
+            "saliency": self.saliency,
+            "group": "element",
+            "budget": self.budget,
+            "prune_set": self.prune_set,
+            "mask_control": self.mask_control,
+            "sparsity": self.sparsity,
+            "seed": self.seed,
+        }

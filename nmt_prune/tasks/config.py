@@ -1,0 +1,138 @@
+"""The flags of the task ``translation_pruning``."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.tasks.translation import TranslationConfig
+from omegaconf import II
+
+from nmt_prune.errors import PruneError
+from nmt_prune.settings import PruningSettings
+
+
+@dataclass
+class TranslationPruningConfig(TranslationConfig):
+    """Translation's own flags and the pruning flags; interpolated fields only read what other flags say."""
+
+    mask_from: Optional[str] = field(
+        default=None, metadata={"help": "trained checkpoint to prune, or a mask file (*.safetensors)"}
+    )
+    rewind_from: Optional[str] = field(
+        default=None, metadata={"help": "checkpoint or rewind point that weights (or the clock) are rewound to"}
+    )
+    saliency: str = field(default="magnitude", metadata={"help": "what a weight is worth: magnitude, random"})
+    budget: str = field(
+        default="matrix",
+        metadata={"help": "how many survive where: matrix, global, global-body, erk, each with :floor=SHARE"},
+    )
+    sparsity: Optional[float] = field(
+        default=None, metadata={"help": "final sparsity in [0, 1); default: that of --mask-from, or 0"}
+    )
+    schedule: str = field(
+        default="constant",
+        metadata={
+            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3"
+        },
+    )
+    mask_control: str = field(
+        default="none", metadata={"help": "control mask with the same counts: none, shuffled, inverted"}
+    )
+    reset: str = field(
+        default="keep",
+        metadata={"help": "what survivors become: keep, rewind, sign, random-sign, reinit, shuffle"},
+    )
+    clock: str = field(
+        default="restart",
+        metadata={
+            "help": "update number that training starts at: restart (0), rewind (--rewind-from's), keep (parent's)"
+        },
+    )
+    prune_set: str = field(
+        default="all", metadata={"help": "matrices that may be pruned: all, body (no embedding, no output projection)"}
+    )
+    prune_seed: int = field(default=1, metadata={"help": "seed of random masks, controls and resets"})
+    rewind_points: str = field(
+        default="",
+        metadata={"help": "comma-separated updates at which SAVE_DIR/rewind_UPDATE.pt is written, e.g. 0,25000"},
+    )
+    extension: Optional[str] = field(
+        default=None,
+        metadata={"help": "Python file that registers saliencies, budgets, schedules or resets of your own"},
+    )
+
+    max_update: int = II("optimization.max_update")
+    use_bmuf: bool = II("optimization.use_bmuf")
+    save_dir: str = II("checkpoint.save_dir")
+    restore_file: str = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
+    checkpoint_suffix: str = II("checkpoint.checkpoint_suffix")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    log_interval: int = II("common.log_interval")
+    fp16: bool = II("common.fp16")
+    bf16: bool = II("common.bf16")
+    store_ema: bool = II("ema.store_ema")
+    ema_fp32: bool = II("ema.ema_fp32")
+    ddp_backend: str = II("distributed_training.ddp_backend")
+    zero_sharding: str = II("distributed_training.zero_sharding")
+    pipeline_model_parallel: bool = II("distributed_training.pipeline_model_parallel")
+
+
+def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:
+    """The pruning settings that the flags give."""
+    return PruningSettings(
+        mask_from=cfg.mask_from,
+        rewind_from=cfg.rewind_from,
+        saliency=cfg.saliency,
+        budget=cfg.budget,
+        sparsity=cfg.sparsity,
+        schedule=cfg.schedule,
+        mask_control=cfg.mask_control,
+        reset=cfg.reset,
+        clock=cfg.clock,
+        prune_set=cfg.prune_set,  # type: ignore[arg-type]
+        seed=cfg.prune_seed,
+        max_update=cfg.max_update,
+    )
+
+
+def rewind_updates(cfg: TranslationPruningConfig) -> frozenset[int]:
+    """The updates at which rewind points are written.
+
+    Raises:
+        PruneError: ``--rewind-points`` is not a list of update numbers.
+    """
+    try:
+        updates = frozenset(int(text) for text in cfg.rewind_points.split(",") if text.strip())
+    except ValueError:
+        updates = frozenset({-1})
+    if min(updates, default=0) < 0:
+        raise PruneError(
+            f"--rewind-points {cfg.rewind_points!r}: give update numbers separated by commas, e.g. 0,25000"
+        )
+    return updates
+
+
+def refuse_unsupported(cfg: TranslationPruningConfig, mask_grows: bool) -> None:
+    """Refuses what cannot be held masked.
+
+    Raises:
+        PruneError: one of these is switched on.
+    """
+    refused = {
+        "--ddp-backend fully_sharded": cfg.ddp_backend == "fully_sharded",
+        "--ddp-backend slowmo": cfg.ddp_backend == "slowmo",
+        "--pipeline-model-parallel": cfg.pipeline_model_parallel,
+        "--use-bmuf": cfg.use_bmuf,
+        "--zero-sharding os": cfg.zero_sharding == "os",
+    }
+    for flag, is_on in refused.items():
+        if is_on:
+            raise PruneError(
+                f"{flag} keeps weights or optimizer state where masks cannot reach them; prune with --ddp-backend"
+                " legacy_ddp or pytorch_ddp and without it"
+            )
+    if mask_grows and cfg.store_ema and cfg.ema_fp32 and (cfg.fp16 or cfg.bf16):
+        raise PruneError(
+            "--ema-fp32 with --fp16 or --bf16 averages in copies that a growing mask cannot reach; drop --ema-fp32 or"
+            " use --amp"
+        )

@@ -1,0 +1,63 @@
+"""Rewind points: checkpoints of θ_0 and θ_t at exact updates, whatever fairseq's own saving does."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from torch import nn
+
+from nmt_prune.checkpoints import save
+from nmt_prune.masks.optimizer_state import masters
+
+
+def write_rewind_point(
+    folder: str, update: int, configs: dict[str, Any], model: nn.Module, criterion: Any, optimizer: Any
+) -> Path:
+    """Writes ``rewind_<update>.pt``: fp32 weights, masks and optimizer state, in the form of a fairseq checkpoint.
+
+    Args:
+        folder: the save folder.
+        update: number of updates done.
+        configs: the ``task`` and ``model`` configuration.
+        model: the model; where there is an fp32 master copy, that is what is saved.
+        criterion: the training criterion, whose name fairseq compares when it resumes.
+        optimizer: fairseq's optimizer.
+
+    Raises:
+        PruneError: the file cannot be written.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    copies = dict(zip((names[id(parameter)] for parameter in trained), masters(optimizer, trained), strict=True))
+    weights = model.state_dict()
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        weights[name] = copies.get(names[id(parameter)], weights[name]).float().cpu()
+    path = Path(folder) / f"rewind_{update}.pt"
+    save(
+        {
+            "args": None,
+            "cfg": {name: _container(config) for name, config in configs.items()},
+            "model": {name: tensor.cpu() for name, tensor in weights.items()},
+            "criterion": None,
+            "optimizer_history": [
+                {
+                    "criterion_name": type(getattr(criterion, "module", criterion)).__name__,
+                    "optimizer_name": type(optimizer).__name__,
+                    "lr_scheduler_state": {"best": None},
+                    "num_updates": update,
+                }
+            ],
+            "task_state": {},
+            "extra_state": {},
+            "last_optimizer_state": optimizer.state_dict(),
+        },
+        path,
+    )
+    return path
+
+
+def _container(config: Any) -> Any:
+    if isinstance(config, Namespace) or not OmegaConf.is_config(config):
+        return config
+    return OmegaConf.to_container(config, resolve=True, enum_to_str=True)

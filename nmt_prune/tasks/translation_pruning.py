@@ -1,0 +1,150 @@
+"""The fairseq task that prunes: translation, plus masks that are found, held and, with a schedule, grown."""
+
+import logging
+from typing import Any
+
+from fairseq.logging import metrics
+from fairseq.tasks import register_task
+from fairseq.tasks.fairseq_task import FairseqTask
+from fairseq.tasks.translation import TranslationTask
+
+from nmt_prune.errors import PruneError, exit_on_error
+from nmt_prune.masks.masking import Masking
+from nmt_prune.masks.optimizer_state import masters
+from nmt_prune.masks.statistics import largest_weight, totals
+from nmt_prune.registry import load_extension
+from nmt_prune.schedules import Schedule
+from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unsupported, rewind_updates
+from nmt_prune.tasks.rewind_points import write_rewind_point
+from nmt_prune.tasks.start import start
+from nmt_prune.tasks.workers import check_agreement, is_master
+
+logger = logging.getLogger(__name__)
+
+
+@register_task("translation_pruning", dataclass=TranslationPruningConfig)
+class TranslationPruningTask(TranslationTask):
+    """Translation with a masked Transformer.
+
+    Generation and validation need only the checkpoint; everything about pruning happens in ``fairseq-train``.
+    """
+
+    uses_ema = True  # asks the trainer for the EMA model, which has to follow the mask
+
+    def __init__(self, cfg: TranslationPruningConfig, src_dict: Any, tgt_dict: Any) -> None:
+        super().__init__(cfg, src_dict, tgt_dict)
+        self.schedule: Schedule | None = None
+        self._statistics: dict[str, float] = {}
+        self._optimizer_is_masked = False
+        self._updates = 0
+        self._ema_model: Any = None
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Builds the model and, for a training, its start (see nmt_prune.tasks.start)."""
+        model = super().build_model(cfg, from_checkpoint)
+        if from_checkpoint:
+            return model
+        with exit_on_error():
+            if not isinstance(getattr(model, "masking", None), Masking):
+                raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
+            if self.cfg.extension:
+                load_extension(self.cfg.extension)
+            self.schedule = start(self.cfg, model)
+            refuse_unsupported(self.cfg, mask_grows=self.schedule.settled_at > 0)
+            self.pruner = pruning_settings(self.cfg).pruner()
+            self.rewind_updates = rewind_updates(self.cfg)
+        if self.schedule.settled_at > 0 and self.cfg.best_checkpoint_metric != "bleu":
+            logger.warning(
+                "the mask grows during training, so the best checkpoint by loss may be a denser one; use"
+                " --eval-bleu --best-checkpoint-metric bleu --maximize-best-checkpoint-metric"
+            )
+        self._model, self._model_cfg = model, cfg
+        return model
+
+    def train_step(
+        self,
+        sample: Any,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+        ema_model: Any = None,
+    ) -> Any:
+        """Forward and backward; gradients of pruned weights are zero before the trainer clips them."""
+        self._updates, self._ema_model = update_num, ema_model
+        if not self._optimizer_is_masked:
+            self._mask_optimizer(optimizer)
+            self._refresh_statistics()
+            if update_num == 0:
+                self._write_rewind_point(0, criterion, optimizer)
+        self._criterion = criterion
+        output = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        self._model.masking.mask_gradients()
+        return output
+
+    def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
+        """The optimizer's step, then whatever is due after this many updates."""
+        super().optimizer_step(optimizer, model, update_num)
+        self._updates = update_num + 1
+        if self.schedule is not None and self.schedule.changes_at(self._updates):
+            with exit_on_error():
+                self._prune(optimizer)
+        elif self._updates % self.cfg.log_interval == 0:
+            self._refresh_statistics()
+        self._write_rewind_point(self._updates, self._criterion, optimizer)
+
+    def valid_step(self, sample: Any, model: Any, criterion: Any) -> Any:
+        """Validates; BLEU counts as 0 until the schedule has ended, so that no denser checkpoint becomes the best."""
+        if self._is_settled():
+            return super().valid_step(sample, model, criterion)
+        return FairseqTask.valid_step(self, sample, model, criterion)
+
+    def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
+        """Adds sparsity, max |w| and the number of revived weights to fairseq's progress lines."""
+        super().reduce_metrics(logging_outputs, criterion)
+        for name, value in self._statistics.items():
+            metrics.log_scalar(name, value, weight=0, priority=900, round=4)
+        if self.cfg.eval_bleu and not self._is_settled() and not self._model.training:
+            metrics.log_scalar("bleu", 0.0, weight=0)
+
+    def _is_settled(self) -> bool:
+        return self.schedule is None or self._updates >= self.schedule.settled_at
+
+    def _prune(self, optimizer: Any) -> None:
+        assert self.schedule is not None
+        masking = self._model.masking
+        parameters = masking.parameters_by_matrix
+        weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
+        masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+        check_agreement(masks.digest(), f"masks at update {self._updates}")
+        masking.replace(masks)
+        self._mask_optimizer(optimizer)
+        if self._ema_model is not None:
+            self._ema_model.masking.replace(masks)
+        self._refresh_statistics()
+
+    def _mask_optimizer(self, optimizer: Any) -> None:
+        self._model.masking.mask_optimizer(optimizer)
+        self._optimizer_is_masked = True
+
+    def _refresh_statistics(self) -> None:
+        masking = self._model.masking
+        count = sum(parameter.numel() for parameter in self._model.parameters())
+        sparsity = totals(masking.masks, count)
+        with exit_on_error():
+            revived = masking.check(f"after update {self._updates}")
+        self._statistics = {
+            "sparsity": sparsity["prunable"],
+            "sparsity_all": sparsity["all"],
+            "sparsity_body": sparsity["body"],
+            "max_abs_w": largest_weight(masking.parameters_by_matrix.values()),
+            "revived": revived,
+        }
+
+    def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:
+        if update in self.rewind_updates and is_master():
+            configs = {"task": self.cfg, "model": self._model_cfg}
+            with exit_on_error():
+                path = write_rewind_point(self.cfg.save_dir, update, configs, self._model, criterion, optimizer)
+            logger.info(f"wrote the rewind point {path}")

@@ -1,0 +1,32 @@
+"""Data-parallel workers."""
+
+import torch
+from fairseq.distributed import utils as distributed_utils
+
+from nmt_prune.errors import PruneError
+
+
+def is_distributed() -> bool:
+    """Whether several processes train together."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def is_master() -> bool:
+    """Whether this process is the one that writes files."""
+    return not is_distributed() or distributed_utils.get_data_parallel_rank() == 0
+
+
+def wait_for_master() -> None:
+    """Waits until every process has come here."""
+    if is_distributed():
+        torch.distributed.barrier()
+
+
+def check_agreement(digest: str, what: str) -> None:
+    """Checks that every process has computed the same.
+
+    Raises:
+        PruneError: they differ.
+    """
+    if is_distributed() and len(set(distributed_utils.all_gather_list(digest))) > 1:
+        raise PruneError(f"data-parallel workers computed different {what}; do all run the same version and flags?")
