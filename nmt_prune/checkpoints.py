@@ -21,6 +21,9 @@ from nmt_prune.masks.prunable import Prunable, prunable_matrices
 MASK_MODULE = "mask_version_1"
 """Attribute of a masked model that holds its masks, and so the first part of their state-dict keys."""
 
+FIRST_EPOCH: Mapping[str, Any] = {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}
+"""The state of fairseq's data iterator before a training's first batch."""
+
 
 def allow_checkpoint_types() -> None:
     """Lets ``torch.load`` read what a fairseq checkpoint consists of, and nothing more, with ``weights_only``.
@@ -31,8 +34,8 @@ def allow_checkpoint_types() -> None:
     from omegaconf import base, dictconfig, listconfig, nodes
 
     dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u8", "?")}
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.empty(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     torch.serialization.add_safe_globals(
         [
             argparse.Namespace,
@@ -83,10 +86,10 @@ class Checkpoint:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise PruneError(f"checkpoint {path} does not exist") from None
-        except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().split("\n")[0]
+        except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
             raise PruneError(
-                f"{path} cannot be read as a checkpoint ({reason}); it is truncated or of another kind: save it again"
+                f"{path} cannot be read as a checkpoint: it is truncated, of another kind, or holds types that a fairseq"
+                " checkpoint has no use for; save it again"
             ) from None
         model = state.get("model") if isinstance(state, dict) else None
         if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
+from nmt_prune.checkpoints import FIRST_EPOCH, MASK_MODULE, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.resets import Reset
@@ -83,7 +83,7 @@ def _continued(trained: Checkpoint, source: Checkpoint, reset: Reset, clock: str
 
 def _train_iterator(continued: Checkpoint | None) -> Mapping[str, Any]:
     saved = continued.state.get("extra_state", {}).get("train_iterator") if continued else None
-    return saved or {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}
+    return saved or dict(FIRST_EPOCH)
 
 
 def _check_same_architecture(trained: Checkpoint, rewind_point: Checkpoint) -> None:

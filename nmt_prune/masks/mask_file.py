@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
@@ -50,7 +50,7 @@ def save_masks(masks: MaskSet, path: Path | str, provenance: Mapping[str, Any]) 
     tensors = {name: np.packbits(masks[name].cpu().numpy()) for name in masks}
     # One metadata key only: safetensors writes several in no fixed order.
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
+        temporary.write_bytes(save(tensors, metadata={_KEY: json.dumps(header)}))
 
 
 def load_masks(path: Path | str) -> tuple[MaskSet, dict[str, Any]]:

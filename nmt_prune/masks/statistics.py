@@ -20,14 +20,14 @@ class MatrixStatistics:
         kept: weights that exist, without the padding row.
         dead_rows: rows (outputs) without a single weight.
         dead_columns: columns (inputs) without a single weight.
-        largest: max |w|.
+        largest: max |w|; None where only the mask is known.
     """
 
     prunable: Prunable
     kept: int
     dead_rows: int
     dead_columns: int
-    largest: float
+    largest: float | None
 
     @property
     def sparsity(self) -> float:
@@ -42,8 +42,8 @@ def existing(checkpoint: Checkpoint) -> MaskSet:
     return MaskSet({prunable: weight != 0 for prunable, weight in checkpoint.matrices.items()})
 
 
-def matrix_statistics(masks: MaskSet, weights: Mapping[Prunable, Tensor]) -> list[MatrixStatistics]:
-    """Counts per matrix."""
+def matrix_statistics(masks: MaskSet, weights: Mapping[Prunable, Tensor] | None = None) -> list[MatrixStatistics]:
+    """Counts per matrix; without weights (a mask file) there is no largest one."""
     rows = []
     for prunable in masks.prunables:
         mask = masks.candidates(prunable)
@@ -54,7 +54,7 @@ def matrix_statistics(masks: MaskSet, weights: Mapping[Prunable, Tensor]) -> lis
                 kept=masks.kept(prunable),
                 dead_rows=int((~mask.any(dim=1)).sum()) - padding,
                 dead_columns=int((~mask.any(dim=0)).sum()),
-                largest=float(weights[prunable].abs().max()),
+                largest=None if weights is None else float(weights[prunable].abs().max()),
             )
         )
     return rows

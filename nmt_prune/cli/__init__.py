@@ -1,0 +1,31 @@
+"""The ``nmt-prune`` command."""
+
+import typer
+
+from nmt_prune.cli.data import data
+from nmt_prune.cli.inspect import compare, inspect
+from nmt_prune.cli.mask import mask
+from nmt_prune.cli.plugin import list_entries, user_dir
+from nmt_prune.cli.strip import average, strip
+from nmt_prune.cli.ticket import ticket
+from nmt_prune.errors import PruneError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
+)
+for command in (data, mask, ticket, inspect, compare, strip, average):
+    app.command()(command)
+app.command("user-dir")(user_dir)
+app.command("list")(list_entries)
+
+
+def main() -> None:
+    """Runs the command line; a PruneError becomes one line on stderr and exit status 1."""
+    try:
+        app()
+    except PruneError as error:
+        typer.echo(f"nmt-prune: error: {error}", err=True)
+        raise SystemExit(1) from None

@@ -1,0 +1,85 @@
+"""``nmt-prune inspect`` and ``nmt-prune compare``."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nmt_prune.cli import options
+
+File = Annotated[Path, typer.Argument(help="fairseq Transformer checkpoint (masked or stock) or mask file")]
+
+
+def inspect(file: File, as_json: options.AsJson = False) -> None:
+    """Show sparsity per matrix and in total, dead rows, heads and sublayers, and sizes."""
+    from nmt_prune import inspection
+
+    found = inspection.inspect(file)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    rows = [
+        [
+            row["name"] + (" (tied)" if row["aliases"] else ""),
+            "x".join(map(str, row["shape"])),
+            f"{row['kept']:,}",
+            f"{row['sparsity']:.4f}",
+            str(row["dead_rows"]),
+            str(row["dead_columns"]),
+            "" if row["largest"] is None else f"{row['largest']:.3g}",
+        ]
+        for row in found["matrices"]
+    ]
+    _print_table(["matrix", "shape", "kept", "sparsity", "dead rows", "dead columns", "max |w|"], rows)
+    for sublayer in found["sublayers"]:
+        if sublayer["dead_units"] or sublayer["is_dead"]:
+            kind = "units" if sublayer["name"].endswith("ffn") else "heads"
+            units = "" if sublayer["units"] is None else f"{sublayer['dead_units']} of {sublayer['units']} {kind} dead"
+            typer.echo(f"{sublayer['name']}: {'dead' if sublayer['is_dead'] else units}")
+    typer.echo("sparsity: " + ", ".join(f"{name} {share:.4f}" for name, share in found["sparsity"].items()))
+    if "megabytes" in found:
+        sizes = found["megabytes"]
+        typer.echo(
+            f"MB: file {sizes['file']:.1f}; weights in fp32 dense {sizes['dense']:.1f}, as CSC {sizes['csc']:.1f},"
+            f" as bitmask and values {sizes['bitmask']:.1f}"
+        )
+    typer.echo(f"counted from: {found['source']}")
+
+
+def compare(first: File, second: File, as_json: options.AsJson = False) -> None:
+    """Compare two masks: overlap against chance, and agreement of signs."""
+    from nmt_prune import inspection
+
+    found = inspection.compare(first, second)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    rows = [
+        [
+            row["name"],
+            f"{row['first']:,}",
+            f"{row['second']:,}",
+            f"{row['both']:,}",
+            f"{row['jaccard']:.4f}",
+            f"{row['chance']:.4f}",
+            "" if row["sign_agreement"] is None else f"{row['sign_agreement']:.4f}",
+        ]
+        for row in found
+    ]
+    _print_table(["matrix", "first", "second", "both", "Jaccard", "by chance", "same sign"], rows)
+
+
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width: never cut a name short there.
+    console: Any = Console(width=None if Console().is_terminal else 140)
+    console.print(table)

@@ -1,0 +1,43 @@
+"""``nmt-prune mask``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_prune.cli import options
+
+
+def mask(
+    checkpoint: Annotated[Path, typer.Argument(help="trained fairseq checkpoint, masked or stock")],
+    sparsity: options.Sparsity,
+    out: Annotated[Path, typer.Option(help="mask file to write (*.safetensors)")],
+    saliency: options.Saliency = "magnitude",
+    budget: options.Budget = "matrix",
+    prune_set: options.PruneSet = "all",
+    mask_control: options.MaskControl = "none",
+    seed: options.Seed = 1,
+    extension: options.Extension = None,
+) -> None:
+    """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
+    from nmt_prune.masks.mask_file import save_masks
+    from nmt_prune.registry import load_extension
+    from nmt_prune.settings import PruningSettings
+
+    if extension is not None:
+        load_extension(extension)
+    settings = PruningSettings(
+        mask_from=str(checkpoint),
+        saliency=saliency,
+        budget=budget,
+        sparsity=sparsity,
+        mask_control=mask_control,
+        prune_set=prune_set,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    trained, alive = settings.load_mask_source()
+    assert trained is not None
+    masks, _ = settings.find_masks(trained, alive)
+    save_masks(masks, out, settings.provenance(trained))
+    kept, size = (sum(counts) for counts in zip(*((masks.kept(p), p.size) for p in masks.prunables), strict=True))
+    typer.echo(f"{out}: {kept:,} of {size:,} weights in {len(masks)} matrices survive, sparsity {masks.sparsity():.6f}")

@@ -1,0 +1,25 @@
+"""``nmt-prune user-dir`` and ``nmt-prune list``."""
+
+from pathlib import Path
+
+import typer
+
+
+def user_dir() -> None:
+    """Print the path for fairseq's --user-dir."""
+    typer.echo(Path(__file__).resolve().parents[1])
+
+
+def list_entries() -> None:
+    """List saliencies, budgets, schedules and resets with their settings."""
+    from nmt_prune.budgets import budgets
+    from nmt_prune.resets import resets
+    from nmt_prune.saliency import saliencies
+    from nmt_prune.schedules import schedules
+
+    for registry in (saliencies, budgets, schedules, resets):
+        typer.echo(f"{registry.kind}:")
+        for name, entry in registry.entries().items():
+            settings = ",".join(f"{key}={value}" for key, value in registry.settings(name).items())
+            summary = (entry.__doc__ or "").strip().split("\n")[0]
+            typer.echo(f"  {name:<14} {summary}" + (f" [{settings}]" if settings else ""))

@@ -1,0 +1,46 @@
+"""``nmt-prune ticket``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_prune.cli import options
+
+
+def ticket(
+    mask_from: Annotated[Path, typer.Option(help="trained checkpoint to prune, or a mask file")],
+    out: Annotated[Path, typer.Option(help="checkpoint to write; train with --restore-file")],
+    rewind_from: Annotated[Path | None, typer.Option(help="rewind point that weights or clock go back to")] = None,
+    sparsity: Annotated[float | None, typer.Option(help="in [0, 1); default: that of --mask-from")] = None,
+    reset: Annotated[str, typer.Option(help="what survivors become; see `nmt-prune list`")] = "rewind",
+    clock: Annotated[str, typer.Option(help="update number to start at: restart, rewind, keep")] = "restart",
+    saliency: options.Saliency = "magnitude",
+    budget: options.Budget = "matrix",
+    prune_set: options.PruneSet = "all",
+    mask_control: options.MaskControl = "none",
+    seed: options.Seed = 1,
+    extension: options.Extension = None,
+) -> None:
+    """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""
+    from nmt_prune.checkpoints import save
+    from nmt_prune.registry import load_extension
+    from nmt_prune.settings import PruningSettings
+
+    if extension is not None:
+        load_extension(extension)
+    settings = PruningSettings(
+        mask_from=str(mask_from),
+        rewind_from=None if rewind_from is None else str(rewind_from),
+        saliency=saliency,
+        budget=budget,
+        sparsity=sparsity,
+        mask_control=mask_control,
+        reset=reset,
+        clock=clock,
+        prune_set=prune_set,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    state, facts = settings.ticket()
+    save(state, out)
+    typer.echo(f"{out}: {reset} ticket of {mask_from}, masks {facts['masks'][:12]}")

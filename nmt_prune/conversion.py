@@ -1,0 +1,103 @@
+"""Checkpoints for stock fairseq, without the plugin."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nmt_prune.checkpoints import FIRST_EPOCH, Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.statistics import largest_weight
+
+
+def strip(checkpoint: Checkpoint, keep_optimizer: bool = False) -> dict[str, Any]:
+    """Turns a masked checkpoint into one of the stock ``transformer`` and ``translation``.
+
+    The configuration becomes plain dictionaries, so that any torch loads it with ``weights_only``.
+
+    Args:
+        checkpoint: the checkpoint.
+        keep_optimizer: keep the optimizer state and the counters, to train on (nothing holds the zeros then).
+
+    Raises:
+        PruneError: the checkpoint has no configuration.
+    """
+    cfg = checkpoint.state.get("cfg") or {}
+    # Before 2021 fairseq stored one flat namespace instead of the configuration.
+    flat = vars(checkpoint.state["args"]) if isinstance(checkpoint.state.get("args"), Namespace) else None
+    model = _plain(flat if flat is not None else cfg.get("model"))
+    task = _plain(flat if flat is not None else cfg.get("task"))
+    if not isinstance(model, dict) or not isinstance(task, dict):
+        raise PruneError(f"{checkpoint.path} has no model and task configuration; is it a checkpoint of fairseq-train?")
+    settings = {**_plain(cfg), "model": {**model, "_name": "transformer", "arch": "transformer"}}
+    settings["task"] = {**task, "_name": "translation"}
+    settings["common"] = {**settings.get("common", {}), "user_dir": None}
+    last = checkpoint.state["optimizer_history"][-1]
+    stripped = {
+        "args": None,
+        "cfg": settings,
+        "model": checkpoint.model,
+        "criterion": None,
+        "optimizer_history": [_plain({**last, "lr_scheduler_state": {"best": None}})],
+        "task_state": {},
+        "extra_state": {"train_iterator": dict(FIRST_EPOCH)},
+        "last_optimizer_state": None,
+    }
+    if keep_optimizer:
+        kept = ("criterion", "optimizer_history", "extra_state", "last_optimizer_state")
+        stripped.update({key: checkpoint.state.get(key) for key in kept})
+    return stripped
+
+
+def average(checkpoints: Sequence[Checkpoint], largest: float = 100.0) -> dict[str, Any]:
+    """Averages the weights of checkpoints with the same masks.
+
+    Args:
+        checkpoints: at least one.
+        largest: refuse if a weight is larger than this; Brix 2020 (section 5) could not average SLT models at high
+            sparsity, whose weights exceed 100.
+
+    Returns:
+        The state of a checkpoint, everything but the weights from the last one.
+
+    Raises:
+        PruneError: the masks or the architectures differ (the average would have the union of their weights), or a
+            weight is too large.
+    """
+    last = checkpoints[-1]
+    sums: dict[str, Tensor] = {}
+    for checkpoint in checkpoints:
+        last.masks.check_matches(checkpoint.matrices, str(last.path))
+        if checkpoint.masks != last.masks:
+            raise PruneError(
+                f"{checkpoint.path} and {last.path} have different masks; average only checkpoints saved after the last"
+                " mask change"
+            )
+        found = largest_weight(checkpoint.matrices.values())
+        if found > largest:
+            raise PruneError(
+                f"{checkpoint.path} has a weight of magnitude {found:.1f}, above {largest:g}, where averages are"
+                " useless; use a single checkpoint or raise --largest"
+            )
+        for name, tensor in checkpoint.model.items():
+            total = tensor.double() if tensor.is_floating_point() else tensor
+            sums[name] = sums[name] + total if name in sums and tensor.is_floating_point() else total
+    count = len(checkpoints)
+    averaged = {
+        name: (total / count).to(last.model[name].dtype) if total.dtype == torch.float64 else total
+        for name, total in sums.items()
+    }
+    return {**last.state, "model": {**last.state["model"], **averaged}, "last_optimizer_state": None}
+
+
+def _plain(value: Any) -> Any:
+    """The same configuration in dictionaries, lists and plain values."""
+    if isinstance(value, Namespace):
+        return _plain(vars(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
