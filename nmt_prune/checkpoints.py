@@ -1,7 +1,6 @@
 """fairseq checkpoints as files: safe loading, the masks in them, atomic saving."""
 
 import argparse
-import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nmt_prune.errors import PruneError
-from nmt_prune.files import atomic_path
+from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable, prunable_matrices
 
@@ -136,8 +135,7 @@ class Checkpoint:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(self.path)
 
 
 def save(state: Mapping[str, Any], path: Path | str) -> None:

@@ -1,5 +1,6 @@
 """Writing files so that a crash, a kill or a full disk never leaves half of one in place."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -34,6 +35,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return sha.hexdigest()
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -108,6 +108,13 @@ class TranslationPruningTask(TranslationTask):
         if self.cfg.eval_bleu and not self._is_settled() and not self._model.training:
             metrics.log_scalar("bleu", 0.0, weight=0)
 
+    def state_dict(self) -> Any:
+        """The task's part of a checkpoint, asked for at every save: the moment to check that no weight has revived."""
+        if self.schedule is not None:
+            with exit_on_error():
+                self._model.masking.check(f"not saved after update {self._updates}")
+        return super().state_dict()
+
     def _is_settled(self) -> bool:
         return self.schedule is None or self._updates >= self.schedule.settled_at
 
