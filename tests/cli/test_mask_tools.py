@@ -65,9 +65,8 @@ def test_ticket_rewinds_survivors_and_zeroes_the_rest(run, checkpoint, tmp_path)
     expected[survives] = rewound.flatten()[survives]
     assert (status, ticket.num_updates) == (0, 0)
     assert torch.equal(ticket.model[name].flatten(), expected)
-    assert torch.equal(
-        ticket.model["encoder.layers.0.fc1.bias"], Checkpoint.load(start).model["encoder.layers.0.fc1.bias"]
-    )
+    bias = "encoder.layers.0.fc1.bias"
+    assert torch.equal(ticket.model[bias], Checkpoint.load(start).model[bias])
 
 
 def test_inspect_counts_what_the_ticket_lost(run, checkpoint):
