@@ -1,0 +1,42 @@
+"""``nmt-prune score``: translates with a checkpoint and scores it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint of a fairseq translation model.")],
+    data: Annotated[Path, typer.Option(help="Data folder, as for fairseq-train.")],
+    out: Annotated[Path, typer.Option(help="Scores file to write; hypotheses go beside it.")] = Path("scores.json"),
+    subset: Annotated[str, typer.Option(help="What to translate: valid, test, ...")] = "test",
+    reference: Annotated[
+        Path | None, typer.Option(help="Detokenized reference; by default DATA/raw/SUBSET.TARGET.")
+    ] = None,
+    valid: Annotated[bool, typer.Option("--valid", help="Translate the validation set for the dev BLEU, too.")] = False,
+    beam: Annotated[int, typer.Option(min=1, help="Beam size.")] = 5,
+    lenpen: Annotated[float, typer.Option(help="Length penalty; above 1 favours longer sentences.")] = 1.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a batch.")] = 4000,
+    remove_bpe: Annotated[
+        str, typer.Option(help="Subwords to join, as fairseq-generate calls them.")
+    ] = "sentencepiece",
+    cpu: Annotated[bool, typer.Option("--cpu", help="Stay off the GPU.")] = False,
+    generate_flags: Annotated[
+        list[str] | None, typer.Argument(help="After --, further flags of fairseq-generate.")
+    ] = None,
+) -> None:
+    """Translate with a checkpoint and score it: BLEU, chrF and TER by sacreBLEU, and its measured sparsity.
+
+    Without --valid, dev BLEU is what the training noted in the checkpoint, if it validated by BLEU.
+    """
+    from nmt_prune.evaluation.scoring import score_checkpoint
+    from nmt_prune.evaluation.subset import Subset
+    from nmt_prune.evaluation.translation import Decoding
+
+    decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()))
+    chosen = Subset.find(data, subset, reference)
+    dev = Subset.find(data, "valid") if valid else None
+    record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
+    typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
+    typer.echo(f"sparsity {record.sparsity['prunable']:.2%} of the prunable weights; {out}")

@@ -1,0 +1,81 @@
+"""Results over seeds: one aggregate per cell of the table."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nmt_prune.evaluation.results import RunResult
+from nmt_prune.evaluation.significance import SIGNIFICANT
+from nmt_prune.evaluation.techniques import Cell, ordered
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The runs of one technique at one sparsity that differ in their seeds.
+
+    Attributes:
+        cell: which ones.
+        seeds: their seeds.
+        bleu: mean BLEU.
+        bleu_std: sample standard deviation of BLEU (n - 1); None for one seed.
+        bleu_range: lowest and highest BLEU.
+        bleu_delta: mean difference to the dense runs of the same seeds; None where one is missing.
+        significant: whether every seed differs significantly from its dense run, and all in the same direction.
+        chrf: mean chrF.
+        ter: mean TER.
+        total_updates: least and most updates behind a run, its ancestors' included.
+        sparsity: mean measured sparsity over ``prunable``, ``all`` and ``body`` weights.
+    """
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    bleu: float
+    bleu_std: float | None
+    bleu_range: tuple[float, float]
+    bleu_delta: float | None
+    significant: bool
+    chrf: float
+    ter: float
+    total_updates: tuple[int, int]
+    sparsity: dict[str, float]
+
+    @classmethod
+    def of(cls, cell: Cell, rows: list[RunResult]) -> "Aggregate":
+        """Aggregates the rows of a cell."""
+        bleu = [row.bleu for row in rows]
+        deltas = [row.bleu_delta for row in rows if row.bleu_delta is not None]
+        updates = [row.total_updates for row in rows]
+        clear = all(row.bleu_p_value is not None and row.bleu_p_value < SIGNIFICANT for row in rows)
+        return cls(
+            cell=cell,
+            seeds=tuple(sorted(row.seed for row in rows)),
+            bleu=statistics.fmean(bleu),
+            bleu_std=statistics.stdev(bleu) if len(bleu) > 1 else None,
+            bleu_range=(min(bleu), max(bleu)),
+            bleu_delta=statistics.fmean(deltas) if len(deltas) == len(rows) else None,
+            significant=clear and len({delta > 0 for delta in deltas}) == 1,
+            chrf=statistics.fmean(row.chrf for row in rows),
+            ter=statistics.fmean(row.ter for row in rows),
+            total_updates=(min(updates), max(updates)),
+            sparsity={
+                "prunable": statistics.fmean(row.sparsity_prunable for row in rows),
+                "all": statistics.fmean(row.sparsity_all for row in rows),
+                "body": statistics.fmean(row.sparsity_body for row in rows),
+            },
+        )
+
+
+def aggregate(rows: Iterable[RunResult]) -> dict[Cell, Aggregate]:
+    """Aggregates rows over seeds; a run that stands for several techniques counts for each.
+
+    Returns:
+        Aggregates in the order of techniques, then sparsity, then updates.
+    """
+    cells: dict[Cell, list[RunResult]] = defaultdict(list)
+    for row in rows:
+        for technique in row.techniques:
+            cells[Cell.of(technique, row.target_sparsity, row.total_updates)].append(row)
+    rank = {technique: position for position, technique in enumerate(ordered(cell.technique for cell in cells))}
+    in_order = sorted(cells, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates))
+    return {cell: Aggregate.of(cell, cells[cell]) for cell in in_order}

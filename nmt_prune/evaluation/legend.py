@@ -1,0 +1,67 @@
+"""What a reader must know to read the numbers of a report."""
+
+from collections.abc import Sequence
+
+from nmt_prune.evaluation.results import Results, RunResult
+from nmt_prune.evaluation.significance import SAMPLES, SEED, SIGNIFICANT
+from nmt_prune.evaluation.tables import percent
+from nmt_prune.evaluation.techniques import DENSE
+
+TOLERANCE = 0.005
+"""Largest difference between target and measured sparsity that is not worth a remark."""
+
+
+def legend(results: Results) -> str:
+    """A list in Markdown: test set and decoding, BLEU convention, seeds, significance, updates, and remarks."""
+    return "\n".join(f"- {line}" for line in [*conventions(results), *remarks(results)])
+
+
+def conventions(results: Results) -> list[str]:
+    """How the numbers came about."""
+    how = results.convention
+    seeds = results.seeds()
+    flags = f", {' '.join(how.generate_flags)}" if how.generate_flags else ""
+    checkpoints = " or ".join(f"`{name}`" for name in sorted({row.checkpoint for row in results.rows}))
+    lines = [
+        f"BLEU on the {how.sentences:,} detokenized sentences of `{how.subset}` in `{how.data}`; beam {how.beam},"
+        f" length penalty {how.lenpen:g}{flags}; {checkpoints}.",
+        f"sacreBLEU signature: `{how.signatures['bleu']}`. Papers score in other ways.",
+        _seeds(seeds),
+        f"`*`: differs from the dense model of the same seed (paired bootstrap, {SAMPLES:,} resamples, seed {SEED},"
+        f" p < {SIGNIFICANT:g}{' for every seed' if len(seeds) > 1 else ''}; not corrected for the number of tests).",
+        "In parentheses: parameter updates behind the number, those of all ancestors (dense model, earlier rungs)"
+        " included.",
+        "Sparsity: of the prunable weights; *of all*: of all parameters; *of body*: without embeddings and output"
+        " projection. The last two are measured in the scored checkpoints.",
+        "A masked model is exactly as big in memory and as slow as the dense one until it is compacted.",
+    ]
+    if any(row.also for row in results.rows):
+        lines.insert(-1, "A number that appears under two techniques is one run: up to there they are the same.")
+    return lines
+
+
+def remarks(results: Results) -> list[str]:
+    """What is amiss with single runs."""
+    lines = [
+        f"`{row.run}`: the scored checkpoint is {percent(row.sparsity_prunable)} sparse,"
+        f" not {percent(row.target_sparsity)}."
+        for row in results.rows
+        if min(abs(share - row.target_sparsity) for share in (row.sparsity_prunable, row.sparsity_body)) > TOLERANCE
+    ]
+    lines += [f"`{run}`: not scored yet." for run in results.unscored]
+    alone = _without_dense(results.rows)
+    if alone:
+        lines.append(f"No dense run with seed {', '.join(map(str, alone))}: its runs are not tested.")
+    return lines
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) == 1:
+        return f"One seed ({seeds[0]}): no spread is known."
+    names = ", ".join(map(str, seeds))
+    return f"Mean ± sample standard deviation over {len(seeds)} seeds ({names}); `n` where there are fewer."
+
+
+def _without_dense(rows: Sequence[RunResult]) -> list[int]:
+    dense = {row.seed for row in rows if row.technique == DENSE}
+    return sorted({row.seed for row in rows} - dense)

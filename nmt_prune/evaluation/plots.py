@@ -1,0 +1,161 @@
+"""The figure: BLEU against sparsity, one line per technique, the dense model and its equal-update controls across."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nmt_prune.evaluation.aggregates import Aggregate, aggregate
+from nmt_prune.evaluation.results import Results
+from nmt_prune.evaluation.tables import updates
+from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, is_control, label, ordered
+from nmt_prune.files import atomic_path
+
+# Okabe & Ito's colours, without the yellow that is too pale for a line: told apart with any colour vision.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_CONTROL = "#777777"
+_STYLE: Any = {
+    # Without a salt of our own the ids in an SVG are random: the same results must give the same bytes.
+    "svg.hashsalt": "nmt-prune",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+}
+
+
+def plot(results: Results, paths: Sequence[Path]) -> None:
+    """Draws BLEU against sparsity.
+
+    The x axis shows the logit of the sparsity, which gives both 10 and 20 % and 95 and 98 % room.
+
+    Args:
+        results: what to draw.
+        paths: files to write; the suffix decides the format (png, svg).
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = draw(results)
+        for path in paths:
+            with atomic_path(path) as temporary:
+                kind = path.suffix.removeprefix(".")
+                figure.savefig(temporary, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+
+
+def draw(results: Results) -> Figure:
+    """The figure, not yet written anywhere."""
+    aggregates = aggregate(results.rows)
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    _draw_techniques(axes, aggregates)
+    _draw_dense(axes, aggregates)
+    _set_sparsity_axis(axes, sorted({cell.sparsity for cell in aggregates if cell.sparsity > 0}))
+    axes.set_ylabel("BLEU")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best", fontsize=8.5, title="technique (updates behind it)", alignment="left", edgecolor="none")
+    axes.set_title(f"{results.recipe}: BLEU by sparsity", loc="left", fontsize=10.5)
+    figure.supxlabel(_footnote(results), fontsize=6.5, color=_CONTROL, x=0.01, ha="left")
+    return figure
+
+
+def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
+    looks = cycle(zip(_COLOURS, _MARKERS, strict=True))
+    control_markers = cycle(_MARKERS)
+    for technique in ordered(cell.technique for cell in aggregates):
+        points = [aggregates[cell] for cell in aggregates if cell.technique == technique and cell.sparsity > 0]
+        if technique == DENSE or not points:
+            continue
+        if is_control(technique):
+            look: dict[str, Any] = {"color": _CONTROL, "marker": next(control_markers), "ls": ":", "mfc": "white"}
+        else:
+            colour, marker = next(looks)
+            look = {"color": colour, "marker": marker, "ls": "-"}
+        axes.errorbar(
+            [logit(point.cell.sparsity) for point in points],
+            [point.bleu for point in points],
+            yerr=[point.bleu_std or 0.0 for point in points] if any(point.bleu_std for point in points) else None,
+            label=f"{label(technique)} ({_updates(points)})",
+            lw=1.6,
+            ms=5,
+            capsize=2.5,
+            elinewidth=1,
+            **look,
+        )
+
+
+def _draw_dense(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
+    heights: list[tuple[float, str, str]] = []
+    dense = aggregates.get(Cell(DENSE, 0.0))
+    if dense is not None:
+        axes.axhline(dense.bleu, color="black", lw=1.4, zorder=1)
+        if dense.bleu_std:
+            axes.axhspan(dense.bleu - dense.bleu_std, dense.bleu + dense.bleu_std, color="black", alpha=0.1, lw=0)
+        heights.append((dense.bleu, f"dense ({updates(dense)})", "black"))
+    for cell, control in aggregates.items():
+        if cell.technique == LONGER:
+            axes.axhline(control.bleu, color=_CONTROL, lw=0.9, ls="--", zorder=1)
+            heights.append((control.bleu, f"dense, trained on ({updates(control)})", _CONTROL))
+    _label_lines(axes, heights)
+
+
+def _label_lines(axes: Axes, heights: Sequence[tuple[float, str, str]]) -> None:
+    """Writes what each horizontal line is to the right of the axes, with a short leader to the line."""
+    low, high = axes.get_ylim()
+    lines = sorted(heights)
+    places = spread([height for height, _, _ in lines], 0.045 * (high - low), high)
+    beside = axes.get_yaxis_transform()
+    for (height, text, colour), place in zip(lines, places, strict=True):
+        axes.plot([1, 1.02], [height, place], color=colour, lw=0.6, clip_on=False, transform=beside, scaley=False)
+        axes.text(1.025, place, text, fontsize=8, color=colour, va="center", transform=beside)
+    axes.set_ylim(low, high)
+
+
+def spread(heights: Sequence[float], gap: float, top: float) -> list[float]:
+    """Moves ascending heights apart: at least ``gap`` between two, none above ``top``, each near where it was."""
+    places: list[float] = []
+    for height in heights:
+        places.append(max(height, places[-1] + gap) if places else height)
+    for index in reversed(range(len(places))):
+        ceiling = top if index == len(places) - 1 else places[index + 1] - gap
+        places[index] = min(places[index], ceiling)
+    return places
+
+
+def _set_sparsity_axis(axes: Axes, sparsities: Sequence[float]) -> None:
+    """One tick per sparsity; where two are too close for two labels, the lower has none."""
+    left, right = axes.get_xlim()
+    ticks = [logit(sparsity) for sparsity in sparsities]
+    labels: list[str] = []
+    last = math.inf
+    for sparsity, tick in reversed(list(zip(sparsities, ticks, strict=True))):
+        fits = last - tick > 0.035 * (right - left)
+        labels.insert(0, f"{round(100 * sparsity, 1):g}" if fits else "")
+        last = tick if fits else last
+    axes.set_xticks(ticks, labels)
+    axes.set_xlim(left, right)
+    axes.set_xlabel("sparsity of the prunable weights in % (logit scale)")
+
+
+def logit(share: float) -> float:
+    """Position of a sparsity on the x axis: log(s / (1 - s))."""
+    return math.log(share / (1 - share))
+
+
+def _footnote(results: Results) -> str:
+    how, seeds = results.convention, results.seeds()
+    spread = f"mean ± sample standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+    return f"{how.data} {how.subset}, beam {how.beam}, {spread}; sacreBLEU {how.signatures['bleu']}"
+
+
+def _updates(points: Sequence[Aggregate]) -> str:
+    low = min(point.total_updates[0] for point in points)
+    high = max(point.total_updates[1] for point in points)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

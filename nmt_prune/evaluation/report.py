@@ -1,0 +1,73 @@
+"""The report of a recipe: results.csv, results.json, table.md, bleu.png and bleu.svg."""
+
+import importlib.util
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.aggregates import aggregate
+from nmt_prune.evaluation.gathering import gather
+from nmt_prune.evaluation.legend import legend
+from nmt_prune.evaluation.results import Results, write_csv
+from nmt_prune.evaluation.tables import control_table, sparsity_table
+from nmt_prune.files import atomic_path, write_json
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report.
+
+    Attributes:
+        text: table, controls and legend in Markdown.
+        paths: the files.
+    """
+
+    text: str
+    paths: tuple[Path, ...]
+
+
+def write_report(runs: Path, data: Path | None = None) -> Report:
+    """Gathers the runs of a recipe and writes ``RUNS/report/``.
+
+    Args:
+        runs: ``runs/<recipe>``.
+        data: data folder with the references; None is where they were when the runs were scored.
+
+    Raises:
+        PruneError: matplotlib is not installed, or see :func:`nmt_prune.evaluation.gathering.gather`.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
+    from nmt_prune.evaluation.plots import plot
+
+    results = gather(runs, data)
+    folder = runs / "report"
+    names = ("results.csv", "results.json", "table.md", "bleu.png", "bleu.svg")
+    table, numbers, markdown, *figures = paths = tuple(folder / name for name in names)
+    text = report_text(results)
+    write_csv(table, results.rows)
+    write_json(numbers, as_json(results))
+    with atomic_path(markdown) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    plot(results, figures)
+    return Report(text, paths)
+
+
+def report_text(results: Results) -> str:
+    """Title, table, controls and legend in Markdown."""
+    aggregates = aggregate(results.rows)
+    controls = control_table(aggregates)
+    parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
+    parts += ["## Controls", controls] if controls else []
+    return "\n\n".join([*parts, legend(results)]) + "\n"
+
+
+def as_json(results: Results) -> dict[str, object]:
+    """Convention, rows and aggregates as JSON values."""
+    return {
+        "recipe": results.recipe,
+        "convention": asdict(results.convention),
+        "runs": [asdict(row) for row in results.rows],
+        "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in aggregate(results.rows).values()],
+        "unscored": list(results.unscored),
+    }

@@ -1,0 +1,104 @@
+"""The results of a recipe: one tidy row per run."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from nmt_prune.evaluation.records import ScoreRecord
+from nmt_prune.files import atomic_path
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What must be the same for two scores to stand in one table.
+
+    Attributes:
+        data: name of the data folder.
+        subset: subset of it that was translated.
+        sentences: number of sentences.
+        reference_sha256: digest of the reference.
+        beam: beam size.
+        lenpen: length penalty.
+        generate_flags: further flags of fairseq-generate.
+        signatures: sacreBLEU's signatures.
+    """
+
+    data: str
+    subset: str
+    sentences: int
+    reference_sha256: str
+    beam: int
+    lenpen: float
+    generate_flags: tuple[str, ...]
+    signatures: dict[str, str]
+
+    @classmethod
+    def of(cls, scores: ScoreRecord) -> "Convention":
+        """The convention of one run's scores."""
+        return cls(**{field.name: getattr(scores, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One row of ``results.csv``. Sparsities are 0 to 1; ``bleu_delta`` and ``bleu_p_value`` compare with the dense
+    run of the same seed and are None without one; ``bleu_low`` and ``bleu_high`` bound BLEU's 95 % confidence interval.
+    """
+
+    run: str
+    technique: str
+    also: tuple[str, ...]
+    target_sparsity: float
+    sparsity_prunable: float
+    sparsity_all: float
+    sparsity_body: float
+    seed: int
+    updates: int
+    total_updates: int
+    dev_bleu: float | None
+    bleu: float
+    bleu_low: float
+    bleu_high: float
+    bleu_delta: float | None
+    bleu_p_value: float | None
+    chrf: float
+    ter: float
+    checkpoint: str
+    bleu_signature: str
+    chrf_signature: str
+    ter_signature: str
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """All techniques whose result this is."""
+        return (self.technique, *self.also)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a recipe.
+
+    Attributes:
+        recipe: its name.
+        convention: how all runs were scored.
+        rows: one per scored run, sorted by name.
+        unscored: runs that have no scores yet.
+    """
+
+    recipe: str
+    convention: Convention
+    rows: tuple[RunResult, ...]
+    unscored: tuple[str, ...] = ()
+
+    def seeds(self) -> list[int]:
+        """All seeds."""
+        return sorted({row.seed for row in self.rows})
+
+
+def write_csv(path: Path, rows: Sequence[RunResult]) -> None:
+    """Writes one line per run, numbers in full precision, None as nothing and ``also`` separated by spaces."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(RunResult)], lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**asdict(row), "also": " ".join(row.also)})

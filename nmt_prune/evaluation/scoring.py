@@ -1,0 +1,73 @@
+"""Scoring a checkpoint: translate, score, measure its sparsity, write it all down."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
+from nmt_prune.evaluation.scores import score
+from nmt_prune.evaluation.subset import Subset
+from nmt_prune.evaluation.text import digest, write_lines
+from nmt_prune.evaluation.translation import Decoding, translate
+from nmt_prune.masks.statistics import sparsity
+
+
+def score_checkpoint(
+    checkpoint: Path, subset: Subset, decoding: Decoding, out: Path, valid: Subset | None = None
+) -> ScoreRecord:
+    """Scores a checkpoint; writes ``out`` and beside it the hypotheses.
+
+    Args:
+        checkpoint: a checkpoint of a fairseq translation model.
+        subset: what to score it on.
+        decoding: how to translate.
+        out: the scores file.
+        valid: validation set to translate for the dev BLEU; None takes what the training noted in the checkpoint.
+
+    Raises:
+        PruneError: the checkpoint cannot be read or translated with; nothing is overwritten.
+    """
+    measured = sparsity(checkpoint)
+    start = time.perf_counter()
+    hypotheses = translate(checkpoint, subset, decoding)
+    seconds = time.perf_counter() - start
+    scores = score(hypotheses, subset.references())
+    if valid is None:
+        dev_bleu = training_bleu(Checkpoint.load(checkpoint))
+    else:
+        dev_hypotheses = translate(checkpoint, valid, decoding)
+        dev_bleu = score(dev_hypotheses, valid.references()).bleu
+        write_lines(out.with_name(hypotheses_file(valid.name)), dev_hypotheses)
+    record = ScoreRecord(
+        subset=subset.name,
+        **asdict(scores),
+        dev_bleu=dev_bleu,
+        dev_bleu_from=None if dev_bleu is None else "training" if valid is None else "translation",
+        sparsity=measured,
+        seconds=round(seconds, 2),
+        checkpoint=checkpoint.name,
+        data=subset.data.resolve().name,
+        reference=str(subset.reference),
+        reference_sha256=digest(subset.reference),
+        sentences=len(hypotheses),
+        beam=decoding.beam,
+        lenpen=decoding.lenpen,
+        generate_flags=decoding.extra,
+    )
+    write_lines(out.with_name(hypotheses_file(subset.name)), hypotheses)
+    record.write(out)
+    return record
+
+
+def training_bleu(checkpoint: Checkpoint) -> float | None:
+    """BLEU that fairseq measured on the validation set for exactly this checkpoint.
+
+    Not fairseq's ``best``, which is the best so far and belongs to another checkpoint.
+
+    Returns:
+        None if the training did not validate then, or chose its checkpoints by something else than BLEU.
+    """
+    settings = (checkpoint.state.get("cfg") or {}).get("checkpoint") or {}
+    value = (checkpoint.state.get("extra_state") or {}).get("val_loss")
+    return float(value) if settings.get("best_checkpoint_metric") == "bleu" and value is not None else None

@@ -1,0 +1,113 @@
+"""Markdown tables: techniques against sparsity as in Brix et al. 2020, Table 1, and the controls."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from nmt_prune.evaluation.aggregates import Aggregate
+from nmt_prune.evaluation.techniques import DENSE, Cell, is_control, label, ordered
+
+NOTHING = "–"
+
+Aggregates = Mapping[Cell, Aggregate]
+
+
+@dataclass(frozen=True)
+class RowColumn:
+    """A column that says something about a whole row of the table, e.g. its measured sparsity.
+
+    Attributes:
+        heading: its heading.
+        text: its text, given the aggregates of the row.
+    """
+
+    heading: str
+    text: Callable[[Sequence[Aggregate]], str]
+
+
+ROW_COLUMNS = (
+    RowColumn("of all", lambda row: span(percent(cell.sparsity["all"]) for cell in row)),
+    RowColumn("of body", lambda row: span(percent(cell.sparsity["body"]) for cell in row)),
+)
+
+
+def sparsity_table(aggregates: Aggregates) -> str:
+    """BLEU by sparsity (rows) and technique (columns), the dense model on top in each column."""
+    techniques = ordered(
+        cell.technique for cell in aggregates if cell.technique != DENSE and not is_control(cell.technique)
+    )
+    sparsities = sorted({cell.sparsity for cell in aggregates if cell.technique in techniques})
+    dense = aggregates.get(Cell(DENSE, 0.0))
+    seeds = _most_seeds(aggregates)
+    rows = []
+    if dense is not None:
+        rows.append(["dense", *_about([dense]), *[bleu_cell(dense, seeds)] * max(1, len(techniques))])
+    for sparsity in sparsities:
+        cells = [aggregates.get(Cell(technique, sparsity)) for technique in techniques]
+        about = _about([cell for cell in cells if cell is not None])
+        rows.append([percent(sparsity), *about, *[bleu_cell(cell, seeds) if cell else NOTHING for cell in cells]])
+    headings = [
+        "sparsity",
+        *(column.heading for column in ROW_COLUMNS),
+        *[label(name) for name in techniques or ["BLEU"]],
+    ]
+    return markdown(headings, rows)
+
+
+def control_table(aggregates: Aggregates) -> str:
+    """BLEU of the controls, one row each under the dense model; nothing if there are none."""
+    controls = [cell for cell in aggregates if is_control(cell.technique)]
+    if not controls:
+        return ""
+    dense = [Cell(DENSE, 0.0)] if Cell(DENSE, 0.0) in aggregates else []
+    rows = []
+    for cell in [*dense, *controls]:
+        control = aggregates[cell]
+        delta = NOTHING if control.bleu_delta is None else f"{control.bleu_delta:+.1f}"
+        rows.append([label(cell.technique), percent(cell.sparsity), bleu_cell(control, _most_seeds(aggregates)), delta])
+    return markdown(["control", "sparsity", "BLEU", "Δ dense"], rows)
+
+
+def bleu_cell(cell: Aggregate, seeds: int) -> str:
+    """BLEU, its spread over seeds, the mark of significance and the updates behind it: ``21.3 ± 0.2* (1,600)``.
+
+    Args:
+        cell: the aggregate.
+        seeds: seeds that it should have; a cell with fewer says so.
+    """
+    spread = "" if cell.bleu_std is None else f" ± {cell.bleu_std:.1f}"
+    number = "" if len(cell.seeds) == seeds else f"; n = {len(cell.seeds)}"
+    return f"{cell.bleu:.1f}{spread}{'*' if cell.significant else ''} ({updates(cell)}{number})"
+
+
+def updates(cell: Aggregate) -> str:
+    """Total updates, a span if seeds differ."""
+    return span(f"{number:,}" for number in cell.total_updates)
+
+
+def percent(share: float) -> str:
+    """A share with no more decimals than it needs, at most one."""
+    return f"{round(100 * share, 1):g} %"
+
+
+def span(texts: Iterable[str]) -> str:
+    """The first and last of the texts, or the only one where all are the same."""
+    different = sorted(set(texts), key=lambda text: float(text.removesuffix(" %").replace(",", "")))
+    if not different:
+        return NOTHING
+    return different[0] if len(different) == 1 else f"{different[0].removesuffix(' %')}–{different[-1]}"
+
+
+def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first column is a name and whose others are numbers."""
+    alignment = ("left", *("right" for _ in headings[1:]))
+    return tabulate(rows, headings, tablefmt="pipe", colalign=alignment, disable_numparse=True)
+
+
+def _about(row: Sequence[Aggregate]) -> list[str]:
+    return [column.text(row) for column in ROW_COLUMNS]
+
+
+def _most_seeds(aggregates: Aggregates) -> int:
+    return max(len(cell.seeds) for cell in aggregates.values())

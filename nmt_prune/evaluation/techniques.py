@@ -1,0 +1,66 @@
+"""The order and the names in which techniques appear in tables and plots.
+
+A name that is not listed is shown as it is, after the listed ones: a new technique needs no entry here.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+DENSE = "dense"
+LONGER = "dense-longer"
+"""The equal-update control: the dense model trained on. Its runs differ in their updates, not in their sparsity."""
+
+_TECHNIQUES = {
+    "mp": "MP",
+    "lt": "LT",
+    "slt": "SLT",
+    "clt": "CLT",
+    "slt-mp": "SLT-MP",
+    "mp-slt": "MP-SLT",
+    "finetune": "fine-tuning",
+    "lr-rewind": "LR rewinding",
+}
+_CONTROLS = {
+    LONGER: "dense, trained on",
+    "random": "random mask",
+    "shuffled": "shuffled mask",
+    "inverted": "inverted mask",
+    "reinit": "survivors re-initialised",
+    "shuffle-weights": "survivors shuffled",
+    "clt-random-sign": "CLT, random signs",
+}
+_ORDER = [DENSE, *_TECHNIQUES, *_CONTROLS]
+
+
+def label(technique: str) -> str:
+    """The name that readers see."""
+    return {**_TECHNIQUES, **_CONTROLS}.get(technique, technique)
+
+
+def is_control(technique: str) -> bool:
+    """Whether a technique is only there to be compared with."""
+    return technique in _CONTROLS
+
+
+def ordered(techniques: Iterable[str]) -> list[str]:
+    """Techniques without repetition in the order of Brix et al. 2020, Table 1; others after them by name."""
+    return sorted(set(techniques), key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+
+
+class Cell(NamedTuple):
+    """A place in the table; the runs in it differ only in their seeds.
+
+    Attributes:
+        technique: what was done.
+        sparsity: target sparsity.
+        updates: total updates where they tell runs of a technique apart, else 0.
+    """
+
+    technique: str
+    sparsity: float
+    updates: int = 0
+
+    @classmethod
+    def of(cls, technique: str, sparsity: float, total_updates: int) -> "Cell":
+        """The place of a run."""
+        return cls(technique, sparsity, total_updates if technique == LONGER else 0)

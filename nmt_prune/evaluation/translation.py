@@ -1,0 +1,131 @@
+"""Translating with ``fairseq-generate``, run as the user would run it."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nmt_prune
+from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.subset import Subset
+
+# D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
+_HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]+\t(.*)", re.DOTALL)
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|assert)\b")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How hypotheses are searched.
+
+    Attributes:
+        beam: beam size.
+        lenpen: length penalty; above 1 favours longer sentences.
+        max_tokens: tokens of a batch.
+        remove_bpe: subwords to join, a value of fairseq's ``--remove-bpe``.
+        cpu: stay off the GPU even if there is one.
+        extra: further flags of fairseq-generate.
+    """
+
+    beam: int = 5
+    lenpen: float = 1.0
+    max_tokens: int = 4000
+    remove_bpe: str = "sentencepiece"
+    cpu: bool = False
+    extra: tuple[str, ...] = ()
+
+    def flags(self) -> list[str]:
+        """The flags of fairseq-generate."""
+        flags = ["--beam", str(self.beam), "--lenpen", str(self.lenpen), "--max-tokens", str(self.max_tokens)]
+        flags += ["--remove-bpe", self.remove_bpe]
+        return [*flags, *(["--cpu"] if self.cpu else []), *self.extra]
+
+
+def generate_command(checkpoint: Path, subset: Subset, decoding: Decoding, results: Path) -> list[str]:
+    """The fairseq-generate command that translates ``subset`` into the folder ``results``."""
+    return [
+        *[sys.executable, "-m", "fairseq_cli.generate", str(subset.data)],
+        *["--user-dir", str(Path(nmt_prune.__file__).parent), "--path", str(checkpoint)],
+        *["--source-lang", subset.source, "--target-lang", subset.target, "--gen-subset", subset.name],
+        *["--results-path", str(results), "--no-progress-bar"],
+        # By default (8) fairseq drops a last batch of another size: up to seven sentences are never translated.
+        *["--required-batch-size-multiple", "1"],
+        *decoding.flags(),
+    ]
+
+
+def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> list[str]:
+    """Translates a subset.
+
+    Args:
+        checkpoint: a checkpoint of any fairseq translation model.
+        subset: what to translate.
+        decoding: how.
+
+    Returns:
+        One detokenized hypothesis per line of the reference, in its order.
+
+    Raises:
+        PruneError: the checkpoint or fairseq is missing, fairseq-generate fails, or its hypotheses are not one per line
+            of the reference.
+    """
+    if not checkpoint.is_file():
+        raise PruneError(f"checkpoint {checkpoint} does not exist")
+    if importlib.util.find_spec("fairseq_cli") is None:
+        raise PruneError("fairseq is not installed here; pip install 'nmt-prune[fairseq]'")
+    with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
+        command = generate_command(checkpoint, subset, decoding, Path(folder))
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        process = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+        if process.returncode != 0:
+            raise PruneError(f"fairseq-generate failed on {checkpoint}: {error_line(process.stderr)}")
+        output = (Path(folder) / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
+    return in_order(parse_hypotheses(output.split("\n")), len(subset.references()), str(subset.reference))
+
+
+def parse_hypotheses(lines: Iterable[str]) -> list[tuple[int, str]]:
+    """Finds the hypotheses in the output of fairseq-generate.
+
+    Returns:
+        Pairs of sample id and detokenized text in the order of the output, which is by length.
+    """
+    matches = filter(None, map(_HYPOTHESIS.fullmatch, lines))
+    return [(int(match[1]), match[2]) for match in matches]
+
+
+def in_order(hypotheses: Iterable[tuple[int, str]], count: int, reference: str) -> list[str]:
+    """Puts hypotheses into the order of the text.
+
+    Args:
+        hypotheses: pairs of sample id and text.
+        count: number of sentences there should be.
+        reference: what to call the text in messages.
+
+    Raises:
+        PruneError: a sentence has no hypothesis or several, or there are more than ``count``.
+    """
+    by_sample: dict[int, str] = {}
+    for sample, text in hypotheses:
+        if sample in by_sample:
+            raise PruneError(f"fairseq-generate gave several hypotheses for sentence {sample}; --nbest must be 1")
+        by_sample[sample] = text
+    missing = [sample for sample in range(count) if sample not in by_sample]
+    if missing or len(by_sample) != count:
+        first = f" (none for line {missing[0] + 1})" if missing else ""
+        raise PruneError(
+            f"{len(by_sample)} hypotheses for the {count} lines of {reference}{first}: the binarized subset is another"
+            " text, or the model is broken"
+        )
+    return [by_sample[sample] for sample in range(count)]
+
+
+def error_line(stderr: str) -> str:
+    """The line of a failed command's stderr that says why: the last exception, else the last line."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    exceptions = [line for line in lines if _EXCEPTION.match(line)]
+    return (exceptions or lines or ["no message"])[-1].strip().removeprefix("nmt-prune: error: ")

@@ -1,0 +1,57 @@
+"""Made-up results."""
+
+from nmt_prune.evaluation.results import Convention, Results, RunResult
+
+SIGNATURES = dict.fromkeys(("bleu", "chrf", "ter"), "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0")
+
+CONVENTION = Convention(
+    data="numbers.en-de",
+    subset="test",
+    sentences=1000,
+    reference_sha256="0" * 64,
+    beam=5,
+    lenpen=1.0,
+    generate_flags=(),
+    signatures=SIGNATURES,
+)
+
+
+def row(
+    technique: str,
+    sparsity: float,
+    bleu: float,
+    total_updates: int,
+    *,
+    seed: int = 1,
+    p_value: float | None = None,
+    delta: float | None = None,
+    also: tuple[str, ...] = (),
+) -> RunResult:
+    return RunResult(
+        run=f"{technique}-{100 * sparsity:g}-{total_updates}-seed{seed}",
+        technique=technique,
+        also=also,
+        target_sparsity=sparsity,
+        sparsity_prunable=sparsity,
+        sparsity_all=0.9 * sparsity,
+        sparsity_body=sparsity,
+        seed=seed,
+        updates=800,
+        total_updates=total_updates,
+        dev_bleu=None,
+        bleu=bleu,
+        bleu_low=bleu - 1,
+        bleu_high=bleu + 1,
+        bleu_delta=delta,
+        bleu_p_value=p_value,
+        chrf=2 * bleu,
+        ter=100 - bleu,
+        checkpoint="checkpoint_best.pt",
+        bleu_signature=SIGNATURES["bleu"],
+        chrf_signature=SIGNATURES["chrf"],
+        ter_signature=SIGNATURES["ter"],
+    )
+
+
+def results(*rows: RunResult, unscored: tuple[str, ...] = ()) -> Results:
+    return Results("made-up", CONVENTION, rows, unscored)

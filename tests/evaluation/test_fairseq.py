@@ -1,0 +1,62 @@
+"""Translation with the real fairseq-generate and a stock model."""
+
+import subprocess
+import sys
+
+import pytest
+
+from data_prep.corpora import choose
+from data_prep.preparation import Preparation, prepare
+from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.scoring import score_checkpoint
+from nmt_prune.evaluation.subset import Subset
+from nmt_prune.evaluation.translation import Decoding, translate
+
+pytestmark = pytest.mark.slow
+
+MODEL = (
+    "--arch transformer --share-all-embeddings --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16"
+    " --decoder-embed-dim 16 --encoder-ffn-embed-dim 16 --decoder-ffn-embed-dim 16 --encoder-attention-heads 2"
+    " --decoder-attention-heads 2 --optimizer adam --lr 0.01 --max-tokens 500 --max-update 2 --cpu --seed 1"
+    " --no-epoch-checkpoints --disable-validation"
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    corpus = choose("numbers", size=400)
+    folder = tmp_path_factory.mktemp("data") / "numbers.en-de"
+    preparation = Preparation.of(corpus, vocab_size=120, valid_size=8, test_size=30)
+    prepare(corpus, preparation, folder, cache=folder.parent, report=lambda line: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(data):
+    command = [sys.executable, "-m", "fairseq_cli.train", str(data), "--save-dir", str(data.parent), *MODEL.split()]
+    subprocess.run(command, check=True, capture_output=True)
+    return data.parent / "checkpoint_last.pt"
+
+
+def test_hypotheses_are_in_the_order_of_the_text(data, checkpoint, tmp_path):
+    # Decoding that is forced to the whole reference must give the reference, line by line. 30 sentences: in batches of
+    # a multiple of eight the last six would be lost.
+    forced = Decoding(beam=1, extra=("--prefix-size", "300"))
+    record = score_checkpoint(checkpoint, Subset.find(data, "test"), forced, tmp_path / "scores.json")
+    assert (tmp_path / "hypotheses.test.txt").read_bytes() == (data / "raw/test.de").read_bytes()
+    assert record.bleu == pytest.approx(100)
+    assert record.ter == 0
+    assert record.sparsity == {"prunable": 0, "all": 0, "body": 0}
+    assert record.sentences == 30
+
+
+def test_references_of_another_length(data, checkpoint, tmp_path):
+    longer = tmp_path / "longer.de"
+    longer.write_text((data / "raw/test.de").read_text() + "eins\n")
+    with pytest.raises(PruneError, match=r"30 hypotheses for the 31 lines of .*longer\.de"):
+        translate(checkpoint, Subset.find(data, "test", longer), Decoding(beam=1))
+
+
+def test_an_unknown_flag_is_named(data, checkpoint):
+    with pytest.raises(PruneError, match=r"unrecognized arguments: --no-such-flag$"):
+        translate(checkpoint, Subset.find(data, "test"), Decoding(extra=("--no-such-flag",)))
