@@ -1,7 +1,7 @@
 """fairseq checkpoints as files: safe loading, the masks in them, atomic saving."""
 
 import argparse
-import pickle
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +53,7 @@ def allow_checkpoint_types() -> None:
             base.ContainerMetadata,
             base.Metadata,
             Any,
+            defaultdict,
             dict,
             list,
             int,
@@ -85,10 +86,10 @@ class Checkpoint:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise PruneError(f"checkpoint {path} does not exist") from None
-        except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
+        except Exception:  # damaged bytes make the unpickler fail with almost any type
             raise PruneError(
-                f"{path} cannot be read as a checkpoint: it is truncated, of another kind, or holds types that a fairseq"
-                " checkpoint has no use for; save it again"
+                f"{path} cannot be read as a checkpoint: it is truncated, of another kind, or holds types that a"
+                " fairseq checkpoint has no use for; save it again"
             ) from None
         model = state.get("model") if isinstance(state, dict) else None
         if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):
@@ -147,6 +148,8 @@ def save(state: Mapping[str, Any], path: Path | str) -> None:
     path = Path(path)
     with atomic_path(path) as temporary:
         try:
-            torch.save(dict(state), temporary)
+            # Given a path, torch would store the temporary's name, so that equal states had different bytes.
+            with temporary.open("wb") as file:
+                torch.save(dict(state), file)
         except RuntimeError as error:  # what torch's zip writer makes of a failed write
             raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None

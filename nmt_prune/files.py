@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         reason = error.strerror or error
         raise PruneError(f"cannot write {path}: {reason}; free some space or choose another place") from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:
@@ -56,12 +57,14 @@ def read_json(path: Path | str) -> Any:
     """Reads a JSON file.
 
     Raises:
-        PruneError: the file is missing or is not JSON.
+        PruneError: the file is missing, cannot be read or is not JSON.
     """
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PruneError(f"{path} does not exist") from None
+    except OSError as error:
+        raise PruneError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise PruneError(f"{path} is not JSON ({error}); delete it and run the command again") from None

@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -101,7 +102,9 @@ def load_extension(path: Path | str) -> None:
     specification = importlib.util.spec_from_file_location(f"nmt_prune_extension_{path.stem}", path)
     if not path.is_file() or specification is None or specification.loader is None:
         raise PruneError(f"extension {path} is not a Python file")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # where dataclasses look up annotations that are strings
     try:
-        specification.loader.exec_module(importlib.util.module_from_spec(specification))
+        specification.loader.exec_module(module)
     except Exception as error:
         raise PruneError(f"extension {path} failed: {type(error).__name__}: {error}") from error

@@ -43,6 +43,7 @@ def make_ticket(
         raise PruneError("this reset or clock needs a rewind point: give --rewind-from, e.g. PARENT/rewind_0.pt")
     if rewind_point is not None:
         _check_same_architecture(trained, rewind_point)
+        masks.check_matches(rewind_point.matrices, f"mask for the rewind point {rewind_point.path}")
     source = trained if rewind_point is None else rewind_point
     weights = reset.apply(masks, trained.model, source.model)
     stored = {
@@ -72,13 +73,13 @@ def _continued(trained: Checkpoint, source: Checkpoint, reset: Reset, clock: str
         raise PruneError(f"unknown clock {clock!r}; known: {', '.join(CLOCKS)}")
     continued = trained if clock == "keep" else source
     # Kept weights with a rewound learning rate keep the moments that belong to them (Renda 2020, section 2).
-    state = continued.state if reset.needs_rewind_point or clock == "keep" else trained.state
-    if state.get("last_optimizer_state") is None:
+    owner = continued if reset.needs_rewind_point else trained
+    if owner.state.get("last_optimizer_state") is None:
         raise PruneError(
-            f"{continued.path} has no optimizer state, which the clock {clock!r} goes on with; take a checkpoint that"
+            f"{owner.path} has no optimizer state, which the clock {clock!r} goes on with; take a checkpoint that"
             " was saved without --no-save-optimizer-state, or use --clock restart"
         )
-    return Checkpoint(continued.path, {**continued.state, "last_optimizer_state": state["last_optimizer_state"]})
+    return Checkpoint(continued.path, {**continued.state, "last_optimizer_state": owner.state["last_optimizer_state"]})
 
 
 def _train_iterator(continued: Checkpoint | None) -> Mapping[str, Any]:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from torch import Tensor
 
@@ -60,8 +59,8 @@ class Budget(ABC):
         """Chooses exactly ``count`` survivors."""
 
     def _floor(self, prunable: Prunable, alive: MaskSet, sparsity: float) -> int:
-        """The number of weights that a matrix keeps at least."""
-        return min(ceil(self.floor * (1 - sparsity) * prunable.size), alive.kept(prunable))
+        """The number of weights that a matrix keeps at least; rounded down, so that all floors together fit."""
+        return min(int(self.floor * (1 - sparsity) * prunable.size), alive.kept(prunable))
 
 
 def kept_count(size: int, sparsity: float) -> int:

@@ -18,15 +18,15 @@ class GlobalBody(Budget):
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         vocabulary = [prunable for prunable in alive.prunables if not prunable.in_body]
         body = [prunable for prunable in alive.prunables if prunable.in_body]
+        floors = {prunable.name: self._floor(prunable, alive, sparsity) for prunable in alive.prunables}
+        body_floors = {prunable.name: floors[prunable.name] for prunable in body}
         *own, shared = apportion(
             weights=[*(prunable.size for prunable in vocabulary), sum(prunable.size for prunable in body) or 1],
             capacities=[*(alive.kept(prunable) for prunable in vocabulary), sum(map(alive.kept, body))],
-            floors=[0] * (len(vocabulary) + 1),
+            floors=[*(floors[prunable.name] for prunable in vocabulary), sum(body_floors.values())],
             count=count,
         )
-        kept = select_globally(
-            scores, alive, {prunable.name: self._floor(prunable, alive, sparsity) for prunable in body}, shared
-        )
+        kept = select_globally(scores, alive, body_floors, shared)
         for prunable, places in zip(vocabulary, own, strict=True):
             kept |= select(scores, {prunable.name: alive.candidates(prunable)}, places)
         return MaskSet({prunable: kept[prunable.name] for prunable in alive.prunables})

@@ -8,6 +8,7 @@ aliases and padding row) and ``provenance`` (free-form). Equal masks and provena
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+from torch import Tensor
 
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.prunable import parse
+from nmt_prune.masks.prunable import PADDING_INDEX, Prunable, parse
 
 SUFFIX = ".safetensors"
 _FORMAT = 1
@@ -79,13 +81,24 @@ def load_masks(path: Path | str) -> tuple[MaskSet, dict[str, Any]]:
         )
     masks = {}
     for name, facts in header["matrices"].items():
-        prunable = parse(name, facts["shape"])
-        size = int(np.prod(facts["shape"]))
-        bits = packed.pop(name, None)
-        if prunable is None or bits is None or bits.dtype != np.uint8 or bits.shape != ((size + 7) // 8,):
-            raise PruneError(f"{path}: the mask of {name} is missing or of the wrong size; the file is damaged")
-        prunable = replace(prunable, aliases=tuple(facts["aliases"]), padding_row=facts["padding_row"])
-        masks[prunable] = torch.from_numpy(np.unpackbits(bits, count=size).reshape(prunable.shape).astype(bool))
+        try:
+            prunable, mask = _unpack(name, facts, packed.pop(name))
+        except (KeyError, TypeError, ValueError):
+            raise PruneError(
+                f"{path}: the mask of {name} is missing or of the wrong size; the file is damaged"
+            ) from None
+        masks[prunable] = mask
     if packed:
         raise PruneError(f"{path}: unknown tensor {next(iter(packed))}; the file is damaged")
     return MaskSet(masks), header.get("provenance", {})
+
+
+def _unpack(name: str, facts: Mapping[str, Any], bits: np.ndarray) -> tuple[Prunable, Tensor]:
+    prunable, size = parse(name, facts["shape"]), prod(facts["shape"])
+    if prunable is None or bits.dtype != np.uint8 or bits.shape != (ceil(size / 8),):
+        raise ValueError
+    prunable = replace(prunable, aliases=tuple(facts["aliases"]), padding_row=facts["padding_row"])
+    if prunable.padding_row not in (None, PADDING_INDEX):
+        raise ValueError
+    mask = np.unpackbits(bits, count=size).reshape(prunable.shape).astype(bool)
+    return prunable, torch.from_numpy(mask)

@@ -64,6 +64,10 @@ class Masking(nn.Module):
         }
         self._zero_weights()
 
+    def clear(self) -> None:
+        """Forgets all masks; weights stay as they are."""
+        self._masks = {}
+
     def mask_gradients(self) -> None:
         """Zeroes the gradients of pruned weights; to be called after backward, before clipping."""
         for mask, parameter in self._masked():
@@ -82,7 +86,7 @@ class Masking(nn.Module):
 
     def revived(self) -> int:
         """Number of pruned weights that are not zero: always 0 unless something outside wrote to the weights."""
-        return sum(int(torch.count_nonzero(parameter.data * (1 - mask))) for mask, parameter in self._masked())
+        return sum(int(((parameter.data != 0) & (mask == 0)).sum()) for mask, parameter in self._masked())
 
     def check(self, source: str) -> int:
         """Checks that every pruned weight is zero.
@@ -138,7 +142,8 @@ class Masking(nn.Module):
                 unexpected_keys.append(prefix + name)
             elif mask.shape != parameters[name].shape:
                 error_msgs.append(f"mask of {name} is {tuple(mask.shape)}, the matrix {tuple(parameters[name].shape)}")
-        if not error_msgs and (strict or loaded):
+        # Without any mask in it a state dict says nothing about masks; ``strict`` is always true here.
+        if loaded and not error_msgs:
             self._masks = {
                 name: mask.to(device=parameters[name].device, dtype=torch.uint8, copy=True)
                 for name, mask in loaded.items()

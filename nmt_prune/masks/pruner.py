@@ -46,7 +46,9 @@ class Pruner:
         """
         chosen = restrict(alive.prunables, self.prune_set)
         within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
-        scores = self.saliency.score({prunable: weights[prunable] for prunable in chosen})
+        # By name: an old checkpoint lists fewer aliases of a tied matrix than its mask file.
+        by_name = {prunable.name: weight for prunable, weight in weights.items()}
+        scores = self.saliency.score({prunable: by_name[prunable.name] for prunable in chosen})
         masks = self.budget.select(scores, within, sparsity)
         masks = control(self.mask_control, masks, within, scores, self.seed)
         names = set(masks)

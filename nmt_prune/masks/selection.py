@@ -4,20 +4,23 @@ Selection is by (score, position), never by a threshold alone, so that ties cann
 CPU, so that every rank, thread count and device gives the same mask bit for bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nmt_prune.errors import PruneError
 
+_BLOCK = 1 << 18  # scores looked at together: they stay in the processor's cache
+_HALF = 1 << 16  # values of one half of a score's 32 bits
+
 
 def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     """Keeps the ``count`` candidates with the highest scores, over all matrices together.
 
-    Equal scores are kept in the order of the matrices, then of the position in the matrix. Besides one float32 copy of
-    the candidates' scores, memory for one matrix at a time is needed, so ``scores`` may compute its values on demand.
+    Equal scores are kept in the order of the matrices, then of the position in the matrix. Each score is asked for
+    three times and none is kept, so ``scores`` may compute its values on demand, and the whole model's never exist
+    together.
 
     Args:
         scores: a float tensor per matrix; higher is better.
@@ -30,43 +33,69 @@ def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count
     Raises:
         PruneError: a score is NaN, or ``count`` exceeds the number of candidates.
     """
-    sizes = {name: int(torch.count_nonzero(mask)) for name, mask in candidates.items()}
-    total = sum(sizes.values())
+    total = sum(int(torch.count_nonzero(mask)) for mask in candidates.values())
     if not 0 <= count <= total:
         raise PruneError(f"cannot keep {count} of {total} weights; ask for a higher sparsity")
     if count == total:
         return {name: mask.cpu().clone() for name, mask in candidates.items()}
     if count == 0:
         return {name: torch.zeros_like(mask, device="cpu") for name, mask in candidates.items()}
-    threshold = _threshold(scores, candidates, sizes, count)
-    kept, ties, open_places = {}, {}, count
+    threshold, open_places = _threshold(scores, candidates, count)
+    kept = {}
     for name, mask in candidates.items():
         score, mask = _on_cpu(scores[name]), mask.cpu()
         kept[name] = mask & (score > threshold)
-        ties[name] = (mask & (score == threshold)).flatten().nonzero().squeeze(1)
-        open_places -= int(torch.count_nonzero(kept[name]))
-    for name, positions in ties.items():
-        positions = positions[:open_places]
-        kept[name].view(-1)[positions] = True
-        open_places -= len(positions)
+        if open_places:
+            ties = (mask & (score == threshold)).flatten().nonzero().squeeze(1)[:open_places]
+            kept[name].view(-1)[ties] = True
+            open_places -= len(ties)
     return kept
 
 
-def _threshold(
-    scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], sizes: Mapping[str, int], count: int
-) -> float:
-    """The ``count``-th highest score among the candidates."""
-    pool, filled = np.empty(sum(sizes.values()), dtype=np.float32), 0
+def _threshold(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> tuple[float, int]:
+    """The ``count``-th highest score among the candidates, and how many scores equal to it are to be kept.
+
+    A radix selection: counts the keys by their upper halves, then those with the right upper half by their lower ones.
+    """
+    upper_counts = torch.zeros(_HALF, dtype=torch.int64)
+    for keys in _keys(scores, candidates):
+        upper_counts += torch.bincount((keys >> 16) + _HALF // 2, minlength=_HALF)
+    upper, places = _find(upper_counts, count)
+    upper -= _HALF // 2
+    lower_counts = torch.zeros(_HALF, dtype=torch.int64)
+    for keys in _keys(scores, candidates):
+        lower_counts += torch.bincount(keys[(keys >> 16) == upper] & (_HALF - 1), minlength=_HALF)
+    lower, places = _find(lower_counts, places)
+    key = torch.tensor(upper * _HALF + lower, dtype=torch.int32)
+    return float(_swap(key).view(torch.float32)), places
+
+
+def _find(counts: Tensor, place: int) -> tuple[int, int]:
+    """The value at a place (1 is the highest) of a descending order, and its place among its equals."""
+    at_least = counts.flip(0).cumsum(0)
+    index = int(torch.searchsorted(at_least, place))
+    value = len(counts) - 1 - index
+    return value, place - int(at_least[index] - counts[value])
+
+
+def _keys(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor]) -> Iterator[Tensor]:
+    """The candidates' scores, a block at a time, as int32 numbers of the same order."""
     for name, mask in candidates.items():
-        values = _on_cpu(scores[name])
-        if torch.isnan(values).any():
+        values = _on_cpu(scores[name]).flatten()
+        if values.max().isnan():
             raise PruneError(f"the saliency of {name} is NaN; has the training diverged?")
-        chosen = values.flatten() if sizes[name] == mask.numel() else values[mask.cpu()]
-        pool[filled : filled + sizes[name]] = chosen.numpy()
-        filled += sizes[name]
-    position = len(pool) - count
-    pool.partition(position)
-    return float(pool[position])
+        for block, chosen in zip(values.split(_BLOCK), mask.cpu().flatten().split(_BLOCK), strict=True):
+            # Indexing in NumPy: torch would build 64-bit positions first. Adding 0.0 makes -0.0 and 0.0 equal.
+            selected = torch.from_numpy(block.numpy()[chosen.numpy()]) + 0.0
+            yield _swap(selected.view(torch.int32))
+
+
+def _swap(bits: Tensor) -> Tensor:
+    """Between a float's bits and an int32 number of the same order; its own inverse.
+
+    Positive floats are ordered like their bits; negative ones the other way round, so all bits but the sign are flipped.
+    """
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 def _on_cpu(score: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class MaskedTransformer(stock.TransformerModel):
         return getattr(self, MASK_MODULE)
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, model_cfg: Any = None, args: Any = None) -> Any:
-        """Loads weights and masks.
+        """Loads weights and masks; a state dict without masks is dense, unless it is loaded not strictly.
 
         Raises:
             SystemExit: a weight that a mask removes is not zero.
@@ -36,6 +36,8 @@ class MaskedTransformer(stock.TransformerModel):
         result = super().load_state_dict(state_dict, strict, model_cfg, args)
         # Not for fairseq's EMA, which loads weights alone, not strictly, after every update.
         if strict:
+            if not any(key.startswith(f"{MASK_MODULE}.") for key in state_dict):
+                self.masking.clear()
             with exit_on_error():
                 self.masking.check("the checkpoint to be loaded")
         return result

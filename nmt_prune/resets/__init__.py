@@ -38,7 +38,7 @@ class Reset:
         Args:
             prunable: the matrix.
             weight: its weights in the base, float32, (rows, columns).
-            mask: which weights survive.
+            mask: which weights survive, without the padding row, which stays that of the base.
         """
         return weight
 
@@ -55,9 +55,10 @@ class Reset:
         base = self.base(trained, rewind_point)
         weights = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in base.items()}
         for prunable in masks.prunables:
-            mask = masks[prunable.name]
-            values = self.survivors(prunable, weights[prunable.name], mask)
+            weight, mask = weights[prunable.name], masks.candidates(prunable)
             # Not a product: 0 · inf and 0 · nan are no zeros.
-            ticket = torch.where(mask, values, torch.zeros(()))
+            ticket = torch.where(mask, self.survivors(prunable, weight, mask), torch.zeros(()))
+            if prunable.padding_row is not None:
+                ticket[prunable.padding_row] = weight[prunable.padding_row]
             weights.update(dict.fromkeys(prunable.names, ticket))
         return weights

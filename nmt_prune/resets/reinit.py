@@ -34,7 +34,7 @@ class Reinit(Reset):
             return _uniform(tensor, _bound(prunable.matrix, tensor), source)
         if prunable is not None or name.endswith("embed_positions.weight"):
             weight = torch.randn(tensor.shape, generator=source) * tensor.shape[1] ** -0.5
-            if name.endswith("embed_tokens.weight"):
+            if not name.endswith("output_projection.weight"):
                 weight[PADDING_INDEX] = 0
             return weight
         if "layer_norm" in name or "layernorm" in name:

@@ -40,6 +40,8 @@ class Cubic(Schedule):
             raise PruneError(f"schedule cubic: begin={self.begin} must lie before end={self.settled_at}")
         if self._interval < 1:
             raise PruneError(f"schedule cubic: interval={self.interval} must be at least 1")
+        if not self.exponent > 0:
+            raise PruneError(f"schedule cubic: exponent={self.exponent:g} must be above 0")
         if 0 < self.max_update < self.settled_at:
             raise PruneError(f"schedule cubic: end={self.settled_at} lies after --max-update {self.max_update}")
         if not 0 <= self._initial <= self.final:

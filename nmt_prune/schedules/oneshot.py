@@ -2,15 +2,25 @@
 
 from dataclasses import dataclass
 
+from nmt_prune.errors import PruneError
 from nmt_prune.schedules import Schedule, schedules
 
 
 @schedules.register("oneshot")
 @dataclass(frozen=True)
 class OneShot(Schedule):
-    """The inherited sparsity until ``at`` updates, the final one from there on (See et al. 2016)."""
+    """The inherited sparsity until ``at`` updates, the final one from there on (See et al. 2016).
+
+    Raises:
+        PruneError: ``at`` lies outside the training.
+    """
 
     at: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.at < 0 or 0 < self.max_update < self.at:
+            raise PruneError(f"schedule oneshot: at={self.at} must lie between 0 and --max-update {self.max_update}")
 
     @property
     def settled_at(self) -> int:

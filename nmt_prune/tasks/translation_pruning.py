@@ -5,8 +5,7 @@ from typing import Any
 
 from fairseq.logging import metrics
 from fairseq.tasks import register_task
-from fairseq.tasks.fairseq_task import FairseqTask
-from fairseq.tasks.translation import TranslationTask
+from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.masking import Masking
@@ -94,19 +93,20 @@ class TranslationPruningTask(TranslationTask):
             self._refresh_statistics()
         self._write_rewind_point(self._updates, self._criterion, optimizer)
 
-    def valid_step(self, sample: Any, model: Any, criterion: Any) -> Any:
+    def valid_step(self, sample: Any, model: Any, criterion: Any, ema_model: Any = None) -> Any:
         """Validates; BLEU counts as 0 until the schedule has ended, so that no denser checkpoint becomes the best."""
-        if self._is_settled():
-            return super().valid_step(sample, model, criterion)
-        return FairseqTask.valid_step(self, sample, model, criterion)
+        step = super().valid_step if self._is_settled() else super(TranslationTask, self).valid_step
+        loss, sample_size, log = step(sample, model, criterion)
+        if self.cfg.eval_bleu and not any(log.get(f"_bleu_totals_{order}", 0) for order in range(EVAL_BLEU_ORDER)):
+            # Where the hypotheses hold no word fairseq logs no BLEU at all, and fails to choose a checkpoint by it.
+            log["_bleu_totals_0"] = 1
+        return loss, sample_size, log
 
     def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
         """Adds sparsity, max |w| and the number of revived weights to fairseq's progress lines."""
         super().reduce_metrics(logging_outputs, criterion)
         for name, value in self._statistics.items():
             metrics.log_scalar(name, value, weight=0, priority=900, round=4)
-        if self.cfg.eval_bleu and not self._is_settled() and not self._model.training:
-            metrics.log_scalar("bleu", 0.0, weight=0)
 
     def state_dict(self) -> Any:
         """The task's part of a checkpoint, asked for at every save: the moment to check that no weight has revived."""

@@ -1,5 +1,7 @@
 """Data-parallel workers."""
 
+from typing import Any
+
 import torch
 from fairseq.distributed import utils as distributed_utils
 
@@ -28,5 +30,10 @@ def check_agreement(digest: str, what: str) -> None:
     Raises:
         PruneError: they differ.
     """
-    if is_distributed() and len(set(distributed_utils.all_gather_list(digest))) > 1:
+    if not is_distributed():
+        return
+    # Not fairseq's all_gather_list, which needs a GPU.
+    digests: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(digests, digest)
+    if len(set(digests)) > 1:
         raise PruneError(f"data-parallel workers computed different {what}; do all run the same version and flags?")

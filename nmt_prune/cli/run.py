@@ -1,0 +1,60 @@
+"""``nmt-prune run``: carries out a recipe."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="YAML file, or the name of a shipped recipe.")],
+    snakemake: Annotated[
+        list[str] | None,
+        typer.Argument(help="After --, further arguments of Snakemake, e.g. --executor slurm.", show_default=False),
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs; these go to RUNS_DIR/RECIPE.")] = Path("runs"),
+    data_dir: Annotated[Path, typer.Option(help="Folder of all data folders.")] = Path("data-bin"),
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Trainings side by side, one core each.  [default: all cores]")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Technique or control to keep; may be repeated, or given as A,B.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what is done of it.")] = False,
+) -> None:
+    """Train, prune, score and report what a recipe asks for.
+
+    Finished runs are skipped and a run that was interrupted goes on from its last checkpoint: repeat the command until
+    everything is done. Each run's folder holds run.json with its settings and its fairseq-train command.
+    """
+    from rich.console import Console
+
+    from nmt_prune.experiments.commands import Places
+    from nmt_prune.experiments.display import plan_table
+    from nmt_prune.experiments.expansion import expand
+    from nmt_prune.experiments.plan import Plan
+    from nmt_prune.experiments.recipe_file import load_recipe
+    from nmt_prune.experiments.run_folder import check_all
+    from nmt_prune.experiments.runner import run_plan
+
+    loaded = load_recipe(recipe)
+    chosen = [name.strip() for names in only or () for name in names.split(",")]
+    places = Places(runs_dir / loaded.name, loaded.data_folder(data_dir))
+    plan = Plan.of(expand(loaded, chosen), places)
+    if dry_run:
+        check_all(plan.runs, places.runs)
+        console = Console()
+        console.width = console.width if console.is_terminal else 160
+        console.print(plan_table(plan))
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        report = run_plan(plan, cores or os.cpu_count() or 1, snakemake or ())
+    except KeyboardInterrupt:
+        typer.echo("nmt-prune: stopped; repeat the command to go on", err=True)
+        raise typer.Exit(130) from None
+    typer.echo((report / "table.md").read_text(encoding="utf-8"))
+    for path in sorted(report.iterdir()):
+        typer.echo(path)

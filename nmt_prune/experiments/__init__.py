@@ -1,0 +1,1 @@
+"""Experiments: a recipe is expanded into a plan of trainings, which Snakemake runs."""

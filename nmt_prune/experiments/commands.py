@@ -1,0 +1,117 @@
+"""Command lines of an experiment's steps."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.experiments.run_plan import Run
+
+PACKAGE = Path(__file__).parents[1]
+
+# What a recipe need not say. BLEU on detokenized validation text chooses the checkpoint; the task reports BLEU 0 until
+# a growing mask has settled, so a denser checkpoint is never chosen.
+STANDARD_FLAGS = {
+    "eval_bleu": True,
+    "eval_bleu_remove_bpe": "sentencepiece",
+    "best_checkpoint_metric": "bleu",
+    "maximize_best_checkpoint_metric": True,
+    "no_epoch_checkpoints": True,
+    "keep_interval_updates": 1,
+    "num_workers": 0,
+    "log_format": "simple",
+    "log_interval": 20,
+}
+
+_NMT_PRUNE = (sys.executable, "-m", "nmt_prune.cli")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs behind the steps, each as the beginning of a command line."""
+
+    data: tuple[str, ...] = (*_NMT_PRUNE, "data")
+    train: tuple[str, ...] = (sys.executable, "-m", "fairseq_cli.train")
+    score: tuple[str, ...] = (*_NMT_PRUNE, "score")
+    report: tuple[str, ...] = (*_NMT_PRUNE, "report")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an experiment reads and writes.
+
+    Attributes:
+        runs: folder of the recipe's runs.
+        data: data folder.
+        programs: the programs behind the steps.
+    """
+
+    runs: Path
+    data: Path
+    programs: Programs = field(default_factory=Programs)
+
+
+def data_command(corpus: Mapping[str, Any], places: Places) -> list[str]:
+    """Prepares a corpus, or finds that it is prepared."""
+    settings = {key: value for key, value in corpus.items() if key not in ("name", "folder")}
+    return [*places.programs.data, corpus["name"], "--out", str(places.data), *flag_arguments(settings)]
+
+
+def train_arguments(run: Run, places: Places) -> list[str]:
+    """The arguments of ``fairseq-train`` for a run."""
+    settings = run.settings
+    precision = {} if settings["precision"] == "fp32" else {settings["precision"].replace("-", "_"): True}
+    pruning = dict(settings["pruning"])
+    for key in {"mask_from", "rewind_from"} & pruning.keys():
+        pruning[key] = str(places.runs / pruning[key])
+    flags = {
+        "user_dir": str(PACKAGE),
+        "task": "translation_pruning",
+        "source_lang": settings["corpus"]["source"],
+        "target_lang": settings["corpus"]["target"],
+        **settings["model"],
+        **STANDARD_FLAGS,
+        **settings["training"],
+        **precision,
+        "seed": run.seed,
+        "save_dir": str(places.runs / run.name),
+        **pruning,
+    }
+    return [str(places.data), *flag_arguments(flags)]
+
+
+def score_command(run: Run, places: Places) -> list[str]:
+    """Translates with the best checkpoint of a run and scores the translation."""
+    folder = places.runs / run.name
+    files = [
+        "--checkpoint",
+        f"{folder}/checkpoint_best.pt",
+        "--data",
+        str(places.data),
+        "--out",
+        f"{folder}/scores.json",
+    ]
+    return [*places.programs.score, *files, *flag_arguments(run.settings["generation"])]
+
+
+def report_command(places: Places) -> list[str]:
+    """Writes tables and plots of all finished runs."""
+    return [*places.programs.report, str(places.runs), "--data", str(places.data)]
+
+
+def flag_arguments(flags: Mapping[str, Any]) -> list[str]:
+    """Writes a mapping as command line flags: true is a bare flag, false and null are none, mappings become JSON."""
+    arguments: list[str] = []
+    for key, value in flags.items():
+        if value is None or value is False:
+            continue
+        arguments.append(f"--{key.replace('_', '-')}")
+        if isinstance(value, dict):
+            arguments.append(json.dumps(value))
+        elif isinstance(value, list):
+            arguments += map(str, value)
+        elif value is not True:
+            arguments.append(str(value))
+    return arguments

@@ -1,0 +1,195 @@
+"""From a recipe to a plan."""
+
+import difflib
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.recipe import Recipe
+from nmt_prune.experiments.run_plan import Run, with_ancestors
+from nmt_prune.experiments.techniques import DENSE, DENSE_LONGER, TECHNIQUES, Technique
+
+
+def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
+    """Expands a recipe into runs, parents before children; what techniques have in common is run once.
+
+    Args:
+        recipe: the recipe.
+        only: techniques and controls of the recipe to keep; empty is all. The dense baseline is always kept.
+
+    Raises:
+        PruneError: ``only`` names something that is not in the recipe.
+    """
+    listed = [*recipe.techniques, *recipe.controls]
+    for name in only:
+        if name not in listed:
+            close = difflib.get_close_matches(name, listed, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(listed) or 'none'}"
+            raise PruneError(f"--only {name}: the recipe {recipe.name} has no such technique or control; {hint}")
+    runs = [run for seed in recipe.seeds for run in _Expansion(recipe, seed).runs()]
+    if not only:
+        return runs
+    kept = {run.name for run in runs if {run.technique, *run.also} & {DENSE, *only}}
+    return with_ancestors(runs, kept)
+
+
+class _Expansion:
+    """The runs of one seed."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        self._recipe = recipe
+        self._seed = seed
+        self._runs: dict[str, Run] = {}
+        self._results: dict[str, list[str]] = {}
+        self._length = recipe.training.max_update
+        self._rewind = recipe.updates(recipe.rewind)
+
+    def runs(self) -> list[Run]:
+        self._dense()
+        for name in (*self._recipe.techniques, *self._recipe.controls):
+            for percent in self._recipe.ladder if name in TECHNIQUES else ():
+                self._note(name, self._rung(name, percent))
+        if DENSE_LONGER in self._recipe.controls:
+            self._dense_longer()
+        return [self._named(run) for run in self._runs.values()]
+
+    def _note(self, technique: str, run: Run | None) -> Run | None:
+        """Remembers that the run is a result of the technique."""
+        if run is not None and technique not in self._results.setdefault(run.name, []):
+            self._results[run.name].append(technique)
+        return run
+
+    def _named(self, run: Run) -> Run:
+        """Says whose result the run is: the technique that makes it, if the recipe lists it, comes first."""
+        owners = sorted(self._results.get(run.name, [run.technique]), key=lambda name: name != run.technique)
+        return replace(run, technique=owners[0], also=tuple(owners[1:]))
+
+    def _dense(self) -> Run:
+        points = f"0,{self._rewind}"
+        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points})
+
+    def _dense_longer(self) -> None:
+        """The equal-update control: the dense model, trained again and again with a new warm-up."""
+        longest = max(run.total_updates for run in self._runs.values())
+        parent = self._dense()
+        for round_ in range(2, -(-longest // self._length) + 1):
+            pruning = {
+                "mask_from": f"{parent.name}/checkpoint_last.pt",
+                "sparsity": "0",
+                "reset": "keep",
+                "clock": "restart",
+            }
+            parent = self._add(f"{DENSE_LONGER}-x{round_}", DENSE_LONGER, 0.0, parent, pruning)
+
+    def _rung(self, name: str, percent: float) -> Run | None:
+        """The run of a technique at a rung of its ladder; 0 is the dense run; None where it has none."""
+        if percent == 0:
+            return self._dense()
+        technique, rounds = TECHNIQUES[name], self._recipe.rounds(name)
+        if technique.start and percent <= rounds[-1]:
+            if TECHNIQUES[technique.start].mask == "none":
+                return self._note(name, self._rung(technique.start, percent))
+            return self._note(name, self._start_round(name, technique.start, percent, rounds))
+        ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
+        if technique.mask == "none":
+            parent = None
+        elif technique.mask == "start":
+            parent = self._rung(name, rounds[-1])
+        else:
+            source = name if technique.mask == "previous" else technique.mask
+            parent = self._rung(source, _below(percent, ladder))
+        return self._make(f"{name}-{percent:g}", name, name, percent, parent)
+
+    def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
+        """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""
+        if percent not in rounds:
+            return None
+        below = _below(percent, rounds)
+        parent = self._rung(name, below) if below else self._dense()
+        is_common = _up_to(percent, rounds) == _up_to(percent, self._recipe.ladder)
+        label = start if is_common else name
+        return self._make(f"{label}-{percent:g}", label, start, percent, parent)
+
+    def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
+        pruning = self._pruning(TECHNIQUES[made_by], percent, parent)
+        return self._add(label, owner, percent / 100, parent, pruning)
+
+    def _pruning(self, technique: Technique, percent: float, parent: Run | None) -> dict[str, str]:
+        """The task's pruning flags of a run."""
+        recipe = self._recipe
+        pruning = {
+            "saliency": recipe.saliency,
+            "budget": recipe.budget,
+            "prune_set": recipe.prune_set,
+            "sparsity": f"{percent / 100:g}",
+            "schedule": self._schedule(technique, parent),
+            "prune_seed": str(self._seed),
+        }
+        if parent is not None:
+            pruning |= {
+                "mask_from": f"{parent.name}/checkpoint_{recipe.mask_checkpoint}.pt",
+                "reset": technique.reset,
+                "clock": technique.clock,
+            }
+        if technique.rewind and parent is not None:
+            # θ_0 is the same everywhere; a run that does not pass update t, because its clock starts there, has no θ_t.
+            from_dense = technique.rewind == "init" or technique.clock == "rewind" or recipe.rewind_source == DENSE
+            source = self._dense() if from_dense else parent
+            pruning["rewind_from"] = f"{source.name}/rewind_{0 if technique.rewind == 'init' else self._rewind}.pt"
+        if technique.leaves_rewind_point and recipe.rewind_source == "last":
+            pruning["rewind_points"] = str(self._rewind)
+        return {**pruning, **technique.flags}
+
+    def _schedule(self, technique: Technique, parent: Run | None) -> str:
+        if technique.schedule == "constant":
+            return "constant"
+        end, interval = (self._recipe.updates(m) for m in (self._recipe.prune_end, self._recipe.prune_interval))
+        initial = parent.sparsity if parent else 0.0
+        return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
+
+    def _add(self, label: str, technique: str, sparsity: float, parent: Run | None, pruning: dict[str, str]) -> Run:
+        name = f"{label}-seed{self._seed}"
+        if name in self._runs:
+            return self._runs[name]
+        clock = pruning.get("clock", "restart")
+        first, end = 0, self._length
+        if clock == "rewind":
+            first = self._rewind
+        elif clock == "keep" and parent is not None:
+            first, end = parent.last_update, parent.last_update + self._length
+        run = Run(
+            name=name,
+            technique=technique,
+            sparsity=round(sparsity, 6),
+            seed=self._seed,
+            parent=parent.name if parent else None,
+            first_update=first,
+            updates=end - first,
+            total_updates=end - first + (parent.total_updates if parent else 0),
+            settings=self._settings(parent, pruning, end),
+        )
+        self._runs[name] = run
+        return run
+
+    def _settings(self, parent: Run | None, pruning: dict[str, str], max_update: int) -> dict[str, Any]:
+        recipe = self._recipe
+        return {
+            "seed": self._seed,
+            "parent": parent.name if parent else None,
+            "corpus": recipe.corpus.model_dump(exclude_none=True),
+            "model": recipe.model.flags(),
+            "training": {**recipe.training.flags(), "max_update": max_update},
+            "precision": recipe.precision,
+            "generation": recipe.generation.model_dump(),
+            "pruning": pruning,
+        }
+
+
+def _below(percent: float, ladder: Collection[float]) -> float:
+    """The rung below; 0 below the first."""
+    return max((rung for rung in ladder if rung < percent), default=0)
+
+
+def _up_to(percent: float, ladder: Collection[float]) -> list[float]:
+    return [rung for rung in ladder if rung <= percent]

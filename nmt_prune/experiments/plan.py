@@ -1,0 +1,84 @@
+"""The plan file: what the runner tells Snakemake and the steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from nmt_prune.experiments.commands import Places
+from nmt_prune.experiments.run_folder import RunFolder
+from nmt_prune.experiments.run_plan import Run, path_lengths
+from nmt_prune.files import read_json, write_json
+
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An expanded recipe and where it happens.
+
+    Attributes:
+        runs: the runs, parents first.
+        places: where they read and write; paths are relative to ``start``.
+        start: folder that the user started in.
+    """
+
+    runs: tuple[Run, ...]
+    places: Places
+    start: Path
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], places: Places) -> "Plan":
+        """A plan that starts in the current folder."""
+        return cls(tuple(runs), places, Path.cwd())
+
+    @classmethod
+    def read(cls, path: Path) -> "Plan":
+        """Reads a plan file."""
+        return TypeAdapter(cls).validate_python(read_json(path))
+
+    def write(self) -> Path:
+        """Writes the plan file, with what is left to do, into the folder of the runs."""
+        path = self.places.runs / PLAN_FILE
+        value = TypeAdapter(Plan).dump_python(self, mode="json")
+        write_json(path, {**value, "steps": self.steps()})
+        return path.absolute()
+
+    def run(self, name: str) -> Run:
+        """The run of this name."""
+        return next(run for run in self.runs if run.name == name)
+
+    def folder(self, run: Run) -> RunFolder:
+        """The folder of a run."""
+        return RunFolder(self.places.runs / run.name)
+
+    @property
+    def failures(self) -> Path:
+        """Folder of what went wrong since the runner was started."""
+        return self.places.runs / ".failures"
+
+    def failure(self, *step: str) -> Path:
+        """Where a step notes that it failed; ``step`` is its name and, if it has one, its run."""
+        return self.failures / f"{'.'.join(step)}.json"
+
+    def steps(self) -> list[dict[str, Any]]:
+        """What is left to do for each run, for the Snakefile; finished runs are left out.
+
+        The priority is the length of the longest chain that waits for the run: on few cores the longest chain decides
+        when the experiment ends.
+        """
+        left = {run.name: 0 if self.folder(run).trained.exists() else run.updates for run in self.runs}
+        lengths = path_lengths(self.runs, left)
+        steps = [
+            {
+                "run": run.name,
+                "parent": run.parent,
+                "train": not self.folder(run).trained.exists(),
+                "score": not self.folder(run).scores.exists(),
+                "priority": lengths[run.name],
+            }
+            for run in self.runs
+        ]
+        return [step for step in steps if step["train"] or step["score"]]

@@ -1,0 +1,87 @@
+"""Reading recipes: paths or names of shipped ones, and one line for whatever is wrong with them."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.recipe import Recipe
+
+SHIPPED = Path(__file__).parents[1] / "recipes"
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        name_or_path: a YAML file, or the name of a shipped recipe. The recipe's own name is by default the file's.
+
+    Raises:
+        PruneError: the file is missing or no YAML, or a key is unknown, missing or of the wrong type.
+    """
+    path = Path(name_or_path)
+    if not path.exists() and name_or_path in shipped_recipes():
+        path = SHIPPED / f"{name_or_path}.yaml"
+    values = _read_mapping(path)
+    try:
+        return Recipe.model_validate({"name": path.stem, **values})
+    except ValidationError as error:
+        raise PruneError(f"{path}: {_describe(error)}") from None
+    except PruneError as error:
+        raise PruneError(f"{path}: {error}") from None
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        shipped = ", ".join(shipped_recipes())
+        raise PruneError(f"recipe {path} does not exist; give a YAML file or one of: {shipped}") from None
+    except OSError as error:
+        raise PruneError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise PruneError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise PruneError(f"{path} is not YAML{where}: {getattr(error, 'problem', None) or error}") from None
+    if not isinstance(values, dict):
+        raise PruneError(f"{path} is not a recipe; it should be a mapping with name, corpus, model, training, ...")
+    return values
+
+
+def _describe(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line. Unknown keys first: they often are why another one is missing."""
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = problems[0]
+    key = ".".join(str(part) for part in problem["loc"]) or "recipe"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}; {_nearest(str(problem['loc'][-1]), _known_keys(problem['loc'][:-1]))}"
+    if problem["type"] == "missing":
+        return f"the key {key} is missing"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}"
+    message = problem["msg"].removeprefix("Input ").replace("\n", " ")
+    return f"{key} {message}, not {problem['input']!r}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for key in location:
+        annotation = section.model_fields[str(key)].annotation
+        assert isinstance(annotation, type)
+        section = annotation
+    return list(section.model_fields)
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=2)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

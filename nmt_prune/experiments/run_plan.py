@@ -1,0 +1,70 @@
+"""A plan: the trainings of an experiment, each after its parent."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        name: folder of the run, e.g. ``slt-80-seed1``.
+        technique: what it is a result of.
+        also: further techniques whose result at this sparsity it is.
+        sparsity: final sparsity in [0, 1).
+        seed: of the training and of whatever the pruning draws.
+        parent: the run that the mask is found on; None for a training from scratch.
+        first_update: update number that training starts at.
+        updates: length of this training.
+        total_updates: with those of all its ancestors.
+        settings: everything that decides the result, free of paths. ``settings["pruning"]`` holds the task's pruning
+            flags, checkpoints as RUN/FILE.
+    """
+
+    name: str
+    technique: str
+    sparsity: float
+    seed: int
+    parent: str | None
+    first_update: int
+    updates: int
+    total_updates: int
+    settings: dict[str, Any]
+    also: tuple[str, ...] = field(default=())
+
+    @property
+    def last_update(self) -> int:
+        """Update number that training ends at (``--max-update``)."""
+        return self.first_update + self.updates
+
+
+def with_ancestors(runs: Iterable[Run], names: set[str]) -> list[Run]:
+    """The runs of these names and those that they follow from, in the order given.
+
+    Args:
+        runs: all runs, parents first.
+        names: the names that are wanted.
+    """
+    runs = list(runs)
+    wanted = set(names)
+    for run in reversed(runs):
+        if run.name in wanted and run.parent:
+            wanted.add(run.parent)
+    return [run for run in runs if run.name in wanted]
+
+
+def path_lengths(runs: Iterable[Run], left: Mapping[str, int]) -> dict[str, int]:
+    """Updates from the start of each run to the end of the longest chain that goes through it.
+
+    Args:
+        runs: all runs, parents first.
+        left: updates that each still needs.
+    """
+    runs = list(runs)
+    lengths = {run.name: left[run.name] for run in runs}
+    for run in reversed(runs):
+        if run.parent:
+            lengths[run.parent] = max(lengths[run.parent], left[run.parent] + lengths[run.name])
+    return lengths

@@ -1,0 +1,118 @@
+"""Running an experiment: whatever of the plan is not done yet, by Snakemake."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.display import Display, open_display
+from nmt_prune.experiments.plan import Plan
+from nmt_prune.experiments.processes import die_with_parent, exclusive
+from nmt_prune.experiments.progress import Monitor
+from nmt_prune.experiments.run_folder import check_all
+from nmt_prune.experiments.training_log import last_error
+from nmt_prune.files import read_json
+
+SNAKEFILE = Path(__file__).with_name("Snakefile")
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def run_plan(plan: Plan, cores: int, extra: Sequence[str] = ()) -> Path:
+    """Trains and scores what is not done yet and writes the report.
+
+    A runner that was killed at any time is started again by the same call: its processes end with it, finished runs
+    are skipped and a partly trained one goes on from its last checkpoint.
+
+    Args:
+        plan: the plan.
+        cores: steps side by side, each on one core.
+        extra: further arguments of Snakemake.
+
+    Returns:
+        The folder of the report.
+
+    Raises:
+        PruneError: a folder holds other runs than the plan's, another runner is at work there, or a step failed.
+    """
+    folder = plan.places.runs
+    with exclusive(folder / ".lock", str(folder), patience=5.0):
+        check_all(plan.runs, folder)
+        for run in plan.runs:
+            if (plan.folder(run).path / "run.json").exists():
+                plan.folder(run).describe(run, plan.places)
+        if plan.steps() or not _report_is_new(plan):
+            _execute(plan, cores, extra)
+    return folder / "report"
+
+
+def _report_is_new(plan: Plan) -> bool:
+    marker = plan.places.runs / ".report.done"
+    newest = max(plan.folder(run).scores.stat().st_mtime for run in plan.runs)
+    return marker.exists() and marker.stat().st_mtime >= newest
+
+
+def _execute(plan: Plan, cores: int, extra: Sequence[str]) -> None:
+    folder = plan.places.runs
+    shutil.rmtree(plan.failures, ignore_errors=True)
+    for marker in (".data.done", ".report.done"):
+        (folder / marker).unlink(missing_ok=True)
+    monitor = Monitor(plan, cores)
+    told: set[Path] = set()
+    with _snakemake(plan.write(), cores, extra) as process, open_display() as display:
+        while process.poll() is None:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            display.show(monitor.look())
+            _tell(plan.failures, told, display)
+        display.say(str(monitor.look()))
+    messages = [read_json(path) for path in sorted(plan.failures.glob("*.json"))]
+    if messages:
+        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+        raise PruneError(f"{messages[0]}{more}; repeat the command to go on from there")
+    if process.returncode:
+        log = folder / "snakemake.log"
+        raise PruneError(f"Snakemake failed: {last_error(log)}; the log is {log}")
+
+
+def _tell(failures: Path, told: set[Path], display: Display) -> None:
+    for path in sorted(set(failures.glob("*.json")) - told):
+        told.add(path)
+        display.say(read_json(path))
+
+
+@contextmanager
+def _snakemake(plan_file: Path, cores: int, extra: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs Snakemake in the folder of the runs, and ends it with everything that it started."""
+    if importlib.util.find_spec("snakemake") is None:
+        raise PruneError("nmt-prune run needs Snakemake: pip install 'nmt-prune[experiments]'")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(plan_file.parent)]
+    command += ["--cores", str(cores), "--config", f"plan={plan_file}", "--keep-going", "--scheduler", "greedy"]
+    # Locks and marks of unfinished work outlive a kill. The runner holds a lock of its own, which does not, and what a
+    # step puts in place is always complete.
+    command += ["--nolock", "--ignore-incomplete", "--rerun-triggers", "mtime", "--nocolor", *extra]
+    with (plan_file.parent / "snakemake.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+    try:
+        yield process
+    finally:
+        # Snakemake cancels cluster jobs when it is interrupted, so it is asked before it is forced.
+        for request in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if process.poll() is None:
+                os.killpg(process.pid, request)
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    continue

@@ -1,0 +1,97 @@
+"""One step of a plan, as Snakemake starts it: ``python -m nmt_prune.experiments.step PLAN STEP [RUN]``."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.commands import data_command, report_command, score_command, train_arguments
+from nmt_prune.experiments.plan import Plan
+from nmt_prune.experiments.processes import die_with_parent, exclusive
+from nmt_prune.experiments.training_log import last_error
+from nmt_prune.files import write_json
+
+# One thread each: trainings side by side use the cores better than one training with two threads.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# How long a run may still be held by the processes of a runner that was just killed.
+PATIENCE = 20.0
+
+
+def main() -> None:
+    """Does the step; a failure is noted for the runner and ends with exit status 1."""
+    die_with_parent()
+    plan_file, step, *names = sys.argv[1:]
+    plan = Plan.read(Path(plan_file))
+    os.chdir(plan.start)
+    try:
+        if step == "train":
+            train(plan, names[0])
+        elif step == "score":
+            score(plan, names[0])
+        elif step == "report":
+            execute(report_command(plan.places), plan.places.runs / "report.log")
+        else:
+            execute(data_command(plan.runs[0].settings["corpus"], plan.places), plan.places.runs / "data.log")
+    except PruneError as error:
+        message = f"{' '.join([step, *names])} failed: {error}"
+        write_json(plan.failure(step, *names), message)
+        raise SystemExit(message) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def train(plan: Plan, name: str) -> None:
+    """Trains a run, or goes on from its last checkpoint, and marks it as trained.
+
+    Raises:
+        PruneError: fairseq-train failed.
+    """
+    run = plan.run(name)
+    folder = plan.folder(run)
+    with exclusive(folder.path / ".lock", f"run {name}", PATIENCE):
+        folder.describe(run, plan.places)
+        repaired = folder.repair_checkpoint()
+        if repaired:
+            with folder.log.open("a", encoding="utf-8") as log:
+                log.write(f"{repaired}\n")
+        execute([*plan.places.programs.train, *train_arguments(run, plan.places)], folder.log)
+        write_json(folder.trained, {"last_update": run.last_update})
+
+
+def score(plan: Plan, name: str) -> None:
+    """Translates and scores with a run's best checkpoint.
+
+    Raises:
+        PruneError: the scoring failed.
+    """
+    run = plan.run(name)
+    execute(score_command(run, plan.places), plan.folder(run).path / "score.log")
+
+
+def execute(command: list[str], log: Path) -> None:
+    """Runs a command with one thread; its output is appended to a log.
+
+    Raises:
+        PruneError: the command failed; the message has its last error line and the log's path.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        start = output.seek(0, os.SEEK_END)
+        process = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **ONE_THREAD},
+            preexec_fn=die_with_parent,
+        )
+    if process.returncode < 0:
+        raise PruneError(f"killed by {signal.Signals(-process.returncode).name}; the log is {log}")
+    if process.returncode > 0:
+        raise PruneError(f"{last_error(log, start)}; the log is {log}")
+
+
+if __name__ == "__main__":
+    main()

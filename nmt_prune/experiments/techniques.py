@@ -1,0 +1,90 @@
+"""The techniques by name: a mask source, a reset and a schedule each (and at times a clock or another saliency)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+DENSE = "dense"
+DENSE_LONGER = "dense-longer"
+
+
+@dataclass(frozen=True)
+class Technique:
+    """How the run at one rung of the ladder follows from another run.
+
+    Attributes:
+        summary: one line, with the paper.
+        mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
+            ``none``: fresh weights, the mask grows while they are trained; ``start``: the last of the start rounds;
+            the name of a technique: *its* rung below, so that the mask is the very one of that technique.
+        reset: what the survivors become; a spec of nmt_prune.resets.
+        rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
+        schedule: ``constant``, or ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on.
+        clock: update number that training starts at.
+        start: technique that makes the first rungs.
+        rounds: sparsities of those rungs, in percent; a recipe may choose others.
+        flags: further flags of the task, in place of the recipe's.
+        is_control: whether it asks a question about another technique and is not meant to be good.
+    """
+
+    summary: str
+    mask: str = "previous"
+    reset: str = "keep"
+    rewind: Literal["early", "init"] | None = None
+    schedule: Literal["constant", "cubic"] = "constant"
+    clock: Literal["restart", "rewind", "keep"] = "restart"
+    start: str | None = None
+    rounds: tuple[float, ...] = ()
+    flags: Mapping[str, str] = field(default_factory=dict)
+    is_control: bool = False
+
+    @property
+    def leaves_rewind_point(self) -> bool:
+        """Whether another run may be rewound to this technique's θ_t."""
+        return self.mask == "none" or (self.mask == "previous" and self.rewind == "early" and self.clock == "restart")
+
+
+TECHNIQUES: dict[str, Technique] = {
+    "mp": Technique("magnitude pruning during one training (Zhu & Gupta 2018)", mask="none", schedule="cubic"),
+    "lt": Technique("lottery ticket: rewound to θ_0 (Frankle & Carbin 2019)", reset="rewind", rewind="init"),
+    "slt": Technique(
+        "stabilized lottery ticket: rewound to θ_t (Frankle 2019, Brix 2020)", "previous", "rewind", "early"
+    ),
+    "clt": Technique("constant lottery ticket: signs of θ_t only (Brix 2020)", reset="sign", rewind="early"),
+    "slt-mp": Technique(
+        "SLT first, then MP (Brix 2020)", "start", "rewind", "early", "cubic", start="slt", rounds=(50, 60)
+    ),
+    "mp-slt": Technique("MP first, then SLT (Brix 2020)", reset="rewind", rewind="early", start="mp", rounds=(60,)),
+    "finetune": Technique("fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"),
+    "lr-rewind": Technique("θ_T with a rewound learning rate (Renda 2020)", rewind="early", clock="rewind"),
+    "random": Technique(
+        "SLT with random masks (Gale 2019)",
+        reset="rewind",
+        rewind="early",
+        flags={"saliency": "random"},
+        is_control=True,
+    ),
+    "shuffled": Technique(
+        "SLT with masks shuffled within each matrix (Frankle 2020)",
+        reset="rewind",
+        rewind="early",
+        flags={"mask_control": "shuffled"},
+        is_control=True,
+    ),
+    "inverted": Technique(
+        "SLT that keeps the worst weights (Prasanna 2020)",
+        reset="rewind",
+        rewind="early",
+        flags={"mask_control": "inverted"},
+        is_control=True,
+    ),
+    "reinit": Technique("SLT's masks, fresh weights (Frankle & Carbin 2019)", "slt", "reinit", is_control=True),
+    "shuffle-weights": Technique("SLT's masks, permuted survivors", "slt", "shuffle", "early", is_control=True),
+    "clt-random-sign": Technique(
+        "CLT's masks, random signs (Brix 2020)", "clt", "random-sign", "early", is_control=True
+    ),
+}
+
+CONTROLS = {DENSE_LONGER: "the dense model trained on for as long as the longest chain of trainings"} | {
+    name: technique.summary for name, technique in TECHNIQUES.items() if technique.is_control
+}

@@ -1,0 +1,50 @@
+"""Reading fairseq's log while it is being written."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_TAIL = 32 * 1024
+_UPDATES = re.compile(r"num_updates[= ](\d+)|Loaded checkpoint .* @ (\d+) updates")
+_BLEU = re.compile(r"\| bleu (\d+(?:\.\d+)?)")
+_ERROR = re.compile(r"error|exception|killed|interrupt|no such|not found|cannot", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class LogState:
+    """How far a training is.
+
+    Attributes:
+        update: update number last logged; None before the first.
+        bleu: last validation BLEU; None before the first validation.
+    """
+
+    update: int | None = None
+    bleu: float | None = None
+
+
+def read_state(log: Path) -> LogState:
+    """Reads the state off the end of a training's log."""
+    text = read_tail(log)
+    updates, bleus = _UPDATES.findall(text), _BLEU.findall(text)
+    return LogState(
+        update=int(updates[-1][0] or updates[-1][1]) if updates else None,
+        bleu=float(bleus[-1]) if bleus else None,
+    )
+
+
+def read_tail(log: Path, start: int = 0) -> str:
+    """The last 32 KiB of a log; nothing before the byte ``start``."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, log.stat().st_size - _TAIL))
+            return file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def last_error(log: Path, start: int = 0) -> str:
+    """The last line that speaks of an error, or else the last line; nothing before the byte ``start``."""
+    lines = [line.strip() for line in read_tail(log, start).splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.search(line)]
+    return (errors or lines or ["it wrote nothing"])[-1]

@@ -1,0 +1,46 @@
+"""An experiment with fake programs in a temporary folder."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.experiments.commands import Places, Programs
+from nmt_prune.experiments.expansion import expand
+from nmt_prune.experiments.plan import Plan
+from tests.experiments.recipes import make_recipe
+
+FAKE = Path(__file__).with_name("fake_programs.py")
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    folder: Path
+
+    @property
+    def control(self) -> Path:
+        (self.folder / "control").mkdir(exist_ok=True)
+        return self.folder / "control"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs" / "small"
+
+    def plan(self, **changes: Any) -> Plan:
+        recipe = make_recipe(
+            **{"training": {"max_update": 20}, "ladder": [50, 80], "techniques": ["mp", "slt"], **changes}
+        )
+        fakes = {name: (sys.executable, str(FAKE), str(self.control), name) for name in Programs.__annotations__}
+        return Plan.of(expand(recipe), Places(self.runs, self.folder / "data-bin", Programs(**fakes)))
+
+    def calls(self, program: str) -> list[dict[str, Any]]:
+        path = self.control / "calls.jsonl"
+        calls = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [call for call in calls if call["program"] == program]
+
+    def trained(self) -> list[str]:
+        return [call["run"] for call in self.calls("train")]
+
+    def forget_calls(self) -> None:
+        (self.control / "calls.jsonl").unlink()

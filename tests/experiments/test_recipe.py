@@ -1,0 +1,113 @@
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.recipe_file import load_recipe, shipped_recipes
+
+GOOD = """
+corpus: {name: numbers}
+model: {arch: masked_transformer_tiny, encoder-layers: 2}
+training: {max-update: 100, lr: 5e-4, adam-betas: "(0.9, 0.98)"}
+ladder: [50, 80]
+techniques: [slt]
+"""
+
+
+def load(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_recipe(str(path))
+
+
+def message(tmp_path, text) -> str:
+    with pytest.raises(PruneError) as caught:
+        load(tmp_path, text)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "mine.yaml" in text
+    return text
+
+
+def test_defaults_are_those_of_the_paper(tmp_path):
+    recipe = load(tmp_path, GOOD)
+    assert recipe.name == "mine"
+    assert recipe.model.flags() == {"arch": "masked_transformer_tiny", "encoder_layers": 2}
+    assert recipe.training.max_update == 100
+    assert (recipe.rewind_source, recipe.mask_checkpoint, recipe.budget) == ("last", "last", "matrix")
+    assert [recipe.updates(moment) for moment in (recipe.rewind, recipe.prune_end, recipe.prune_interval)] == [5, 80, 2]
+    assert recipe.seeds == [1]
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_load_by_name(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert {"mp", "slt", "slt-mp"} <= set(recipe.techniques)
+    assert {50, 80, 90} <= set(recipe.ladder)
+    assert "dense-longer" in recipe.controls
+
+
+def test_both_demos_are_shipped():
+    assert {"demo-libreoffice-help", "demo-numbers"} <= set(shipped_recipes())
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("laddr: [50]", "unknown key laddr; did you mean ladder?"),
+        (
+            "corpus: {name: numbers, vocabsize: 100}",
+            "unknown key corpus.vocabsize; did you mean vocab_size or valid_size?",
+        ),
+        ("zzz: 1", "unknown key zzz; known: name, corpus, model, "),
+        ("seeds: one", "seeds should be a valid list, not 'one'"),
+        ("seeds: [one]", "seeds.0 should be a valid integer"),
+        ("ladder: [50, 100]", "ladder.1 should be less than 100, not 100"),
+        ("ladder: [80, 50]", "ladder: must rise, without repetitions"),
+        ("ladder: []", "ladder"),
+        ("training: {lr: 1}", "the key training.max_update is missing"),
+        ("training: {max_update: soon}", "training.max_update should be a valid integer"),
+        ("training: {max_update: 10, save-dir: x}", "training: save_dir is set for each run by the plan; remove it"),
+        ("techniques: [stl]", "techniques: 'stl' is none of clt, finetune, lr-rewind, lt, mp, mp-slt, slt, slt-mp"),
+        ("controls: [mp]", "controls: 'mp' is none of clt-random-sign, dense-longer"),
+        ("rewind: 0", "rewind should be greater than 0, not 0"),
+        ("rewind: 1000", "rewind lies after training.max_update 100"),
+        ("rewind_source: first", "rewind_source should be 'last' or 'dense', not 'first'"),
+        ("start_rounds: {slt: [50]}", "start_rounds: 'slt' has no start rounds; slt-mp and mp-slt have"),
+        ("saliency: magnitud", "unknown saliency 'magnitud'; did you mean magnitude?"),
+        ("budget: 'matrix:flor=0.1'", "unknown setting 'flor'"),
+        ("precision: half", "precision should be"),
+        ("name: a/b", "name"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(tmp_path, change, expected):
+    key = change.split(":")[0]
+    kept = [line for line in GOOD.splitlines() if not line.startswith(f"{key}:")]
+    assert expected in message(tmp_path, "\n".join([*kept, change]))
+
+
+def test_an_unknown_key_is_named_before_what_is_missing(tmp_path):
+    assert "did you mean training?" in message(tmp_path, GOOD.replace("training:", "trainning:"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1", "is not YAML at line"),
+        ("- 1", "is not a recipe"),
+        ("", "is not a recipe"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(tmp_path, text, expected):
+    assert expected in message(tmp_path, text)
+
+
+def test_invalid_utf8_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"name: \xff")
+    with pytest.raises(PruneError, match="not UTF-8"):
+        load_recipe(str(path))
+
+
+def test_a_missing_recipe_lists_the_shipped_ones():
+    with pytest.raises(PruneError, match=r"recipe nowhere\.yaml does not exist; .*demo-numbers"):
+        load_recipe("nowhere.yaml")

@@ -1,0 +1,83 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.plan import Plan
+from nmt_prune.experiments.run_folder import RunFolder, check_all
+from nmt_prune.experiments.runner import run_plan
+from tests.experiments.fake_programs import read_checkpoint, write_checkpoint
+
+
+@pytest.fixture
+def made(laboratory):
+    """A plan whose folders hold their run.json."""
+    plan = laboratory.plan()
+    for run in plan.runs:
+        plan.folder(run).describe(run, plan.places)
+    return plan
+
+
+def test_equal_settings_pass(laboratory, made):
+    check_all(laboratory.plan().runs, laboratory.runs)
+    check_all(laboratory.plan(techniques=["slt"]).runs, laboratory.runs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "run", "difference"),
+    [
+        ({"training": {"max_update": 30}}, "dense-seed1", "training.max_update 20, not 30"),
+        ({"training": {"max_update": 20, "lr": 0.1}}, "dense-seed1", "training.lr unset, not 0.1"),
+        ({"model": {"arch": "other"}}, "dense-seed1", "model.arch masked_transformer_tiny, not other"),
+        ({"corpus": {"name": "numbers", "size": 9}}, "dense-seed1", "corpus.size unset, not 9"),
+        ({"generation": {"beam": 1}}, "dense-seed1", "generation.beam 5, not 1"),
+        ({"budget": "global"}, "mp-50-seed1", "pruning.budget matrix, not global"),
+        ({"ladder": [50, 70, 80]}, "slt-80-seed1", "parent slt-50-seed1, not slt-70-seed1"),
+        ({"rewind": 2}, "dense-seed1", "pruning.rewind_points 0,1, not 0,2"),
+    ],
+)
+def test_changed_settings_are_named_and_nothing_is_touched(laboratory, made, changes, run, difference):
+    before = {path: path.read_bytes() for path in laboratory.runs.rglob("*.json")}
+    with pytest.raises(PruneError) as caught:
+        run_plan(laboratory.plan(**changes), cores=1)
+    assert str(caught.value).startswith(f"run {run} was made with {difference}; ")
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in laboratory.runs.rglob("*.json")} == before
+    assert laboratory.trained() == []
+
+
+def test_checkpoints_of_unknown_origin_are_not_trained_on(laboratory):
+    folder = laboratory.runs / "dense-seed1"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint_last.pt").touch()
+    with pytest.raises(PruneError, match=r"dense-seed1 holds checkpoints but no run\.json"):
+        run_plan(laboratory.plan(), cores=1)
+
+
+def test_a_description_follows_the_plan_but_its_settings_never_change(laboratory, made):
+    run = made.run("slt-50-seed1")
+    folder = made.folder(run)
+    folder.describe(replace(run, also=("slt-mp",)), made.places)
+    assert json.loads((folder.path / "run.json").read_text())["also"] == ["slt-mp"]
+    folder.check(run)
+
+
+def test_a_truncated_last_checkpoint_is_replaced_by_the_best(tmp_path):
+    folder = RunFolder(tmp_path)
+    last, best = tmp_path / "checkpoint_last.pt", tmp_path / "checkpoint_best.pt"
+    assert folder.repair_checkpoint() is None
+    write_checkpoint(last, 20)
+    assert folder.repair_checkpoint() is None
+    write_checkpoint(best, 10)
+    last.write_bytes(last.read_bytes()[:-30])
+    assert "goes on from checkpoint_best.pt" in folder.repair_checkpoint()
+    assert read_checkpoint(last) == 10
+    last.write_bytes(b"half")
+    best.write_bytes(b"half")
+    assert "starts anew" in folder.repair_checkpoint()
+    assert not last.exists()
+
+
+def test_a_plan_survives_its_file(laboratory, made):
+    assert Plan.read(made.write()) == made
