@@ -21,6 +21,8 @@ STANDARD_FLAGS = {
     "no_epoch_checkpoints": True,
     "keep_interval_updates": 1,
     "num_workers": 0,
+    # fairseq's default of 8 drops what is left over of a data set, up to 7 sentences.
+    "required_batch_size_multiple": 1,
     "log_format": "simple",
     "log_interval": 20,
 }

@@ -44,7 +44,7 @@ def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count
     kept = {}
     for name, mask in candidates.items():
         score, mask = _on_cpu(scores[name]), mask.cpu()
-        kept[name] = mask & (score > threshold)
+        kept[name] = (mask & (score > threshold)).contiguous()
         if open_places:
             ties = (mask & (score == threshold)).flatten().nonzero().squeeze(1)[:open_places]
             kept[name].view(-1)[ties] = True
@@ -93,7 +93,7 @@ def _keys(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor]) -> Ite
 def _swap(bits: Tensor) -> Tensor:
     """Between a float's bits and an int32 number of the same order; its own inverse.
 
-    Positive floats are ordered like their bits; negative ones the other way round, so all bits but the sign are flipped.
+    Positive floats are ordered like their bits, negative ones the other way round: all their bits but the sign flip.
     """
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 

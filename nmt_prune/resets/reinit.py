@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nmt_prune.masks.prunable import PADDING_INDEX, parse
+from nmt_prune.masks.prunable import PADDING_INDEX, Prunable, parse
 from nmt_prune.randomness import generator
 from nmt_prune.resets import Reset, resets
 
@@ -18,7 +18,7 @@ from nmt_prune.resets import Reset, resets
 class Reinit(Reset):
     """A new initialisation with fairseq's own distributions: the control that asks whether θ_0 matters.
 
-    Uniform within Xavier's bound (divided by sqrt 2 for q, k and v) in attention, within 1/sqrt(n_in) in the
+    Uniform within Xavier's bound (divided by sqrt 2 for square q, k and v) in attention, within 1/sqrt(n_in) in the
     feed-forward matrices and all biases but those of out_proj, normal with deviation 1/sqrt(d) in embeddings.
     """
 
@@ -31,7 +31,7 @@ class Reinit(Reset):
         source = generator(self.seed, "reinit", name)
         prunable = parse(name, tensor.shape)
         if prunable is not None and prunable.in_body:
-            return _uniform(tensor, _bound(prunable.matrix, tensor), source)
+            return _uniform(tensor, _bound(prunable, model), source)
         if prunable is not None or name.endswith("embed_positions.weight"):
             weight = torch.randn(tensor.shape, generator=source) * tensor.shape[1] ** -0.5
             if not name.endswith("output_projection.weight"):
@@ -49,7 +49,9 @@ def _uniform(like: Tensor, bound: float, source: torch.Generator) -> Tensor:
     return (torch.rand(like.shape, generator=source) * 2 - 1) * bound
 
 
-def _bound(matrix: str, tensor: Tensor) -> float:
-    if matrix in ("fc1", "fc2"):
-        return tensor.shape[1] ** -0.5
-    return sqrt(6 / sum(tensor.shape)) / (1 if matrix == "out_proj" else sqrt(2))
+def _bound(prunable: Prunable, model: Mapping[str, Tensor]) -> float:
+    if prunable.matrix in ("fc1", "fc2"):
+        return prunable.shape[1] ** -0.5
+    # fairseq scales q, k and v down only where all three are square.
+    rows, columns = model[prunable.name.replace(prunable.matrix, "k_proj")].shape
+    return sqrt(6 / sum(prunable.shape)) / (sqrt(2) if rows == columns and prunable.matrix != "out_proj" else 1)
