@@ -126,6 +126,8 @@ class _Expansion:
             "schedule": self._schedule(technique, parent),
             "prune_seed": str(self._seed),
         }
+        if recipe.extension is not None:
+            pruning["extension"] = recipe.extension
         if parent is not None:
             pruning |= {
                 "mask_from": f"{parent.name}/checkpoint_{recipe.mask_checkpoint}.pt",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
+from nmt_prune.registry import load_extension
 
 Percent = Annotated[float, Field(gt=0, lt=100)]
 Moment = Annotated[float, Field(gt=0)]
@@ -116,6 +117,7 @@ class Recipe(Section):
         rewind_source: whose θ_t survivors are rewound to: that of the ``last`` run (Brix 2020) or of the ``dense``
             one (Yu 2020).
         mask_checkpoint: checkpoint of the last run that masks are found on.
+        extension: Python file with saliencies, budgets, schedules or resets of the user's own.
         saliency: spec of the saliency.
         budget: spec of the budget.
         prune_set: matrices that may be pruned.
@@ -137,6 +139,7 @@ class Recipe(Section):
     rewind: Moment = 0.05
     rewind_source: Literal["last", "dense"] = "last"
     mask_checkpoint: Literal["last", "best"] = "last"
+    extension: str | None = None  # before the specs that may name its entries
     saliency: str = "magnitude"
     budget: str = "matrix"
     prune_set: Literal["all", "body"] = "all"
@@ -170,6 +173,13 @@ class Recipe(Section):
                 raise ValueError(f"{name!r} has no start rounds; {' and '.join(known)} have")
             cls._rising(percents)
         return rounds
+
+    @field_validator("extension")
+    @classmethod
+    def _loaded(cls, path: str | None) -> str | None:
+        if path is not None:
+            load_extension(path)
+        return path
 
     @field_validator("saliency", "budget")
     @classmethod

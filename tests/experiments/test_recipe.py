@@ -1,6 +1,7 @@
 import pytest
 
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.recipe_file import load_recipe, shipped_recipes
 
 GOOD = """
@@ -42,7 +43,7 @@ def test_shipped_recipes_load_by_name(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert {"mp", "slt", "slt-mp"} <= set(recipe.techniques)
-    assert {50, 80, 90} <= set(recipe.ladder)
+    assert {50, 80} <= set(recipe.ladder)
     assert "dense-longer" in recipe.controls
 
 
@@ -111,3 +112,18 @@ def test_invalid_utf8_is_refused(tmp_path):
 def test_a_missing_recipe_lists_the_shipped_ones():
     with pytest.raises(PruneError, match=r"recipe nowhere\.yaml does not exist; .*demo-numbers"):
         load_recipe("nowhere.yaml")
+
+
+def test_an_extension_is_loaded_before_the_specs_that_name_it(tmp_path):
+    extension = tmp_path / "constant_saliency.py"
+    extension.write_text(
+        "from dataclasses import dataclass\n"
+        "from nmt_prune.saliency import Saliency, saliencies\n"
+        "@saliencies.register('all-equal')\n"
+        "@dataclass(frozen=True)\n"
+        "class AllEqual(Saliency):\n"
+        "    def score_matrix(self, prunable, weight):\n"
+        "        return weight * 0\n"
+    )
+    recipe = load(tmp_path, f"{GOOD}extension: {extension}\nsaliency: all-equal\n")
+    assert expand(recipe)[-1].settings["pruning"]["extension"] == str(extension)

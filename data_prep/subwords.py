@@ -1,0 +1,76 @@
+"""SentencePiece subwords, one model for both languages."""
+
+import io
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from data_prep.pairs import Pair
+from nmt_prune.errors import PruneError
+
+MODEL_TYPES = ("unigram", "bpe")
+# Special symbols of fairseq and of SentencePiece: counted so, the dictionary has exactly vocab_size entries.
+_FAIRSEQ_SYMBOLS, _PIECE_SYMBOLS = 4, 3
+
+
+def train_model(pairs: Iterable[Pair], vocab_size: int, model_type: str) -> bytes:
+    """Trains a SentencePiece model on both sides of ``pairs``.
+
+    The text is not normalised (NFKC would turn … into ...): joining the pieces gives back the sentence, so that scores
+    compare like with like. One thread and no file name in the model: the same text gives the same bytes.
+
+    Args:
+        pairs: training pairs.
+        vocab_size: entries of fairseq's dictionary, its four special symbols included.
+        model_type: ``unigram`` or ``bpe``.
+
+    Raises:
+        PruneError: the text is too small or too varied for the vocabulary.
+    """
+    if model_type not in MODEL_TYPES:
+        raise PruneError(f"--model-type {model_type} is unknown; choose {' or '.join(MODEL_TYPES)}")
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(itertools.chain.from_iterable(pairs)),
+            model_writer=model,
+            vocab_size=vocab_size - _FAIRSEQ_SYMBOLS + _PIECE_SYMBOLS,
+            model_type=model_type,
+            normalization_rule_name="identity",
+            character_coverage=0.9998,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[-1].rpartition("] ")[2] or "no reason given"
+        raise PruneError(
+            f"--vocab-size {vocab_size} does not suit this corpus: {reason} Choose another size or add text"
+        ) from None
+    return model.getvalue()
+
+
+class Segmenter:
+    """Splits sentences into subwords.
+
+    Args:
+        model: a SentencePiece model, as bytes.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+
+    def segment(self, sentences: Sequence[str]) -> list[list[str]]:
+        """Subwords of each sentence."""
+        return self._processor.encode(list(sentences), out_type=str)
+
+    def lengths(self, pairs: Sequence[Pair]) -> list[int]:
+        """Subwords of the longer side of each pair, the end of sentence not counted."""
+        sides = (self.segment([pair[side] for pair in pairs]) for side in (0, 1))
+        return [max(len(source), len(target)) for source, target in zip(*sides, strict=True)]
+
+    def write_dictionary(self, path: Path) -> None:
+        """Writes the pieces as a fairseq dictionary, in the model's order; fairseq adds its special symbols itself."""
+        pieces = (self._processor.id_to_piece(index) for index in range(_PIECE_SYMBOLS, len(self._processor)))
+        path.write_text("".join(f"{piece} 1\n" for piece in pieces), encoding="utf-8", newline="\n")

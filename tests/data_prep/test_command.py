@@ -1,0 +1,43 @@
+"""The command ``nmt-prune data``."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from nmt_prune.cli.data import data
+from nmt_prune.errors import PruneError
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    app = typer.Typer()
+    app.command()(data)
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(app, words)
+
+
+def test_numbers_into_the_default_folder_and_nothing_the_second_time(run, tmp_path):
+    words = (
+        "numbers",
+        "--target",
+        "fr",
+        "--size",
+        "400",
+        "--vocab-size",
+        "120",
+        "--valid-size",
+        "8",
+        "--test-size",
+        "8",
+    )
+    first = run(*words)
+    assert first.exit_code == 0
+    assert "data-bin/numbers.en-fr: 400 train, 8 valid, 8 test pairs" in first.stderr
+    assert len((tmp_path / "data-bin/numbers.en-fr/raw/train.fr").read_text().splitlines()) == 400
+    assert run(*words).stderr == "data-bin/numbers.en-fr is up to date\n"
+
+
+def test_a_mistake_is_a_prune_error(run):
+    result = run("libreoffice-help", "--size", "5")
+    assert isinstance(result.exception, PruneError)
+    assert "takes no --size" in str(result.exception)

@@ -1,0 +1,141 @@
+"""Files are there as a whole or as before."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.files import atomic_path, file_digest, read_json, write_json
+
+
+def test_a_new_file_appears_in_a_new_folder(tmp_path):
+    path = tmp_path / "a" / "b" / "c.txt"
+    with atomic_path(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_text("old")
+
+    def fail_half_way() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_leaves_the_old_file(tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_text("old")
+    child = os.fork()
+    if child == 0:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            os._exit(0)  # no clean-up, as after SIGKILL
+    os.waitpid(child, 0)
+    assert path.read_text() == "old"
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "folder"
+    for names in (["a", "b"], ["c"]):
+        with atomic_path(path) as temporary:
+            temporary.mkdir()
+            for name in names:
+                (temporary / name).write_text(name)
+    assert [file.name for file in path.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_folder(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+
+    def fail_half_way() -> None:
+        with atomic_path(path) as temporary:
+            temporary.mkdir()
+            (temporary / "new").touch()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(PruneError, match=r"cannot write .*folder: No space left on device; free some space"):
+        fail_half_way()
+    assert [file.name for file in path.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "c.json"
+    write_json(path, "old")
+    (tmp_path / f".c.json.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(PruneError, match=r"cannot write .*c\.json: No space left on device"):
+        write_json(path, "new")
+    assert read_json(path) == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("place", ["file/c.json", "a" * 250, "folder"])
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(PruneError, match=f"cannot write {tmp_path / place}: "):
+        write_json(tmp_path / place, 1)
+    assert (tmp_path / "folder" / "full").is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_writing_nothing_is_an_error(tmp_path):
+    def write_nothing() -> None:
+        with atomic_path(tmp_path / "c.txt"):
+            pass
+
+    with pytest.raises(PruneError, match=r"cannot write .*c\.txt"):
+        write_nothing()
+
+
+def test_json_comes_back(tmp_path):
+    value = {"größe": [1, 2.5, None, True], "text": "日本"}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "größe" in text
+    assert text.endswith("}\n")
+
+
+def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", object())
+    assert read_json(tmp_path / "a.json") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"\xff\xfe"])
+def test_what_is_no_json_is_refused_by_name(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(PruneError, match=r"a\.json is not JSON .*; delete it and run the command again"):
+        read_json(tmp_path / "a.json")
+
+
+def test_missing_files_and_folders_are_refused_by_name(tmp_path):
+    with pytest.raises(PruneError, match=r"a\.json does not exist"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(PruneError, match="cannot be read: Is a directory"):
+        read_json(tmp_path)
+
+
+def test_the_digest_is_sha_256(tmp_path):
+    content = b"x" * 3_000_000
+    (tmp_path / "a").write_bytes(content)
+    assert file_digest(tmp_path / "a") == hashlib.sha256(content).hexdigest()

@@ -1,0 +1,153 @@
+"""Specs, names, settings and extension files."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt_prune.budgets import budgets
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.prunable import parse
+from nmt_prune.registry import Registry, load_extension
+from nmt_prune.resets import resets
+from nmt_prune.saliency import saliencies
+from nmt_prune.schedules import schedules
+
+EXTENSION = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nmt_prune.masks.prunable import Prunable
+from nmt_prune.saliency import Saliency, saliencies
+
+
+@saliencies.register("power")
+@dataclass(frozen=True)
+class Power(Saliency):
+    exponent: float = 1.0
+
+    def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
+        return weight.abs() ** self.exponent
+"""
+
+
+@dataclass(frozen=True)
+class Tree:
+    height: float = 1.0
+    rings: int = 3
+    name: str | None = None
+    evergreen: bool = False
+    age: int = field(default=0, kw_only=True)
+
+
+@pytest.fixture
+def trees() -> Registry[Tree]:
+    registry: Registry[Tree] = Registry("tree", "nmt_prune.schedules")
+    registry.register("oak")(Tree)
+    registry.register("birch")(Tree)
+    return registry
+
+
+@pytest.fixture
+def extension(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(saliencies, "_entries", dict(saliencies.entries()))
+    path = tmp_path / "power.py"
+    path.write_text(EXTENSION)
+    yield path
+    sys.modules.pop("nmt_prune_extension_power", None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("oak", Tree()),
+        ("oak:", Tree()),
+        ("oak:height=2.5", Tree(2.5)),
+        ("oak:height=2,rings=7", Tree(2.0, 7)),
+        ("oak: rings = 7 , height=1e2 ", Tree(100.0, 7)),
+        ("oak:name=tall one,evergreen=true", Tree(name="tall one", evergreen=True)),
+    ],
+)
+def test_a_spec_is_a_name_and_settings(trees, spec, expected):
+    assert trees.build(spec) == expected
+
+
+def test_context_reaches_the_fields_that_an_entry_has(trees):
+    assert trees.build("oak", age=80, soil="clay") == Tree(age=80)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("oka", "unknown tree 'oka'; did you mean oak. known: birch, oak"),
+        ("Q", "unknown tree 'Q'; known: birch, oak"),
+        ("", "unknown tree ''; known: birch, oak"),
+        ("oak:width=3", "unknown setting 'width'; oak takes height, rings, name, evergreen"),
+        ("oak:height", "unknown setting 'height'"),
+        ("oak:=3", "unknown setting ''"),
+        ("oak:age=3", "unknown setting 'age'"),  # not the user's to set
+        ("oak:rings=many", "tree 'oak:rings=many': rings='many': .*valid integer"),
+        ("oak:rings=2.5", "rings='2.5': .*valid integer"),
+        ("oak:height=", "height='': .*valid number"),
+        ("oak:evergreen=perhaps", "evergreen='perhaps': .*valid boolean"),
+    ],
+)
+def test_a_wrong_spec_is_one_line_that_says_what_is_right(trees, spec, message):
+    with pytest.raises(PruneError, match=message) as error:
+        trees.build(spec)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_are_listed_with_their_defaults(trees):
+    assert trees.settings("oak") == {"height": 1.0, "rings": 3, "name": None, "evergreen": False}
+
+
+def test_an_entry_without_settings_says_so():
+    with pytest.raises(PruneError, match="magnitude takes no settings"):
+        saliencies.build("magnitude:power=2")
+
+
+def test_the_modules_of_the_package_are_found():
+    assert list(saliencies.entries()) == ["magnitude", "random"]
+    assert list(budgets.entries()) == ["erk", "global", "global-body", "matrix"]
+    assert list(schedules.entries()) == ["constant", "cubic", "oneshot"]
+    assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "sign"]
+
+
+def test_an_extension_file_adds_an_entry(extension):
+    load_extension(extension)
+    score = saliencies.build("power:exponent=2", seed=3).score_matrix(
+        parse("encoder.layers.0.fc1.weight", (1, 2)), torch.tensor([[-3.0, 2.0]])
+    )
+    assert score.tolist() == [[9, 4]]
+    with pytest.raises(PruneError, match="unknown saliency 'powr'; did you mean power"):
+        saliencies.build("powr")
+
+
+def test_an_extension_may_be_loaded_again(extension):
+    load_extension(extension)
+    load_extension(extension)
+    assert "power" in saliencies.entries()
+
+
+@pytest.mark.parametrize("name", ["missing.py", "folder.py", "notes.txt"])
+def test_what_is_no_python_file_is_refused(tmp_path, name):
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(PruneError, match=f"extension {tmp_path / name} is not a Python file"):
+        load_extension(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("1 / 0", "ZeroDivisionError: division by zero"), ("def", "SyntaxError"), ("import nn", "No module")],
+)
+def test_an_extension_that_fails_is_refused_with_its_reason(tmp_path, source, message):
+    (tmp_path / "broken.py").write_text(source)
+    with pytest.raises(PruneError, match=rf"extension .*broken\.py failed: .*{message}"):
+        load_extension(tmp_path / "broken.py")
