@@ -43,7 +43,7 @@ def test_shipped_recipes_load_by_name(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert {"mp", "slt", "slt-mp"} <= set(recipe.techniques)
-    assert {50, 80} <= set(recipe.ladder)
+    assert {50, 80, 90} <= set(recipe.ladder)
     assert "dense-longer" in recipe.controls
 
 
