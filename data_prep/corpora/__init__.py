@@ -15,6 +15,9 @@ from nmt_prune.registry import Registry
 
 Report = Callable[[str], None]
 
+# Held-out pairs that a corpus offers for each one that is wanted: more than half can be longer than the length limit.
+CANDIDATES = 3
+
 
 class Corpus(ABC):
     """A parallel corpus; subclasses are frozen dataclasses whose fields are the settings that decide its text.
@@ -41,8 +44,8 @@ class Corpus(ABC):
         """Fetches or makes the pairs.
 
         Args:
-            valid_size: pairs wanted for validation. Corpora that make their own split return about twice as many to
-                choose from, because some are too long.
+            valid_size: pairs wanted for validation. Corpora that make their own split return ``CANDIDATES`` times as
+                many to choose from.
             test_size: likewise for testing.
             cache: folder that keeps what was downloaded.
             report: called with a line about each slow step.

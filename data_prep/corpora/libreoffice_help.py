@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from data_prep import debian
-from data_prep.corpora import CORPORA, Corpus, Report, require_languages
+from data_prep.corpora import CANDIDATES, CORPORA, Corpus, Report, require_languages
 from data_prep.help_pages import paragraphs
 from data_prep.pairs import Pair, Splits, distinct, is_translation
 from nmt_prune.files import file_digest
@@ -50,7 +50,7 @@ class LibreOfficeHelp(Corpus):
         report("reading the help pages")
         source, target = (read_pages(debian.members(archive)) for archive in archives)
         pages = {page: align(source[page], target[page]) for page in source if page in target}
-        valid, test, train = split_by_page(pages, [2 * valid_size, 2 * test_size], self.seed)
+        valid, test, train = split_by_page(pages, [CANDIDATES * valid_size, CANDIDATES * test_size], self.seed)
         test = distinct(test, apart_from=valid)
         return Splits(
             train=distinct(train, apart_from=valid + test),

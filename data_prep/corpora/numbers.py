@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from data_prep.corpora import CORPORA, Corpus, Report, require_languages
+from data_prep.corpora import CANDIDATES, CORPORA, Corpus, Report, require_languages
 from data_prep.pairs import Pair, Splits
 from nmt_prune.errors import PruneError
 
@@ -105,7 +105,7 @@ class Numbers(Corpus):
         if not 1 <= self.size <= _LARGEST_SIZE:
             raise PruneError(f"--size {self.size} is out of range; choose 1 to {_LARGEST_SIZE} training pairs")
         report(f"writing {self.size} numbers out in words")
-        sizes = [2 * valid_size, 2 * test_size, self.size]
+        sizes = [CANDIDATES * valid_size, CANDIDATES * test_size, self.size]
         pairs = generate(sum(sizes), self.source, self.target, self.seed)
         valid, test, train = (pairs[sum(sizes[:part]) : sum(sizes[: part + 1])] for part in range(3))
         return Splits(train=train, valid=valid, test=test, inputs={})

@@ -7,6 +7,7 @@ from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
 from nmt_prune.errors import PruneError
+from nmt_prune.schedules import Schedule
 from nmt_prune.settings import PruningSettings
 
 
@@ -112,8 +113,8 @@ def rewind_updates(cfg: TranslationPruningConfig) -> frozenset[int]:
     return updates
 
 
-def refuse_unsupported(cfg: TranslationPruningConfig, mask_grows: bool) -> None:
-    """Refuses what cannot be held masked.
+def refuse_unsupported(cfg: TranslationPruningConfig) -> None:
+    """Refuses ways of training that cannot be held masked.
 
     Raises:
         PruneError: one of these is switched on.
@@ -131,7 +132,15 @@ def refuse_unsupported(cfg: TranslationPruningConfig, mask_grows: bool) -> None:
                 f"{flag} keeps weights or optimizer state where masks cannot reach them; prune with --ddp-backend"
                 " legacy_ddp or pytorch_ddp and without it"
             )
-    if mask_grows and cfg.store_ema and cfg.ema_fp32 and (cfg.fp16 or cfg.bf16):
+
+
+def refuse_unreachable_average(cfg: TranslationPruningConfig, schedule: Schedule) -> None:
+    """Refuses an EMA in fp32 copies of half-precision weights, which the mask cannot follow while it grows.
+
+    Raises:
+        PruneError: the flags ask for one.
+    """
+    if schedule.settled_at > 0 and cfg.store_ema and cfg.ema_fp32 and (cfg.fp16 or cfg.bf16):
         raise PruneError(
             "--ema-fp32 with --fp16 or --bf16 averages in copies that a growing mask cannot reach; drop --ema-fp32 or"
             " use --amp"

@@ -8,10 +8,10 @@ from nmt_prune.checkpoints import save
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
 from nmt_prune.masks.masking import Masking
-from nmt_prune.masks.prunable import prunable_parameters
+from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
 from nmt_prune.schedules import Schedule
 from nmt_prune.settings import PruningSettings
-from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings
+from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unreachable_average
 from nmt_prune.tasks.workers import is_master, wait_for_master
 
 logger = logging.getLogger(__name__)
@@ -38,49 +38,81 @@ def start(cfg: TranslationPruningConfig, model: Any) -> Schedule:
     default_restore = cfg.restore_file == "checkpoint_last.pt"
     last = Path(cfg.save_dir) / f"checkpoint_last{cfg.checkpoint_suffix}.pt"
     provenance = Path(cfg.save_dir) / PROVENANCE
-    if (last if default_restore else Path(cfg.restore_file)).exists():
-        if not default_restore and cfg.mask_from and not last.exists():
-            raise PruneError("--restore-file and --mask-from both say where to start; give one of them")
+    has_begun = last.exists()
+    is_resumed = has_begun if default_restore else Path(cfg.restore_file).exists()
+    # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
+    pass
+    if not default_restore and not has_begun and cfg.mask_from:
+        raise PruneError("--restore-file and --mask-from both say where to start; give one of them")
+    if is_resumed:
         inherited = read_json(provenance)["inherited"] if provenance.exists() else 0.0
         logger.info("masks come from the checkpoint to be restored; nothing is pruned or reset again")
-        return settings.build_schedule(inherited)
-    if cfg.finetune_from_model and cfg.mask_from:
-        raise PruneError("--finetune-from-model and --mask-from both say where to start; give one of them")
-    if cfg.mask_from is None and cfg.rewind_from:
-        raise PruneError("--rewind-from needs --mask-from, the checkpoint or mask file that says which weights survive")
+        return _schedule(cfg, settings, inherited)
+    _check_start(cfg, settings)
     if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
-        return _prune_initial(settings, model.masking)
+        schedule = _prune_initial(cfg, settings, model.masking)
+        if is_master():
+            write_json(provenance, {"inherited": schedule.inherited})
+        return schedule
     if is_master():
         state, facts = settings.ticket()
+        _schedule(cfg, settings, facts["inherited"])
         _check_fits(state, model, cfg.mask_from)
+        if cfg.store_ema:
+            # fairseq fails where it would make the average anew from a checkpoint without one.
+            state["extra_state"]["ema"] = state["model"]
         # The provenance first: a ticket without it would look like a training that has been going on.
         write_json(provenance, facts)
         save(state, last)
         logger.info(f"wrote the ticket {last}: {settings.sparsity} of {cfg.mask_from}, masks {facts['masks'][:12]}")
     wait_for_master()
-    return settings.build_schedule(read_json(provenance)["inherited"])
+    return _schedule(cfg, settings, read_json(provenance)["inherited"])
 
 
-def _prune_initial(settings: PruningSettings, masking: Masking) -> Schedule:
+def _check_start(cfg: TranslationPruningConfig, settings: PruningSettings) -> None:
+    """Checks that the flags of a new training agree on what it starts from."""
+    if cfg.finetune_from_model and cfg.mask_from:
+        raise PruneError("--finetune-from-model and --mask-from both say where to start; give one of them")
+    if cfg.finetune_from_model and settings.build_schedule(0.0).sparsity(0) > 0:
+        raise PruneError("--finetune-from-model replaces the weights that would be pruned; use --mask-from instead")
+    if cfg.mask_from is None and cfg.rewind_from:
+        raise PruneError("--rewind-from needs --mask-from, the checkpoint or mask file that says which weights survive")
+    if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
+        for flag, value, default in (("reset", cfg.reset, "keep"), ("clock", cfg.clock, "restart")):
+            if value != default:
+                raise PruneError(
+                    f"--{flag} {value} is about the weights of a checkpoint: give one with --mask-from, or with"
+                    " --rewind-from beside a mask file"
+                )
+
+
+def _schedule(cfg: TranslationPruningConfig, settings: PruningSettings, inherited: float) -> Schedule:
+    """Builds the schedule and refuses what it makes impossible."""
+    schedule = settings.build_schedule(inherited)
+    refuse_unreachable_average(cfg, schedule)
+    return schedule
+
+
+def _prune_initial(cfg: TranslationPruningConfig, settings: PruningSettings, masking: Masking) -> Schedule:
     """Prunes the fresh weights: the start of MP, pruning at initialisation, a mask file on new weights."""
     alive = masking.masks
     if settings.mask_is_file:
         _, alive = settings.load_mask_source()
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
     pruner = settings.pruner()
-    schedule = settings.build_schedule(pruner.pruned_share(alive))
+    schedule = _schedule(cfg, settings, pruner.pruned_share(alive))
     masking.replace(pruner.prune(masking.parameters_by_matrix, alive, schedule.sparsity(0)))
     return schedule
 
 
 def _check_fits(state: dict[str, Any], model: Any, source: str) -> None:
     """Checks the ticket against the model that is going to load it, by name and shape."""
-    mine = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    for prunable in prunable_parameters(model):
-        found = state["model"].get(prunable.name)
-        if found is None or tuple(found.shape) != mine[prunable.name]:
-            there = "missing" if found is None else tuple(found.shape)
+    mine = {prunable.name: prunable.shape for prunable in prunable_parameters(model)}
+    theirs = {prunable.name: prunable.shape for prunable in prunable_matrices(state["model"])}
+    for name in sorted(mine.keys() | theirs.keys()):
+        if mine.get(name) != theirs.get(name):
             raise PruneError(
-                f"{source} is of another architecture: {prunable.name} is {there} there and {mine[prunable.name]} by"
-                " the flags; train with the --arch, sizes and dictionary of the checkpoint"
+                f"{source} is of another architecture: {name} is {theirs.get(name, 'missing')} there and"
+                f" {mine.get(name, 'missing')} by the flags; train with the --arch, sizes and dictionary of the"
+                " checkpoint"
             )

@@ -38,6 +38,14 @@ class TranslationPruningTask(TranslationTask):
         self._updates = 0
         self._ema_model: Any = None
 
+    @classmethod
+    def setup_task(cls, cfg: TranslationPruningConfig, **kwargs: Any) -> Any:
+        """Refuses what cannot be supported before fairseq prepares for it."""
+        if not kwargs.get("from_checkpoint"):
+            with exit_on_error():
+                refuse_unsupported(cfg)
+        return super().setup_task(cfg, **kwargs)
+
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Builds the model and, for a training, its start (see nmt_prune.tasks.start)."""
         model = super().build_model(cfg, from_checkpoint)
@@ -48,10 +56,9 @@ class TranslationPruningTask(TranslationTask):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
             if self.cfg.extension:
                 load_extension(self.cfg.extension)
-            self.schedule = start(self.cfg, model)
-            refuse_unsupported(self.cfg, mask_grows=self.schedule.settled_at > 0)
             self.pruner = pruning_settings(self.cfg).pruner()
             self.rewind_updates = rewind_updates(self.cfg)
+            self.schedule = start(self.cfg, model)
         if self.schedule.settled_at > 0 and self.cfg.best_checkpoint_metric != "bleu":
             logger.warning(
                 "the mask grows during training, so the best checkpoint by loss may be a denser one; use"

@@ -85,9 +85,9 @@ def test_every_kind_is_about_a_fifth():
 
 def test_the_parts_share_no_number(tmp_path):
     splits = choose("numbers", size=500).load(20, 30, tmp_path, lambda line: None)
-    assert (len(splits.train), len(splits.valid), len(splits.test)) == (500, 40, 60)
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == (500, 60, 90)
     sides = [{pair.source for pair in part} for part in (splits.train, splits.valid, splits.test)]
-    assert len(set.union(*sides)) == 600
+    assert len(set.union(*sides)) == 650
 
 
 @pytest.mark.parametrize("size", [0, -5, 10_000_000])
