@@ -1,10 +1,17 @@
 import pytest
 import torch
 
+from nmt_prune.saliency import saliencies
+
 
 @pytest.fixture(autouse=True)
 def _same_random_numbers_for_every_test():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_saliency_outlives_its_test(monkeypatch):
+    monkeypatch.setattr(saliencies, "_entries", dict(saliencies.entries()))
 
 
 @pytest.fixture

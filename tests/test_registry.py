@@ -54,8 +54,7 @@ def trees() -> Registry[Tree]:
 
 
 @pytest.fixture
-def extension(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(saliencies, "_entries", dict(saliencies.entries()))
+def extension(tmp_path) -> Path:
     path = tmp_path / "power.py"
     path.write_text(EXTENSION)
     yield path

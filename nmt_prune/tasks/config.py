@@ -62,7 +62,8 @@ class TranslationPruningConfig(TranslationConfig):
     )
 
     max_update: int = II("optimization.max_update")
-    use_bmuf: bool = II("optimization.use_bmuf")
+    # Not a bool, which fairseq would set to True in the commands that do not know the flag, e.g. fairseq-generate.
+    use_bmuf: str = II("optimization.use_bmuf")
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
@@ -123,7 +124,7 @@ def refuse_unsupported(cfg: TranslationPruningConfig) -> None:
         "--ddp-backend fully_sharded": cfg.ddp_backend == "fully_sharded",
         "--ddp-backend slowmo": cfg.ddp_backend == "slowmo",
         "--pipeline-model-parallel": cfg.pipeline_model_parallel,
-        "--use-bmuf": cfg.use_bmuf,
+        "--use-bmuf": str(cfg.use_bmuf) == "True",
         "--zero-sharding os": cfg.zero_sharding == "os",
     }
     for flag, is_on in refused.items():

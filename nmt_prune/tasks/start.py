@@ -41,7 +41,7 @@ def start(cfg: TranslationPruningConfig, model: Any) -> Schedule:
     has_begun = last.exists()
     is_resumed = has_begun if default_restore else Path(cfg.restore_file).exists()
     # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
-    pass
+    wait_for_master()
     if not default_restore and not has_begun and cfg.mask_from:
         raise PruneError("--restore-file and --mask-from both say where to start; give one of them")
     if is_resumed:

@@ -1,0 +1,78 @@
+"""Two data-parallel processes hold the same masks and weights, bit for bit."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tasks.training import MASK, Training, arguments, assert_same, load
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).parents[2]
+GLOO = "--distributed-backend gloo --ddp-backend legacy_ddp --distributed-world-size 2 --distributed-no-spawn"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0) -> list[dict]:
+    """Trains with two processes, the second of them late, and returns the state of each."""
+    method = f"--distributed-init-method tcp://127.0.0.1:{free_port()}"
+    processes, logs = [], []
+    for rank in range(2):
+        words = arguments(corpus, folder / "run", *flags, GLOO, method, f"--distributed-rank {rank}")
+        command = [sys.executable, "-m", "tests.tasks.worker", folder / f"{rank}.pt", str(rank * delay), *words]
+        logs.append((folder / f"{rank}.log").open("w+"))
+        processes.append(
+            subprocess.Popen(
+                [str(word) for word in command],
+                cwd=REPOSITORY,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                stdout=logs[-1],
+                stderr=subprocess.STDOUT,
+            )
+        )
+    try:
+        for process in processes:
+            process.wait(timeout=120)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    texts = [(log.seek(0), log.read())[1] for log in logs]
+    assert [process.returncode for process in processes] == [0, 0], texts[0][-2000:] + texts[1][-2000:]
+    return [load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+def assert_equal_workers(states: list[dict], folder: Path, sparsity: float) -> None:
+    first, second = states
+    masks = {key: mask for key, mask in first["model"].items() if key.startswith(MASK)}
+    assert len(masks) == 17
+    assert_same(first["model"], second["model"])
+    for one, other in zip(*(state["optimizer"]["state"].values() for state in states), strict=True):
+        assert_same(*({key: moments[key] for key in ("exp_avg", "exp_avg_sq")} for moments in (one, other)))
+    saved = Training(folder / "run", [])
+    assert_same(saved.state()["model"], first["model"])
+    kept = sum(int(mask.sum()) for mask in masks.values())
+    size = sum(mask.numel() for mask in masks.values())
+    assert 1 - (kept - 16) / (size - 16) == pytest.approx(sparsity, abs=1e-3)  # 16: the padding row
+    assert not any(saved.weights()[key][~mask].any() for key, mask in saved.masks().items())
+
+
+def test_a_growing_mask(corpus, tmp_path):
+    states = train_on_two(corpus, tmp_path, "--schedule cubic:interval=2 --sparsity 0.8 --max-update 10")
+    assert_equal_workers(states, tmp_path, 0.8)
+
+
+def test_a_ticket_with_a_late_worker(corpus, dense, tmp_path):
+    """The second process looks at the save folder when the first has long been able to write the ticket into it."""
+    files = ("--mask-from", dense.folder / "checkpoint_last.pt", "--rewind-from", dense.folder / "rewind_4.pt")
+    states = train_on_two(corpus, tmp_path, *files, "--sparsity 0.5 --reset rewind --max-update 5", delay=3)
+    assert_equal_workers(states, tmp_path, 0.5)

@@ -1,0 +1,88 @@
+"""Tiny trainings with ``fairseq-train`` and what they leave behind."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq_cli import train as fairseq_train
+from torch import Tensor
+
+from tests.tasks.fairseq_command import USER_DIR, run
+
+MODEL = "--encoder-embed-dim 16 --encoder-ffn-embed-dim 20 --encoder-layers 1 --decoder-layers 1 --share-all-embeddings"
+TRAINING = (
+    "--source-lang en --target-lang de --optimizer adam --lr 0.01 --lr-scheduler inverse_sqrt --warmup-updates 4"
+    " --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --clip-norm 1 --max-tokens 200 --max-update 12"
+    " --num-workers 0 --no-epoch-checkpoints --log-format json --log-interval 1 --cpu --distributed-world-size 1"
+    " --disable-validation"
+)
+PRUNING = "--task translation_pruning --arch masked_transformer_tiny"
+STOCK = "--task translation --arch transformer_tiny"
+MASK = "mask_version_1."
+EMBEDDING, FC1 = "encoder.embed_tokens.weight", "encoder.layers.0.fc1.weight"
+
+
+@dataclass
+class Training:
+    """A finished training.
+
+    Attributes:
+        folder: the save folder.
+        log: pairs of logger and message.
+    """
+
+    folder: Path
+    log: list[tuple[str, str]]
+
+    def progress(self, kind: str = "train_inner") -> list[dict[str, float]]:
+        """fairseq's progress lines (``train_inner``, ``valid``): one per update."""
+        lines = [json.loads(message) for name, message in self.log if name == kind]
+        return [{key: float(value) for key, value in line.items()} for line in lines]
+
+    def said(self, text: str) -> bool:
+        """Whether a message contains the text."""
+        return any(text in message for _, message in self.log)
+
+    def state(self, name: str = "checkpoint_last") -> dict[str, Any]:
+        """A checkpoint of the training."""
+        return load(self.folder / f"{name}.pt")
+
+    def weights(self, name: str = "checkpoint_last") -> dict[str, Tensor]:
+        """The state dict of a checkpoint without masks."""
+        model = self.state(name)["model"]
+        return {key: tensor for key, tensor in model.items() if not key.startswith(MASK)}
+
+    def masks(self, name: str = "checkpoint_last") -> dict[str, Tensor]:
+        """The masks of a checkpoint by matrix."""
+        model = self.state(name)["model"]
+        return {key.removeprefix(MASK): mask.bool() for key, mask in model.items() if key.startswith(MASK)}
+
+
+def load(path: Path) -> dict[str, Any]:
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def arguments(corpus: Path, folder: Path, *flags: Any, without: str = "") -> list[str]:
+    """The arguments of a tiny training; later flags overrule earlier ones, ``without`` takes one away."""
+    words = [word for word in f"--user-dir {USER_DIR} {PRUNING} {MODEL} {TRAINING}".split() if word != without]
+    own = (str(word) for flag in flags for word in (flag.split() if isinstance(flag, str) else [flag]))
+    return [str(corpus), *words, "--save-dir", str(folder), *own]
+
+
+def train(corpus: Path, folder: Path, *flags: Any, without: str = "") -> Training:
+    """Runs a tiny training: 12 updates without validation, a checkpoint at the end."""
+    log = run(fairseq_train.cli_main, *arguments(corpus, folder, *flags, without=without))
+    return Training(folder, log)
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    """Asserts that two state dicts are equal bit for bit."""
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def tensors(values: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors among some values, e.g. the moments of one parameter without the step counter."""
+    return {key: value for key, value in values.items() if isinstance(value, Tensor)}
