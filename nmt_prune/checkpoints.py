@@ -118,14 +118,16 @@ class Checkpoint:
     def masks(self) -> MaskSet:
         """The masks stored in the checkpoint; all ones where there is none."""
         stored = self.state["model"]
-        return MaskSet(
-            {
-                prunable: stored[key].bool()
-                if (key := f"{MASK_MODULE}.{prunable.name}") in stored
-                else torch.ones(prunable.shape, dtype=torch.bool)
-                for prunable in self.matrices
-            }
-        )
+        masks = {
+            prunable: stored[key].bool()
+            if (key := f"{MASK_MODULE}.{prunable.name}") in stored
+            else torch.ones(prunable.shape, dtype=torch.bool)
+            for prunable in self.matrices
+        }
+        try:
+            return MaskSet(masks)
+        except PruneError as error:
+            raise PruneError(f"{self.path}: {error}") from None
 
     @property
     def num_updates(self) -> int:

@@ -80,6 +80,8 @@ class Registry(Generic[T]):
                 values[key] = TypeAdapter(types[key]).validate_python(text)
             except ValidationError as error:
                 raise PruneError(f"{self.kind} {spec!r}: {key}={text!r}: {error.errors()[0]['msg']}") from None
+        if missing := [key for key, default in allowed.items() if default is dataclasses.MISSING and key not in values]:
+            raise PruneError(f"{self.kind} {spec!r}: {name} needs {missing[0]}; write {name}:{missing[0]}=VALUE")
         accepted = {field.name for field in dataclasses.fields(entry)}  # type: ignore[arg-type]
         return entry(**values, **{key: value for key, value in context.items() if key in accepted})
 

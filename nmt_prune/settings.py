@@ -80,14 +80,17 @@ class PruningSettings:
             The trained checkpoint and its masks; for a mask file, the rewind checkpoint or None, and the file's masks.
         """
         assert self.mask_from is not None
-        rewind_point = Checkpoint.load(self.rewind_from) if self.rewind_from else None
         if not self.mask_is_file:
             trained = Checkpoint.load(self.mask_from)
             return trained, trained.masks
         masks, _ = load_masks(self.mask_from)
+        rewind_point = self._rewind_point()
         if rewind_point is not None:
             masks.check_matches(rewind_point.matrices, self.mask_from)
         return rewind_point, masks
+
+    def _rewind_point(self) -> Checkpoint | None:
+        return Checkpoint.load(self.rewind_from) if self.rewind_from else None
 
     def find_masks(self, trained: Checkpoint, alive: MaskSet) -> tuple[MaskSet, float]:
         """The masks that training starts with.
@@ -112,7 +115,7 @@ class PruningSettings:
         if trained is None:
             raise PruneError(f"{self.mask_from} is a mask without weights: give --rewind-from, a checkpoint with them")
         masks, inherited = self.find_masks(trained, alive)
-        rewind_point = Checkpoint.load(self.rewind_from) if self.rewind_from else None
+        rewind_point = trained if self.mask_is_file else self._rewind_point()
         state = make_ticket(trained, masks, self.build_reset(), rewind_point, self.clock)
         return state, {**self.provenance(trained), "inherited": inherited, "masks": masks.digest()}
 

@@ -61,6 +61,14 @@ def test_masks_are_read_and_are_no_weights(tmp_path):
     assert list(checkpoint.model) == list(toy_model())
 
 
+def test_a_mask_of_another_shape_is_refused_by_file(tmp_path):
+    state = toy_state()
+    state["model"][f"{MASK_MODULE}.{FC1}"] = torch.ones(8, 12, dtype=torch.uint8)
+    torch.save(state, tmp_path / "c.pt")
+    with pytest.raises(PruneError, match=r"c\.pt: .*fc1\.weight"):
+        _ = Checkpoint.load(tmp_path / "c.pt").masks
+
+
 @pytest.mark.parametrize("cut", [0, 1, 10, 100, 1000, 0.3, 0.6, 0.9, -200, -1])
 @pytest.mark.parametrize("write", [save_toy, in_legacy_format])
 def test_a_truncated_checkpoint_is_refused(tmp_path, cut, write):

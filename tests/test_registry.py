@@ -102,6 +102,17 @@ def test_a_wrong_spec_is_one_line_that_says_what_is_right(trees, spec, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_setting_without_a_default_has_to_be_given(trees):
+    @trees.register("elm")
+    @dataclass(frozen=True)
+    class Elm:
+        height: float
+
+    with pytest.raises(PruneError, match="tree 'elm': elm needs height; write elm:height=VALUE"):
+        trees.build("elm")
+    assert trees.build("elm:height=3") == Elm(3.0)
+
+
 def test_settings_are_listed_with_their_defaults(trees):
     assert trees.settings("oak") == {"height": 1.0, "rings": 3, "name": None, "evergreen": False}
 

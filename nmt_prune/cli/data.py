@@ -8,7 +8,7 @@ import typer
 
 def data(
     corpus: Annotated[str, typer.Argument(help="libreoffice-help, numbers or plain (your own files).")],
-    out: Annotated[Path | None, typer.Option(help="Folder to make.  [default: data-bin/CORPUS.SOURCE-TARGET]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to make; else data-bin/CORPUS.SOURCE-TARGET.")] = None,
     source: Annotated[str, typer.Option(help="Source language.")] = "en",
     target: Annotated[str, typer.Option(help="Target language.")] = "de",
     vocab_size: Annotated[int | None, typer.Option(help="Entries of the joined dictionary.")] = None,

@@ -12,7 +12,7 @@ class OneShot(Schedule):
     """The inherited sparsity until ``at`` updates, the final one from there on (See et al. 2016).
 
     Raises:
-        PruneError: ``at`` lies outside the training.
+        PruneError: ``at`` lies outside the training, or less would be pruned than already is.
     """
 
     at: int = 1
@@ -21,6 +21,8 @@ class OneShot(Schedule):
         super().__post_init__()
         if self.at < 0 or 0 < self.max_update < self.at:
             raise PruneError(f"schedule oneshot: at={self.at} must lie between 0 and --max-update {self.max_update}")
+        if self.final < self.inherited:
+            raise PruneError(f"--sparsity {self.final:g} is below what is already pruned ({self.inherited:g})")
 
     @property
     def settled_at(self) -> int:

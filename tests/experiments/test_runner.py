@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,10 @@ def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death)
     (laboratory.control / "slow").touch()
     command = [sys.executable, "-c", DRIVER, str(laboratory.folder)]
     log = laboratory.runs / "slt-50-seed1" / "train.log"
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    # A shell's background job, as these tests may be, ignores SIGINT and hands that down.
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    )
     try:
         wait_until(lambda: log.exists() and "num_updates=15" in log.read_text())
         training = int((laboratory.control / "pid").read_text())

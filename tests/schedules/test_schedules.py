@@ -95,6 +95,11 @@ def test_oneshot():
     assert (schedule.settled_at, changes(schedule, 100)) == (40, [40])
 
 
+def test_oneshot_cannot_bring_weights_back():
+    with pytest.raises(PruneError, match=r"--sparsity 0\.5 is below what is already pruned \(0\.6\)"):
+        build("oneshot:at=40", 0.5, 0.6)
+
+
 @pytest.mark.parametrize("name", ["constant", "cubic", "oneshot"])
 @pytest.mark.parametrize("final", [-0.1, 1.0, 1.5, float("nan")])
 def test_a_final_sparsity_outside_its_range_is_refused(name, final):
