@@ -9,7 +9,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 
 
-def binarize(text: Path, dictionary: Path, destination: Path, source: str, target: str) -> None:
+def binarize(text: Path, dictionary: Path, destination: Path, source: str, target: str, workers: int) -> None:
     """Binarizes ``TEXT/{train,valid,test}.{source,target}`` with one dictionary for both languages.
 
     Args:
@@ -18,6 +18,7 @@ def binarize(text: Path, dictionary: Path, destination: Path, source: str, targe
         destination: folder that gets the .bin and .idx files and ``dict.<language>.txt``.
         source: source language.
         target: target language.
+        workers: processes.
 
     Raises:
         PruneError: fairseq is not installed, or its command fails.
@@ -27,7 +28,15 @@ def binarize(text: Path, dictionary: Path, destination: Path, source: str, targe
     command = [sys.executable, "-m", "fairseq_cli.preprocess", "--source-lang", source, "--target-lang", target]
     for part in ("train", "valid", "test"):
         command += [f"--{part}pref", str(text / part)]
-    command += ["--joined-dictionary", "--srcdict", str(dictionary), "--destdir", str(destination), "--workers", "1"]
+    command += [
+        "--joined-dictionary",
+        "--srcdict",
+        str(dictionary),
+        "--destdir",
+        str(destination),
+        "--workers",
+        str(workers),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode != 0:

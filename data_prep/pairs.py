@@ -1,10 +1,12 @@
 """Sentence pairs: cleaning, comparing, and keeping training text apart from held-out text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from data_prep.texts import Text
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 
@@ -24,18 +26,11 @@ class Splits:
         train: training pairs.
         valid: pairs for choosing the checkpoint.
         test: pairs for the reported score.
-        inputs: SHA-256 of every file that the pairs come from, by name.
     """
 
     train: list[Pair]
     valid: list[Pair]
     test: list[Pair]
-    inputs: dict[str, str]
-
-
-def normalise(text: str) -> str:
-    """Makes every run of white space one plain space: a stray U+2028 or carriage return would break a line in two."""
-    return " ".join(text.split())
 
 
 def is_translation(pair: Pair, longest_ratio: float = 3.0) -> bool:
@@ -64,9 +59,9 @@ def distinct(pairs: Iterable[Pair], apart_from: Iterable[Pair] = ()) -> list[Pai
     return [pair for pair in unique if pair.source.casefold() not in sources and pair.target.casefold() not in targets]
 
 
-def write_sides(pairs: Iterable[Pair], prefix: Path, source: str, target: str) -> None:
-    """Writes ``PREFIX.source`` and ``PREFIX.target``, one sentence a line."""
-    pairs = list(pairs)
-    for language, side in ((source, 0), (target, 1)):
-        lines = "".join(f"{pair[side]}\n" for pair in pairs)
-        Path(f"{prefix}.{language}").write_text(lines, encoding="utf-8", newline="\n")
+def write_sides(pairs: Sequence[Pair], folder: Path, name: str, source: str, target: str) -> Text:
+    """Writes ``FOLDER/NAME.source`` and ``FOLDER/NAME.target``, one sentence a line."""
+    text = Text(name, folder / f"{name}.{source}", folder / f"{name}.{target}")
+    for side, path in enumerate(text[1:]):
+        path.write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8", newline="\n")
+    return text

@@ -1,28 +1,28 @@
 """SentencePiece subwords, one model for both languages."""
 
 import io
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import sentencepiece
 
-from data_prep.pairs import Pair
 from nmt_prune.errors import PruneError
 
 MODEL_TYPES = ("unigram", "bpe")
 # Special symbols of fairseq and of SentencePiece: counted so, the dictionary has exactly vocab_size entries.
 _FAIRSEQ_SYMBOLS, _PIECE_SYMBOLS = 4, 3
+# Fixed, whatever the machine: sums are made by thread, so another number could give another model.
+_THREADS = 8
 
 
-def train_model(pairs: Iterable[Pair], vocab_size: int, model_type: str) -> bytes:
-    """Trains a SentencePiece model on both sides of ``pairs``.
+def train_model(sentences: Iterable[str], vocab_size: int, model_type: str) -> bytes:
+    """Trains a SentencePiece model.
 
     The text is not normalised (NFKC would turn … into ...): joining the pieces gives back the sentence, so that scores
-    compare like with like. One thread and no file name in the model: the same text gives the same bytes.
+    compare like with like. No file name is in the model: the same text gives the same bytes.
 
     Args:
-        pairs: training pairs.
+        sentences: training text in both languages.
         vocab_size: entries of fairseq's dictionary, its four special symbols included.
         model_type: ``unigram`` or ``bpe``.
 
@@ -34,13 +34,13 @@ def train_model(pairs: Iterable[Pair], vocab_size: int, model_type: str) -> byte
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(itertools.chain.from_iterable(pairs)),
+            sentence_iterator=iter(sentences),
             model_writer=model,
             vocab_size=vocab_size - _FAIRSEQ_SYMBOLS + _PIECE_SYMBOLS,
             model_type=model_type,
             normalization_rule_name="identity",
             character_coverage=0.9998,
-            num_threads=1,
+            num_threads=_THREADS,
             minloglevel=2,
         )
     except (RuntimeError, ValueError) as error:
@@ -61,14 +61,9 @@ class Segmenter:
     def __init__(self, model: bytes) -> None:
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
 
-    def segment(self, sentences: Sequence[str]) -> list[list[str]]:
+    def segment(self, sentences: list[str]) -> list[list[str]]:
         """Subwords of each sentence."""
-        return self._processor.encode(list(sentences), out_type=str)
-
-    def lengths(self, pairs: Sequence[Pair]) -> list[int]:
-        """Subwords of the longer side of each pair, the end of sentence not counted."""
-        sides = (self.segment([pair[side] for pair in pairs]) for side in (0, 1))
-        return [max(len(source), len(target)) for source, target in zip(*sides, strict=True)]
+        return self._processor.encode(sentences, out_type=str, num_threads=1)
 
     def write_dictionary(self, path: Path) -> None:
         """Writes the pieces as a fairseq dictionary, in the model's order; fairseq adds its special symbols itself."""

@@ -2,15 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from data_prep import debian
-from data_prep.corpora import CANDIDATES, CORPORA, Corpus, Report, require_languages
+from data_prep.corpora import CORPORA, SplitCorpus, require_languages
 from data_prep.help_pages import paragraphs
 from data_prep.pairs import Pair, Splits, distinct, is_translation
+from data_prep.texts import Fetching, Report
 from nmt_prune.files import file_digest
 
 _PACKAGES = {
@@ -25,39 +26,42 @@ Page = dict[str, str]
 
 @CORPORA.register("libreoffice-help")
 @dataclass(frozen=True)
-class LibreOfficeHelp(Corpus):
+class LibreOfficeHelp(SplitCorpus):
     """Help pages in English, German and French, aligned by paragraph id and split by page.
 
     Attributes:
         source: source language.
         target: target language.
         seed: which pages are held out.
+        valid_size: pairs for validation.
+        test_size: pairs for testing.
     """
 
     vocab_size: ClassVar[int] = 1000
     max_length: ClassVar[int] = 24
-    # A multiple of 8: by default fairseq drops what does not fill a batch of 8 (--required-batch-size-multiple).
-    heldout_size: ClassVar[int] = 512
 
     source: str = "en"
     target: str = "de"
     seed: int = 1
+    # A multiple of 8: by default fairseq drops what does not fill a batch of 8 (--required-batch-size-multiple).
+    valid_size: int = 512
+    test_size: int = 512
 
-    def load(self, valid_size: int, test_size: int, cache: Path, report: Report) -> Splits:
-        require_languages(self, tuple(_PACKAGES), "libreoffice-help")
-        packages = [_PACKAGES[self.source], _PACKAGES[self.target]]
-        archives = debian.fetch(packages, cache / "debian", report)
+    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
+        archives = self._archives(cache, report)
         report("reading the help pages")
         source, target = (read_pages(debian.members(archive)) for archive in archives)
         pages = {page: align(source[page], target[page]) for page in source if page in target}
-        valid, test, train = split_by_page(pages, [CANDIDATES * valid_size, CANDIDATES * test_size], self.seed)
+        valid, test, train = split_by_page(pages, candidates, self.seed)
         test = distinct(test, apart_from=valid)
-        return Splits(
-            train=distinct(train, apart_from=valid + test),
-            valid=valid,
-            test=test,
-            inputs={archive.name: file_digest(archive) for archive in archives},
-        )
+        return Splits(train=distinct(train, apart_from=valid + test), valid=valid, test=test)
+
+    def inputs(self, fetching: Fetching) -> dict[str, str]:
+        return {archive.name: file_digest(archive) for archive in self._archives(fetching.cache, fetching.report)}
+
+    def _archives(self, cache: Path, report: Report) -> list[Path]:
+        require_languages(self, tuple(_PACKAGES), "libreoffice-help")
+        return debian.fetch([_PACKAGES[self.source], _PACKAGES[self.target]], cache / "debian", report)
 
 
 def read_pages(members: Iterable[tuple[str, bytes]]) -> dict[str, Page]:
@@ -72,7 +76,7 @@ def align(source: Page, target: Page) -> list[Pair]:
     return [pair for pair in pairs if is_translation(pair)]
 
 
-def split_by_page(pages: dict[str, list[Pair]], sizes: list[int], seed: int) -> list[list[Pair]]:
+def split_by_page(pages: dict[str, list[Pair]], sizes: Sequence[int], seed: int) -> list[list[Pair]]:
     """Splits whole pages, so that no held-out sentence has its neighbours in the training text.
 
     Args:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from data_prep.corpora import CANDIDATES, CORPORA, Corpus, Report, require_languages
+from data_prep.corpora import CORPORA, SplitCorpus, require_languages
 from data_prep.pairs import Pair, Splits
+from data_prep.texts import Fetching, Report
 from nmt_prune.errors import PruneError
 
 LANGUAGES = ("en", "de", "fr")
@@ -80,7 +81,7 @@ KINDS = (cardinal, ordinal, year, date, amount)
 
 @CORPORA.register("numbers")
 @dataclass(frozen=True)
-class Numbers(Corpus):
+class Numbers(SplitCorpus):
     """Cardinals, ordinals, years, dates and amounts in English, German and French (num2words).
 
     Attributes:
@@ -88,27 +89,33 @@ class Numbers(Corpus):
         target: target language.
         seed: seed of the numbers.
         size: training pairs.
+        valid_size: pairs for validation.
+        test_size: pairs for testing.
     """
 
     # So small a BPE vocabulary gives about one piece for each part of a number word, which is quickest to learn.
     vocab_size: ClassVar[int] = 150
     model_type: ClassVar[str] = "bpe"
-    heldout_size: ClassVar[int] = 200
 
     source: str = "en"
     target: str = "de"
     seed: int = 1
     size: int = 20_000
+    valid_size: int = 200
+    test_size: int = 200
 
-    def load(self, valid_size: int, test_size: int, cache: Path, report: Report) -> Splits:
+    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
         require_languages(self, LANGUAGES, "numbers")
         if not 1 <= self.size <= _LARGEST_SIZE:
             raise PruneError(f"--size {self.size} is out of range; choose 1 to {_LARGEST_SIZE} training pairs")
         report(f"writing {self.size} numbers out in words")
-        sizes = [CANDIDATES * valid_size, CANDIDATES * test_size, self.size]
+        sizes = [*candidates, self.size]
         pairs = generate(sum(sizes), self.source, self.target, self.seed)
         valid, test, train = (pairs[sum(sizes[:part]) : sum(sizes[: part + 1])] for part in range(3))
-        return Splits(train=train, valid=valid, test=test, inputs={})
+        return Splits(train=train, valid=valid, test=test)
+
+    def inputs(self, fetching: Fetching) -> dict[str, str]:
+        return {}
 
 
 def generate(size: int, source: str, target: str, seed: int) -> list[Pair]:

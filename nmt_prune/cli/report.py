@@ -11,11 +11,17 @@ def report(
     data: Annotated[
         Path | None, typer.Option(help="Data folder with the references; by default as when scored.")
     ] = None,
+    published: Annotated[
+        list[str] | None,
+        typer.Option(help="Paper whose numbers to show beside; repeatable.", show_default="those of the recipe"),
+    ] = None,
 ) -> None:
     """Compare the runs of a recipe: results.csv, results.json, table.md, bleu.png and bleu.svg in RUNS_DIR/report."""
     from nmt_prune.evaluation.report import write_report
+    from nmt_prune.experiments.plan import Plan
 
-    written = write_report(runs, data)
+    papers = Plan.published_in(runs) if published is None else published
+    written = write_report(runs, data, papers)
     typer.echo(written.text)
     for path in written.paths:
         typer.echo(path)

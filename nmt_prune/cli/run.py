@@ -1,6 +1,5 @@
 """``nmt-prune run``: carries out a recipe."""
 
-import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -17,21 +16,33 @@ def run(
     runs_dir: Annotated[Path, typer.Option(help="Folder of all runs; these go to RUNS_DIR/RECIPE.")] = Path("runs"),
     data_dir: Annotated[Path, typer.Option(help="Folder of all data folders.")] = Path("data-bin"),
     cores: Annotated[
-        int | None, typer.Option(min=1, help="Trainings side by side, one core each.  [default: all cores]")
+        int | None,
+        typer.Option(min=1, help="Most trainings side by side.", show_default="one per core, or as many as have GPUs"),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Technique or control to keep; may be repeated, or given as A,B.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what is done of it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, what is done of it, and what it costs.")
+    ] = False,
+    tokens_per_second: Annotated[
+        float | None,
+        typer.Option(min=1, help="With --dry-run: speed of a training (wps in fairseq's log), to count hours by."),
+    ] = None,
 ) -> None:
     """Train, prune, score and report what a recipe asks for.
 
     Finished runs are skipped and a run that was interrupted goes on from its last checkpoint: repeat the command until
     everything is done. Each run's folder holds run.json with its settings and its fairseq-train command.
+
+    Each training has GPUs of its own, as many as its distributed-world-size says (default 1). With cpu: true in the
+    recipe's training, or where no GPU is visible, it has one core and one thread.
     """
     from rich.console import Console
 
+    from nmt_prune.errors import PruneError
     from nmt_prune.experiments.commands import Places
+    from nmt_prune.experiments.cost import Cost
     from nmt_prune.experiments.display import plan_table
     from nmt_prune.experiments.expansion import expand
     from nmt_prune.experiments.plan import Plan
@@ -42,16 +53,20 @@ def run(
     loaded = load_recipe(recipe)
     chosen = [name.strip() for names in only or () for name in names.split(",")]
     places = Places(runs_dir / loaded.name, loaded.data_folder(data_dir))
-    plan = Plan.of(expand(loaded, chosen), places)
+    plan = Plan.of(expand(loaded, chosen), places, loaded.published)
+    if tokens_per_second is not None and not dry_run:
+        raise PruneError("--tokens-per-second is for --dry-run; add that or leave this out")
     if dry_run:
         check_all(plan.runs, places.runs)
         console = Console()
         console.width = console.width if console.is_terminal else 160
+        costs = Cost.of(plan).lines(tokens_per_second)
         console.print(plan_table(plan))
+        console.print("", *costs, sep="\n", markup=False, highlight=False, soft_wrap=True)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = run_plan(plan, cores or os.cpu_count() or 1, snakemake or ())
+        report = run_plan(plan, cores, snakemake or ())
     except KeyboardInterrupt:
         typer.echo("nmt-prune: stopped; repeat the command to go on", err=True)
         raise typer.Exit(130) from None

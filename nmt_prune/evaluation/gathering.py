@@ -51,7 +51,7 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         systems = {run.name: run.hypotheses() for run in same_seed}
         comparisons |= compare(systems, references, dense)
     rows = tuple(_row(run, comparisons[run.name]) for run in runs)
-    return Results(folder.resolve().name, convention, rows, unscored)
+    return Results(folder.resolve().name, convention, rows, unscored, first.record.pair)
 
 
 def _read_runs(folder: Path) -> tuple[list[_Run], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nmt_prune.evaluation.aggregates import Aggregate, aggregate
+from nmt_prune.evaluation.published import Number, Published
 from nmt_prune.evaluation.results import Results
 from nmt_prune.evaluation.tables import updates
 from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, is_control, label, ordered
@@ -20,6 +21,7 @@ from nmt_prune.files import atomic_path
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _CONTROL = "#777777"
+_PUBLISHED = ((0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
 _STYLE: Any = {
     # Without a salt of our own the ids in an SVG are random: the same results must give the same bytes.
     "svg.hashsalt": "nmt-prune",
@@ -55,9 +57,13 @@ def draw(results: Results) -> Figure:
     aggregates = aggregate(results.rows)
     figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    _draw_techniques(axes, aggregates)
-    _draw_dense(axes, aggregates)
-    _set_sparsity_axis(axes, sorted({cell.sparsity for cell in aggregates if cell.sparsity > 0}))
+    colours = _draw_techniques(axes, aggregates)
+    sparsities = {cell.sparsity for cell in aggregates if cell.sparsity > 0}
+    papers = list(zip(results.published, cycle(_PUBLISHED), strict=False)) if results.pair else []
+    for paper, dashes in papers:
+        sparsities |= _draw_published(axes, paper, results.pair or "", colours, dashes)
+    _draw_dense(axes, aggregates, [(paper, paper.dense(results.pair or ""), dashes) for paper, dashes in papers])
+    _set_sparsity_axis(axes, sorted(sparsities))
     axes.set_ylabel("BLEU")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="best", fontsize=8.5, title="technique (updates behind it)", alignment="left", edgecolor="none")
@@ -66,7 +72,13 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
+def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> dict[str, str]:
+    """Draws our curves.
+
+    Returns:
+        The colour of each technique.
+    """
+    colours: dict[str, str] = {}
     looks = cycle(zip(_COLOURS, _MARKERS, strict=True))
     control_markers = cycle(_MARKERS)
     for technique in ordered(cell.technique for cell in aggregates):
@@ -78,6 +90,7 @@ def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
         else:
             colour, marker = next(looks)
             look = {"color": colour, "marker": marker, "ls": "-"}
+        colours[technique] = look["color"]
         axes.errorbar(
             [logit(point.cell.sparsity) for point in points],
             [point.bleu for point in points],
@@ -89,9 +102,30 @@ def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
             elinewidth=1,
             **look,
         )
+    return colours
 
 
-def _draw_dense(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
+def _draw_published(axes: Axes, paper: Published, pair: str, colours: Mapping[str, str], dashes: Any) -> set[float]:
+    """Draws a paper's curves of the techniques that we have too, in the same colours.
+
+    Returns:
+        The sparsities drawn.
+    """
+    drawn: set[float] = set()
+    for technique, colour in colours.items():
+        curve = {sparsity: number.bleu for sparsity, number in paper.curve(pair, technique).items() if sparsity > 0}
+        if curve:
+            marker: dict[str, Any] = {"marker": "_", "ms": 7} if len(curve) == 1 else {}
+            axes.plot(list(map(logit, curve)), list(curve.values()), color=colour, ls=dashes, lw=1.1, **marker)
+        drawn |= curve.keys()
+    if drawn:
+        axes.plot([], [], color=_CONTROL, ls=dashes, lw=1.1, label=f"{paper.label} ({paper.convention})")
+    return drawn
+
+
+def _draw_dense(
+    axes: Axes, aggregates: Mapping[Cell, Aggregate], published: Sequence[tuple[Published, Number | None, Any]] = ()
+) -> None:
     heights: list[tuple[float, str, str]] = []
     dense = aggregates.get(Cell(DENSE, 0.0))
     if dense is not None:
@@ -103,6 +137,10 @@ def _draw_dense(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> None:
         if cell.technique == LONGER:
             axes.axhline(control.bleu, color=_CONTROL, lw=0.9, ls="--", zorder=1)
             heights.append((control.bleu, f"dense, trained on ({updates(control)})", _CONTROL))
+    for paper, number, dashes in published:
+        if number is not None:
+            axes.axhline(number.bleu, color="black", lw=0.9, ls=dashes, zorder=1)
+            heights.append((number.bleu, f"dense, {paper.label}", "black"))
     _label_lines(axes, heights)
 
 

@@ -1,8 +1,8 @@
 """What a run folder says about itself: ``run.json`` and ``scores.json``."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +25,7 @@ class RunRecord:
         total_updates: the same with all its ancestors'.
         parent: run that this one started from.
         also: further techniques whose result this run is (SLT-MP up to 60 % is SLT).
+        settings: everything that decides the result.
     """
 
     technique: str
@@ -34,6 +35,13 @@ class RunRecord:
     total_updates: int
     parent: str | None = None
     also: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pair(self) -> str | None:
+        """Language pair, e.g. ``en-de``; None if the settings do not say."""
+        corpus = self.settings.get("corpus", {})
+        return f"{corpus['source']}-{corpus['target']}" if {"source", "target"} <= corpus.keys() else None
 
 
 @dataclass(frozen=True)

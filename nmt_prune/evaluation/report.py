@@ -1,13 +1,17 @@
 """The report of a recipe: results.csv, results.json, table.md, bleu.png and bleu.svg."""
 
 import importlib.util
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.aggregates import aggregate
 from nmt_prune.evaluation.gathering import gather
 from nmt_prune.evaluation.legend import legend
+from nmt_prune.evaluation.published import Published, load_published
+from nmt_prune.evaluation.published_tables import published_section
+from nmt_prune.evaluation.records import RUN_FILE
 from nmt_prune.evaluation.results import Results, write_csv
 from nmt_prune.evaluation.tables import control_table, sparsity_table
 from nmt_prune.files import atomic_path, write_json
@@ -26,21 +30,24 @@ class Report:
     paths: tuple[Path, ...]
 
 
-def write_report(runs: Path, data: Path | None = None) -> Report:
+def write_report(runs: Path, data: Path | None = None, published: Sequence[str] = ()) -> Report:
     """Gathers the runs of a recipe and writes ``RUNS/report/``.
 
     Args:
         runs: ``runs/<recipe>``.
         data: data folder with the references; None is where they were when the runs were scored.
+        published: papers whose numbers to show beside, in table and plot.
 
     Raises:
-        PruneError: matplotlib is not installed, or see :func:`nmt_prune.evaluation.gathering.gather`.
+        PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, or see
+            :func:`nmt_prune.evaluation.gathering.gather`.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
     from nmt_prune.evaluation.plots import plot
 
     results = gather(runs, data)
+    results = replace(results, published=_papers(published, results, runs))
     folder = runs / "report"
     names = ("results.csv", "results.json", "table.md", "bleu.png", "bleu.svg")
     table, numbers, markdown, *figures = paths = tuple(folder / name for name in names)
@@ -59,7 +66,20 @@ def report_text(results: Results) -> str:
     controls = control_table(aggregates)
     parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
     parts += ["## Controls", controls] if controls else []
-    return "\n\n".join([*parts, legend(results)]) + "\n"
+    beside = [published_section(results, aggregates, paper) for paper in results.published]
+    return "\n\n".join([*parts, legend(results), *beside]) + "\n"
+
+
+def _papers(names: Sequence[str], results: Results, runs: Path) -> tuple[Published, ...]:
+    papers = tuple(map(load_published, dict.fromkeys(names)))
+    for paper in papers:
+        if results.pair is None:
+            raise PruneError(
+                f"published: the {RUN_FILE} of {runs / results.rows[0].run} names no settings.corpus.source and target,"
+                f" so {paper.name} cannot be shown; leave it out"
+            )
+        paper.require(results.pair)
+    return papers
 
 
 def as_json(results: Results) -> dict[str, object]:

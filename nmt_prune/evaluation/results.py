@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from nmt_prune.evaluation.published import Published
 from nmt_prune.evaluation.records import ScoreRecord
 from nmt_prune.files import atomic_path
 
@@ -83,12 +84,16 @@ class Results:
         convention: how all runs were scored.
         rows: one per scored run, sorted by name.
         unscored: runs that have no scores yet.
+        pair: language pair, e.g. ``en-de``; None if the runs do not say.
+        published: papers to show beside; only with a pair that they have.
     """
 
     recipe: str
     convention: Convention
     rows: tuple[RunResult, ...]
     unscored: tuple[str, ...] = ()
+    pair: str | None = None
+    published: tuple[Published, ...] = ()
 
     def seeds(self) -> list[int]:
         """All seeds."""

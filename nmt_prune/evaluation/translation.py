@@ -55,6 +55,8 @@ def generate_command(checkpoint: Path, subset: Subset, decoding: Decoding, resul
         *["--results-path", str(results), "--no-progress-bar"],
         # By default (8) fairseq drops a last batch of another size: up to seven sentences are never translated.
         *["--required-batch-size-multiple", "1"],
+        # On all GPUs in sight, fairseq's default, each would write its share of the hypotheses to the same file.
+        *["--distributed-world-size", "1"],
         *decoding.flags(),
     ]
 

@@ -21,6 +21,8 @@ STANDARD_FLAGS = {
     "no_epoch_checkpoints": True,
     "keep_interval_updates": 1,
     "num_workers": 0,
+    # fairseq's default is all GPUs in sight; the batch of an update would depend on the machine.
+    "distributed_world_size": 1,
     # fairseq's default of 8 drops what is left over of a data set, up to 7 sentences.
     "required_batch_size_multiple": 1,
     "log_format": "simple",
@@ -58,6 +60,8 @@ class Places:
 def data_command(corpus: Mapping[str, Any], places: Places) -> list[str]:
     """Prepares a corpus, or finds that it is prepared."""
     settings = {key: value for key, value in corpus.items() if key not in ("name", "folder")}
+    # Three states: also false has to be said, and null leaves it to the corpus.
+    settings["no_clean"] = settings.get("clean") is False
     return [*places.programs.data, corpus["name"], "--out", str(places.data), *flag_arguments(settings)]
 
 
@@ -95,7 +99,8 @@ def score_command(run: Run, places: Places) -> list[str]:
         "--out",
         f"{folder}/scores.json",
     ]
-    return [*places.programs.score, *files, *flag_arguments(run.settings["generation"])]
+    flags = {**run.settings["generation"], "cpu": run.settings["training"].get("cpu")}
+    return [*places.programs.score, *files, *flag_arguments(flags)]
 
 
 def report_command(places: Places) -> list[str]:

@@ -23,21 +23,31 @@ class Plan:
         runs: the runs, parents first.
         places: where they read and write; paths are relative to ``start``.
         start: folder that the user started in.
+        gpus: GPUs that the steps share, each training on its own; None leaves them to a cluster's scheduler.
+        published: papers whose numbers the report shows.
     """
 
     runs: tuple[Run, ...]
     places: Places
     start: Path
+    gpus: tuple[str, ...] | None = ()
+    published: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, runs: Sequence[Run], places: Places) -> "Plan":
+    def of(cls, runs: Sequence[Run], places: Places, published: Sequence[str] = ()) -> "Plan":
         """A plan that starts in the current folder."""
-        return cls(tuple(runs), places, Path.cwd())
+        return cls(tuple(runs), places, Path.cwd(), published=tuple(published))
 
     @classmethod
     def read(cls, path: Path) -> "Plan":
         """Reads a plan file."""
         return TypeAdapter(cls).validate_python(read_json(path))
+
+    @staticmethod
+    def published_in(runs: Path) -> tuple[str, ...]:
+        """The papers that the plan in a folder of runs names; none where there is no plan."""
+        path = runs / PLAN_FILE
+        return tuple(read_json(path).get("published", ())) if path.exists() else ()
 
     def write(self) -> Path:
         """Writes the plan file, with what is left to do, into the folder of the runs."""
@@ -53,6 +63,11 @@ class Plan:
     def folder(self, run: Run) -> RunFolder:
         """The folder of a run."""
         return RunFolder(self.places.runs / run.name)
+
+    @property
+    def gpu_locks(self) -> Path:
+        """Folder of the locks on GPUs."""
+        return self.places.runs / ".gpus"
 
     @property
     def failures(self) -> Path:

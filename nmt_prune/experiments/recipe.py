@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
+from nmt_prune.evaluation.published import load_published
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
 from nmt_prune.registry import load_extension
 
@@ -62,7 +63,11 @@ class Corpus(Section):
     folder: str | None = None
     vocab_size: PositiveInt | None = None
     model_type: Literal["unigram", "bpe"] | None = None
+    sample_size: int | None = None
     max_length: int | None = None
+    max_ratio: float | None = None
+    clean: bool | None = None
+    identify_languages: bool = False
     valid_size: int | None = None
     test_size: int | None = None
     seed: int | None = None
@@ -70,6 +75,8 @@ class Corpus(Section):
     train: str | None = None
     valid: str | None = None
     test: str | None = None
+    corpora: str | None = None
+    archives: str | None = None
 
 
 class Model(FlagSection):
@@ -125,6 +132,7 @@ class Recipe(Section):
         prune_interval: updates between two of its changes.
         start_rounds: sparsities of the start rounds of slt-mp and mp-slt, in percent.
         precision: arithmetic of all trainings.
+        published: papers whose numbers the report shows beside these.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -147,6 +155,7 @@ class Recipe(Section):
     prune_interval: Moment = 0.02
     start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = {}
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
+    published: list[str] = []
 
     @field_validator("ladder", "seeds")
     @classmethod
@@ -189,6 +198,12 @@ class Recipe(Section):
 
         (saliencies if info.field_name == "saliency" else budgets).build(spec)
         return spec
+
+    @model_validator(mode="after")
+    def _published_for_the_pair(self) -> "Recipe":
+        for name in self.published:
+            load_published(name).require(f"{self.corpus.source}-{self.corpus.target}")
+        return self
 
     @model_validator(mode="after")
     def _moments_within(self) -> "Recipe":

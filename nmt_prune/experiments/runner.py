@@ -9,22 +9,24 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments.devices import slots, visible_gpus
 from nmt_prune.experiments.display import Display, open_display
 from nmt_prune.experiments.plan import Plan
-from nmt_prune.experiments.processes import die_with_parent, exclusive
 from nmt_prune.experiments.progress import Monitor
 from nmt_prune.experiments.run_folder import check_all
 from nmt_prune.experiments.training_log import last_error
 from nmt_prune.files import read_json
+from nmt_prune.processes import die_with_parent, exclusive
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def run_plan(plan: Plan, cores: int, extra: Sequence[str] = ()) -> Path:
+def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) -> Path:
     """Trains and scores what is not done yet and writes the report.
 
     A runner that was killed at any time is started again by the same call: its processes end with it, finished runs
@@ -32,14 +34,15 @@ def run_plan(plan: Plan, cores: int, extra: Sequence[str] = ()) -> Path:
 
     Args:
         plan: the plan.
-        cores: steps side by side, each on one core.
-        extra: further arguments of Snakemake.
+        cores: most steps side by side; by default as many as there are cores, or GPUs for.
+        extra: further arguments of Snakemake; with an ``--executor`` the steps run elsewhere, on what they are given.
 
     Returns:
         The folder of the report.
 
     Raises:
-        PruneError: a folder holds other runs than the plan's, another runner is at work there, or a step failed.
+        PruneError: a folder holds other runs than the plan's, another runner is at work there, the GPUs that the
+            trainings want are not there, or a step failed.
     """
     folder = plan.places.runs
     with exclusive(folder / ".lock", str(folder), patience=5.0):
@@ -48,14 +51,23 @@ def run_plan(plan: Plan, cores: int, extra: Sequence[str] = ()) -> Path:
             if (plan.folder(run).path / "run.json").exists():
                 plan.folder(run).describe(run, plan.places)
         if plan.steps() or not _report_is_new(plan):
-            _execute(plan, cores, extra)
+            _execute(*_placed(plan, cores, extra), extra)
     return folder / "report"
+
+
+def _placed(plan: Plan, cores: int | None, extra: Sequence[str]) -> tuple[Plan, int]:
+    """The plan with the GPUs that its steps may use, and how many steps may run side by side."""
+    if any(argument.split("=")[0] in ("--executor", "-e") for argument in extra):
+        return replace(plan, gpus=None), cores or os.cpu_count() or 1
+    gpus = visible_gpus()
+    return replace(plan, gpus=gpus), slots([plan.run(step["run"]) for step in plan.steps()], gpus, cores)
 
 
 def _report_is_new(plan: Plan) -> bool:
     marker = plan.places.runs / ".report.done"
     newest = max(plan.folder(run).scores.stat().st_mtime for run in plan.runs)
-    return marker.exists() and marker.stat().st_mtime >= newest
+    is_new = marker.exists() and marker.stat().st_mtime >= newest
+    return is_new and Plan.published_in(plan.places.runs) == plan.published
 
 
 def _execute(plan: Plan, cores: int, extra: Sequence[str]) -> None:

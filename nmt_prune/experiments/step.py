@@ -4,20 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.commands import data_command, report_command, score_command, train_arguments
+from nmt_prune.experiments.devices import ON_CPU, environment, gpus_wanted
 from nmt_prune.experiments.plan import Plan
-from nmt_prune.experiments.processes import die_with_parent, exclusive
 from nmt_prune.experiments.training_log import last_error
 from nmt_prune.files import write_json
+from nmt_prune.processes import die_with_parent, exclusive
 
-# One thread each: trainings side by side use the cores better than one training with two threads.
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# glibc by default returns large blocks to the kernel after every update, and takes a sixth of a small training's time.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "2000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
-# How long a run may still be held by the processes of a runner that was just killed.
+# How long a run or a GPU may still be held by the processes of a runner that was just killed.
 PATIENCE = 20.0
 
 
@@ -52,13 +50,17 @@ def train(plan: Plan, name: str) -> None:
     """
     run = plan.run(name)
     folder = plan.folder(run)
-    with exclusive(folder.path / ".lock", f"run {name}", PATIENCE):
+    wanted = gpus_wanted(run.settings["training"])
+    with (
+        exclusive(folder.path / ".lock", f"run {name}", PATIENCE),
+        environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE) as variables,
+    ):
         folder.describe(run, plan.places)
         repaired = folder.repair_checkpoint()
         if repaired:
             with folder.log.open("a", encoding="utf-8") as log:
                 log.write(f"{repaired}\n")
-        execute([*plan.places.programs.train, *train_arguments(run, plan.places)], folder.log)
+        execute([*plan.places.programs.train, *train_arguments(run, plan.places)], folder.log, variables)
         write_json(folder.trained, {"last_update": run.last_update})
 
 
@@ -69,11 +71,13 @@ def score(plan: Plan, name: str) -> None:
         PruneError: the scoring failed.
     """
     run = plan.run(name)
-    execute(score_command(run, plan.places), plan.folder(run).path / "score.log")
+    wanted = min(1, gpus_wanted(run.settings["training"]))
+    with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE) as variables:
+        execute(score_command(run, plan.places), plan.folder(run).path / "score.log", variables)
 
 
-def execute(command: list[str], log: Path) -> None:
-    """Runs a command with one thread; its output is appended to a log.
+def execute(command: list[str], log: Path, variables: Mapping[str, str] = ON_CPU) -> None:
+    """Runs a command with some environment variables set; its output is appended to a log.
 
     Raises:
         PruneError: the command failed; the message has its last error line and the log's path.
@@ -86,7 +90,7 @@ def execute(command: list[str], log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **ONE_THREAD, **KEEP_MEMORY},
+            env={**os.environ, **variables},
             preexec_fn=die_with_parent,
         )
     if process.returncode < 0:

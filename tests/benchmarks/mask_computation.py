@@ -5,13 +5,11 @@ resident when the weights stood, the masks that it leaves included.
 """
 
 import json
-import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,7 +19,7 @@ from nmt_prune.budgets import budgets
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.saliency import saliencies
-from tests.benchmarks.reporting import report
+from tests.benchmarks.reporting import memory, report
 from tests.benchmarks.transformer_shapes import SIZES, random_matrices
 
 SPARSITY = 0.9
@@ -104,19 +102,12 @@ def _in_fresh_process(size: str, budget: str, who: int) -> dict[str, float]:
 def _measure(size: str, budget: str, who: int) -> dict[str, float]:
     weights = random_matrices(size)
     call = METHODS[budget][who](weights)
-    resident, wall, cpu = _memory("VmRSS"), time.perf_counter(), time.process_time()
+    resident, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
     masks = call()
-    cpu, wall, peak = time.process_time() - cpu, time.perf_counter() - wall, _memory("VmHWM")
+    cpu, wall, peak = time.process_time() - cpu, time.perf_counter() - wall, memory("VmHWM")
     del masks
     size_in_bytes = sum(weight.nbytes for weight in weights.values())
     return {"seconds": cpu, "wall_seconds": wall, "copies": (peak - resident) / size_in_bytes}
-
-
-def _memory(field: str) -> int:
-    """Bytes of this process, by the kernel; unlike getrusage's peak, VmHWM knows nothing of the parent process."""
-    match = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert match
-    return int(match[1]) * 1024
 
 
 if __name__ == "__main__":

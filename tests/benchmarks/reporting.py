@@ -2,6 +2,7 @@
 
 import datetime
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ def machine() -> dict[str, Any]:
         "nmt_prune": __version__,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def memory(field: str) -> int:
+    """Bytes of this process, by the kernel; unlike getrusage's peak, VmHWM knows nothing of the parent process."""
+    match = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert match
+    return int(match[1]) * 1024
 
 
 def _text(value: Any) -> str:

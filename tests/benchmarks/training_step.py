@@ -1,13 +1,14 @@
 """A training step under masks, against the same step of the stock Transformer.
 
-Both trainers stand in one process and take turns on one batch, so that what else the machine does meets both alike;
-each round gives one ratio. On a shared machine two equal steps differ by several per cent, so what masking adds is also
-timed inside the masked steps: a share of the very step that it is part of.
+The trainers stand in one process and take turns on one batch, so that what else the machine does meets all alike; each
+round gives one ratio. On a shared machine two equal steps differ by several per cent: a second stock trainer, built
+last like the masked one, says how much. What masking adds is also timed inside the masked steps: a share of the very
+step that it is part of.
 """
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,11 +39,11 @@ def run() -> None:
     report(
         "training_step",
         f"Training step of masked_transformer at {SPARSITY:.0%} sparsity against the stock transformer",
-        ["model", "tokens", "stock s", "masked s", "ratio", "quartiles", "masking inside", "progress line"],
+        ["model", "tokens", "stock s", "masked s", "ratio", "quartiles", "control", "masking inside", "progress line"],
         [_measure(name, **settings) for name, settings in MODELS.items()],
         "Seconds of CPU time per step (forward, backward, clipping, Adam), medians; ratio: masked / stock, median over"
-        " rounds, and its quartiles. Masking inside: share of a masked step; progress line: its statistics, once per"
-        " --log-interval, as a share of one step. Goal: ratio at most 1.02.",
+        " rounds, and its quartiles; control: stock / stock. Masking inside: share of a masked step; progress line: its"
+        " statistics, once per --log-interval, as a share of one step. Goal: ratio at most 1.02.",
     )
 
 
@@ -54,12 +55,12 @@ def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: in
         *("--task", "translation_pruning", "--arch", "masked_transformer", "--sparsity", str(SPARSITY)),
         *flags,
     )
+    again = build_trainer(batch["vocabulary"], "--task", "translation", "--arch", "transformer", *flags)
     sample = random_batch(**batch)
     masking_seconds = _time_masking(masked)
-    stock_seconds, masked_seconds = _alternate(stock, masked, sample, rounds)
+    stock_seconds, masked_seconds, again_seconds = _alternate((stock, masked, again), sample, rounds)
     inside = [part / whole for part, whole in zip(masking_seconds[WARM_UP:], masked_seconds, strict=True)]
-    ratios = [mine / theirs for mine, theirs in zip(masked_seconds, stock_seconds, strict=True)]
-    lower, middle, upper = statistics.quantiles(ratios, n=4, method="inclusive")
+    lower, middle, upper = statistics.quantiles(_ratios(masked_seconds, stock_seconds), n=4, method="inclusive")
     step = statistics.median(stock_seconds)
     progress = statistics.median(_seconds(masked.task._refresh_statistics) for _ in range(5))
     return {
@@ -70,19 +71,25 @@ def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: in
         "masked s": statistics.median(masked_seconds),
         "ratio": middle,
         "quartiles": f"{lower:.3f} to {upper:.3f}",
+        "control": statistics.median(_ratios(again_seconds, stock_seconds)),
         "masking inside": f"{statistics.median(inside):.2%}",
         "progress line": f"{progress / step:.2%}",
-        "rounds": list(zip(stock_seconds, masked_seconds, strict=True)),
+        "rounds": list(zip(stock_seconds, masked_seconds, again_seconds, strict=True)),
     }
 
 
-def _alternate(stock: Trainer, masked: Trainer, sample: Any, rounds: int) -> tuple[list[float], list[float]]:
-    """Times of both in each round; who goes first changes, since the second finds other things in the cache."""
-    seconds: dict[Trainer, list[float]] = {stock: [], masked: []}
+def _alternate(trainers: Sequence[Trainer], sample: Any, rounds: int) -> list[list[float]]:
+    """Times of each trainer by round; who goes first changes, since the others find other things in the cache."""
+    seconds: list[list[float]] = [[] for _ in trainers]
     for number in range(WARM_UP + rounds):
-        for trainer in (stock, masked) if number % 2 else (masked, stock):
-            seconds[trainer].append(_seconds(partial(trainer.train_step, [sample])))
-    return seconds[stock][WARM_UP:], seconds[masked][WARM_UP:]
+        for place in range(len(trainers)):
+            index = (number + place) % len(trainers)
+            seconds[index].append(_seconds(partial(trainers[index].train_step, [sample])))
+    return [times[WARM_UP:] for times in seconds]
+
+
+def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
 def _time_masking(trainer: Trainer) -> list[float]:

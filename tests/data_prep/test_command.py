@@ -33,7 +33,7 @@ def test_numbers_into_the_default_folder_and_nothing_the_second_time(run, tmp_pa
     first = run(*words)
     assert first.exit_code == 0
     assert "data-bin/numbers.en-fr: 400 train, 8 valid, 8 test pairs" in first.stderr
-    assert len((tmp_path / "data-bin/numbers.en-fr/raw/train.fr").read_text().splitlines()) == 400
+    assert len((tmp_path / "data-bin/numbers.en-fr/raw/test.fr").read_text().splitlines()) == 8
     assert run(*words).stderr == "data-bin/numbers.en-fr is up to date\n"
 
 

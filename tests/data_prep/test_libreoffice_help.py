@@ -7,8 +7,10 @@ import pytest
 
 from data_prep.corpora import choose
 from data_prep.corpora.libreoffice_help import align, read_pages, split_by_page
+from data_prep.data_folder import prepare
 from data_prep.pairs import Pair
-from data_prep.preparation import Preparation, prepare
+from data_prep.preparation import Preparation
+from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 
 from .debs import build_deb, needs_apt, needs_dpkg
@@ -65,7 +67,7 @@ def test_whole_pages_are_held_out_and_other_pages_do_not_change_which():
 
 @needs_dpkg
 def test_what_every_page_says_is_in_one_part_only(cache, tmp_path):
-    splits = choose("libreoffice-help").load(4, 4, cache, silent)
+    splits = choose("libreoffice-help").load((12, 12), cache, silent)
     parts = (splits.train, splits.valid, splits.test)
     for side in (0, 1):
         texts = [pair[side] for part in parts for pair in part]
@@ -73,19 +75,20 @@ def test_what_every_page_says_is_in_one_part_only(cache, tmp_path):
     assert [pair for part in parts for pair in part].count(Pair("See also here", "Siehe auch dort")) == 1
     # 40 titles and one common sentence; the untranslated and the unmatched paragraphs are gone.
     assert sum(len(part) for part in parts) == 41
-    assert sorted(splits.inputs) == ["libreoffice-help-de_1_all.deb", "libreoffice-help-en-us_1_all.deb"]
+    inputs = choose("libreoffice-help").inputs(Fetching(cache, silent))
+    assert sorted(inputs) == ["libreoffice-help-de_1_all.deb", "libreoffice-help-en-us_1_all.deb"]
 
 
 @needs_dpkg
 def test_the_direction_swaps_the_sides(cache):
-    forward = choose("libreoffice-help").load(4, 4, cache, silent)
-    backward = choose("libreoffice-help", source="de", target="en").load(4, 4, cache, silent)
+    forward = choose("libreoffice-help").load((12, 12), cache, silent)
+    backward = choose("libreoffice-help", source="de", target="en").load((12, 12), cache, silent)
     assert backward.train == [Pair(pair.target, pair.source) for pair in forward.train]
 
 
 def test_a_language_without_help_is_refused(tmp_path):
     with pytest.raises(PruneError, match="--source ru: corpus libreoffice-help has en, de, fr"):
-        choose("libreoffice-help", source="ru").load(4, 4, tmp_path, silent)
+        choose("libreoffice-help", source="ru").load((12, 12), tmp_path, silent)
 
 
 @needs_apt
@@ -95,12 +98,13 @@ def test_the_real_help_becomes_a_data_folder(tmp_path_factory, target):
     # One cache for both languages: the English package is fetched once.
     cache = tmp_path_factory.getbasetemp() / "real-help"
     out = tmp_path_factory.mktemp("data") / "help"
-    corpus = choose("libreoffice-help", target=target)
-    prepare(corpus, Preparation.of(corpus, valid_size=100, test_size=100), out, cache=cache, report=silent)
+    corpus = choose("libreoffice-help", target=target, valid_size=100, test_size=100)
+    prepare(corpus, Preparation.of(corpus), out, fetching=Fetching(cache, silent))
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["pairs"]["train"] > 15_000
     assert manifest["pairs"]["valid"] == manifest["pairs"]["test"] == 100
-    train, test = (lines(out / f"raw/{part}.en") for part in ("train", "test"))
+    (cleaned,) = cache.glob(f"work/libreoffice-help.en-{target}.*/clean/train.en")
+    train, test = lines(cleaned), lines(out / "raw/test.en")
     assert not {line.casefold() for line in train} & {line.casefold() for line in test}
     assert not [line for line in train + test if "<" in line and 'class="' in line]
 

@@ -2,11 +2,7 @@
 
 import pytest
 
-from data_prep.pairs import Pair, distinct, is_translation, normalise, write_sides
-
-
-def test_every_kind_of_white_space_becomes_one_space():
-    assert normalise(" a\u2028b\r c\u00a0\t d\x85") == "a b c d"
+from data_prep.pairs import Pair, distinct, is_translation, write_sides
 
 
 @pytest.mark.parametrize(
@@ -33,6 +29,7 @@ def test_distinct_drops_repetitions_and_what_shares_a_side_with_held_out_text():
 
 
 def test_sides_are_written_one_sentence_a_line(tmp_path):
-    write_sides([Pair("a", "ä"), Pair("b", "ß")], tmp_path / "train", "en", "de")
+    text = write_sides([Pair("a", "ä"), Pair("b", "ß")], tmp_path, "train", "en", "de")
+    assert text == ("train", tmp_path / "train.en", tmp_path / "train.de")
     assert (tmp_path / "train.en").read_bytes() == b"a\nb\n"
     assert (tmp_path / "train.de").read_bytes() == "ä\nß\n".encode()

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from data_prep.corpora import choose
-from data_prep.corpora.plain import read_lines
-from data_prep.pairs import Pair
+from data_prep.data_folder import prepare
+from data_prep.preparation import Preparation
+from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 
 
@@ -21,60 +22,71 @@ def prefixes(tmp_path):
     return {part: write(tmp_path, part, b"one\ntwo\n", b"eins\nzwei\n") for part in ("train", "valid", "test")}
 
 
-def load(prefixes, valid_size=0):
-    return choose("plain", **prefixes).load(valid_size, 0, Path("unused"), lambda line: None)
+def make(folder, prefixes, **settings):
+    corpus = choose("plain", **prefixes)
+    preparation = Preparation.of(corpus, **{"vocab_size": 16, **settings})
+    prepare(corpus, preparation, folder / "out", fetching=Fetching(folder / "cache", lambda line: None))
+    return folder / "out"
 
 
-def test_pairs_are_read_in_order_and_only_training_loses_empty_ones(tmp_path, prefixes):
+def cleaned(folder, language):
+    (file,) = folder.glob(f"cache/work/plain.*/clean/train.{language}")
+    return file.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def test_pairs_are_kept_in_order_and_only_training_loses_empty_ones(tmp_path, prefixes):
     write(tmp_path, "train", b"one\n\nthree", b"eins\nzwei\ndrei\n")
     write(tmp_path, "test", b"one\n\n", b"eins\nzwei\n")
-    splits = load(prefixes, valid_size=1)
-    assert splits.train == [Pair("one", "eins"), Pair("three", "drei")]
-    assert splits.valid == [Pair("one", "eins")]
-    assert splits.test == [Pair("one", "eins"), Pair("", "zwei")]
-    assert len(splits.inputs) == 6
+    out = make(tmp_path, prefixes)
+    assert (cleaned(tmp_path, "en"), cleaned(tmp_path, "de")) == (["one", "three"], ["eins", "drei"])
+    assert (out / "raw/test.en").read_text() == "one\n\n"
+    assert (out / "raw/test.de").read_text() == "eins\nzwei\n"
 
 
-def test_odd_line_separators_inside_a_line_do_not_break_it(tmp_path):
-    file = tmp_path / "text.en"
-    file.write_bytes("\ufeffone\u2028two\x0cthree\r\nfour\r\n".encode())
-    assert read_lines(file) == ["one two three", "four"]
+def test_odd_line_separators_inside_a_line_do_not_break_it(tmp_path, prefixes):
+    write(tmp_path, "train", "\ufeffone\u2028two\x0cthree\r\nfour\r\n".encode(), b"eins\nvier\n")
+    make(tmp_path, prefixes, vocab_size=18)
+    assert cleaned(tmp_path, "en") == ["one two three", "four"]
 
 
-def test_a_missing_prefix_names_the_flag(prefixes):
+def test_a_missing_prefix_names_the_flag(tmp_path, prefixes):
     del prefixes["valid"]
     with pytest.raises(PruneError, match="needs --valid PREFIX"):
-        load(prefixes)
+        make(tmp_path, prefixes)
 
 
 def test_a_missing_file_is_named(tmp_path, prefixes):
     (tmp_path / "test.de").unlink()
     with pytest.raises(PruneError, match=r"test\.de does not exist"):
-        load(prefixes)
+        make(tmp_path, prefixes)
 
 
-def test_an_empty_file_is_named(tmp_path, prefixes):
-    (tmp_path / "train.de").write_bytes(b"\n\n")
-    with pytest.raises(PruneError, match=r"train\.de is empty"):
-        load(prefixes)
+@pytest.mark.parametrize(("part", "content"), [("train", b""), ("valid", b""), ("test", b"\n\n")])
+def test_an_empty_file_is_named(tmp_path, prefixes, part, content):
+    write(tmp_path, part, content, content)
+    with pytest.raises(PruneError, match=rf"{part}\.en is empty"):
+        make(tmp_path, prefixes)
 
 
-def test_unequal_files_are_named_with_their_counts(tmp_path, prefixes):
-    (tmp_path / "valid.de").write_bytes(b"eins\n")
-    with pytest.raises(PruneError, match=r"valid\.en has 2 lines and .*valid\.de has 1;"):
-        load(prefixes)
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_unequal_files_are_named_with_their_counts(tmp_path, prefixes, part):
+    (tmp_path / f"{part}.de").write_bytes(b"eins\n")
+    with pytest.raises(PruneError, match=rf"{part}\.en has 2 lines and .*{part}\.de has 1;"):
+        make(tmp_path, prefixes)
+    assert not (tmp_path / "out").exists()
 
 
-def test_invalid_utf8_names_file_line_and_byte(tmp_path, prefixes):
-    (tmp_path / "train.de").write_bytes(b"eins\nzw\xff\n")
-    with pytest.raises(PruneError, match=r"train\.de, line 2: byte 3 is not UTF-8"):
-        load(prefixes)
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_invalid_utf8_names_file_line_and_byte(tmp_path, prefixes, part):
+    (tmp_path / f"{part}.de").write_bytes(b"eins\nzw\xff\n")
+    with pytest.raises(PruneError, match=rf"{part}\.de, line 2: byte 3 is not UTF-8"):
+        make(tmp_path, prefixes)
 
 
 def test_training_files_whose_pairs_all_have_an_empty_side_are_refused(tmp_path, prefixes):
     write(tmp_path, "train", b"one\n\n", b"\nzwei\n")
-    with pytest.raises(PruneError, match="every training pair has an empty side"):
-        load(prefixes)
+    with pytest.raises(PruneError, match=r"train\.en: no training pair is left"):
+        make(tmp_path, prefixes)
 
 
 def test_settings_change_with_the_content_of_the_files(tmp_path, prefixes):

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from data_prep.corpora import choose
-from data_prep.preparation import Preparation, prepare
+from data_prep.data_folder import prepare
+from data_prep.preparation import Preparation
+from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.scoring import score_checkpoint
 from nmt_prune.evaluation.subset import Subset
@@ -24,10 +26,10 @@ MODEL = (
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    corpus = choose("numbers", size=400)
+    corpus = choose("numbers", size=400, valid_size=8, test_size=30)
     folder = tmp_path_factory.mktemp("data") / "numbers.en-de"
-    preparation = Preparation.of(corpus, vocab_size=120, valid_size=8, test_size=30)
-    prepare(corpus, preparation, folder, cache=folder.parent, report=lambda line: None)
+    preparation = Preparation.of(corpus, vocab_size=120)
+    prepare(corpus, preparation, folder, fetching=Fetching(folder.parent / "cache", lambda line: None))
     return folder
 
 

@@ -22,6 +22,7 @@ def main() -> None:
         "program": program,
         "pid": os.getpid(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "arguments": arguments,
     }
     {"data": prepare, "train": train, "score": score, "report": report}[program](Path(control), arguments, call)

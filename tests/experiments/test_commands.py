@@ -55,6 +55,8 @@ def test_a_training_command():
     assert value("--best-checkpoint-metric") == "bleu"
     assert value("--eval-bleu-remove-bpe") == "sentencepiece"
     assert value("--log-interval") == "7"
+    assert value("--distributed-world-size") == "1"
+    assert "--cpu" not in arguments
     assert {"--eval-bleu", "--maximize-best-checkpoint-metric", "--memory-efficient-fp16"} <= set(arguments)
 
 
@@ -81,6 +83,16 @@ def test_other_commands():
         ],
     ]
     assert report_command(PLACES) == ["R", "runs/small", "--data", "data-bin/numbers.en-de"]
+
+
+def test_what_trains_on_a_cpu_is_scored_there():
+    run = expand(make_recipe(training={"max_update": 100, "cpu": True}))[0]
+    assert "--cpu" in train_arguments(run, PLACES)
+    assert score_command(run, PLACES)[-1] == "--cpu"
+    several = expand(make_recipe(training={"max_update": 100, "distributed-world-size": 4}))[0]
+    arguments = train_arguments(several, PLACES)
+    assert arguments[arguments.index("--distributed-world-size") + 1] == "4"
+    assert "--distributed-world-size" not in score_command(several, PLACES)
 
 
 def test_the_data_folder_is_named_after_the_corpus():

@@ -78,6 +78,12 @@ def test_both_demos_are_shipped():
         ("budget: 'matrix:flor=0.1'", "unknown setting 'flor'"),
         ("precision: half", "precision should be"),
         ("name: a/b", "name"),
+        ("published: [brix2021]", "published: no numbers of 'brix2021'; did you mean brix2020?"),
+        ("published: [zzz]", "published: no numbers of 'zzz'; there are brix2020 and gale2019"),
+        (
+            "corpus: {name: numbers, target: fr}\npublished: [brix2020, gale2019]",
+            "published: gale2019 has no numbers for en-fr, only for en-de",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(tmp_path, change, expected):

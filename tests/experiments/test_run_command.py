@@ -22,7 +22,8 @@ def invoke(*arguments: str):
 
 
 def rows(output: str) -> dict[str, list[str]]:
-    return {line.split()[0]: line.split()[1:] for line in output.splitlines()[1:]}
+    table = output.split("\n\n")[0]
+    return {line.split()[0]: line.split()[1:] for line in table.splitlines()[1:]}
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):
@@ -38,6 +39,35 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):
         "slt-80-seed1": ["slt-50-seed1", "slt", "80.0%", "100", "300", "to", "do"],
         "slt-mp-80-seed1": ["slt-50-seed1", "slt-mp", "80.0%", "100", "300", "to", "do"],
     }
+    assert result.output.endswith("\n\n6 trainings, 600 updates, 600 of them to do; 300 in the longest chain\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_a_dry_run_counts_tokens_and_hours(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    batch = "max-tokens: 800, update-freq: 2, distributed-world-size: 3"
+    (tmp_path / "mine.yaml").write_text(RECIPE.replace("max_update: 100", f"max_update: 100, {batch}"))
+    write_json(tmp_path / "runs/mine/dense-seed1/trained.json", {})
+    result = invoke("mine.yaml", "--dry-run", "--tokens-per-second", "100")
+    assert result.exit_code == 0, result.output
+    # 800 · 2 · 3 tokens an update, 600 updates: 2,880,000 tokens, 8 hours on three GPUs; 500 updates are left.
+    assert result.output.split("\n\n")[1].splitlines() == [
+        "6 trainings, 600 updates, 500 of them to do; 300 in the longest chain",
+        "at most 4,800 target tokens per update (max-tokens 800 × update-freq 2 × distributed-world-size 3),"
+        " 2,880,000 in all",
+        "at 100 target tokens per second and training: 8 hours = 24 GPU hours, 7 hours to do; 4 in the longest chain",
+    ]
+
+
+def test_hours_need_tokens_and_a_dry_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    without_tokens = invoke("mine.yaml", "--dry-run", "--tokens-per-second", "100").exception
+    assert isinstance(without_tokens, PruneError)
+    assert "no training.max-tokens" in str(without_tokens)
+    for_real = invoke("mine.yaml", "--tokens-per-second", "100").exception
+    assert isinstance(for_real, PruneError)
+    assert "--tokens-per-second is for --dry-run" in str(for_real)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
 
 

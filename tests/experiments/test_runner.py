@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,8 @@ import pytest
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments import display, runner
-from nmt_prune.experiments.processes import exclusive
 from nmt_prune.experiments.runner import run_plan
+from nmt_prune.processes import exclusive
 
 ALL = ["dense-seed1", "mp-50-seed1", "mp-80-seed1", "slt-50-seed1", "slt-80-seed1"]
 
@@ -79,6 +80,16 @@ def test_finished_runs_are_never_done_again(laboratory):
     run_plan(laboratory.plan(), cores=2)
     assert laboratory.trained() == []
     assert [call["run"] for call in laboratory.calls("score")] == ["mp-80-seed1"]
+    assert len(laboratory.calls("report")) == 1
+
+
+def test_other_published_numbers_only_renew_the_report(laboratory):
+    run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    with_numbers = replace(laboratory.plan(), published=("brix2020",))
+    run_plan(with_numbers, cores=2)
+    assert (laboratory.trained(), len(laboratory.calls("report"))) == ([], 1)
+    run_plan(with_numbers, cores=2)
     assert len(laboratory.calls("report")) == 1
 
 
