@@ -11,9 +11,7 @@ def data(
     corpus: Annotated[
         str, typer.Argument(help="wmt14-en-de, wmt14-en-fr, libreoffice-help, numbers or plain (own files).")
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to make.", show_default="in data-bin")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to make.", show_default="in data-bin")] = None,
     source: Annotated[str | None, typer.Option(help="Source language.", show_default="of the corpus")] = None,
     target: Annotated[str | None, typer.Option(help="Target language.", show_default="of the corpus")] = None,
     vocab_size: Annotated[int | None, typer.Option(help="Entries of the joined dictionary.")] = None,
