@@ -1,7 +1,15 @@
+import signal
+
 import pytest
 import torch
 
 from nmt_prune.saliency import saliencies
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heed_interrupts():
+    """A shell's background job, as the tests may be, ignores SIGINT, and so would every process that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,10 +160,7 @@ def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death)
     (laboratory.control / "slow").touch()
     command = [sys.executable, "-c", DRIVER, str(laboratory.folder)]
     log = laboratory.runs / "slt-50-seed1" / "train.log"
-    # A shell's background job, as these tests may be, ignores SIGINT and hands that down.
-    process = subprocess.Popen(
-        command, stderr=subprocess.DEVNULL, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    )
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: log.exists() and "num_updates=15" in log.read_text())
         training = int((laboratory.control / "pid").read_text())
