@@ -129,6 +129,25 @@ class Checkpoint:
         except PruneError as error:
             raise PruneError(f"{self.path}: {error}") from None
 
+    @cached_property
+    def model_settings(self) -> dict[str, Any]:
+        """The model's configuration; empty where the checkpoint has none."""
+        args = self.state.get("args")
+        model = args if args is not None else (self.state.get("cfg") or {}).get("model") or {}
+        return vars(model) if isinstance(model, argparse.Namespace) else dict(model)
+
+    @property
+    def heads(self) -> dict[str, int]:
+        """Number of attention heads by stack, as far as the configuration says."""
+        found = {stack: self.model_settings.get(f"{stack}_attention_heads") for stack in ("encoder", "decoder")}
+        return {stack: int(count) for stack, count in found.items() if count is not None}
+
+    @property
+    def head_dim(self) -> dict[str, int]:
+        """Width of an attention head by stack, as far as the configuration says."""
+        widths = {stack: self.model_settings.get(f"{stack}_embed_dim") for stack in self.heads}
+        return {stack: int(width) // self.heads[stack] for stack, width in widths.items() if width is not None}
+
     @property
     def num_updates(self) -> int:
         """Number of updates of the training that wrote the checkpoint."""

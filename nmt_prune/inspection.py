@@ -1,6 +1,5 @@
 """What a checkpoint or a mask file holds, as plain values for a table or JSON."""
 
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +41,7 @@ def inspect(path: Path) -> dict[str, Any]:
     masks = existing(checkpoint)
     parameters = parameter_count(checkpoint)
     return {
-        **_description(path, masks, checkpoint.matrices, _heads(checkpoint)),
+        **_description(path, masks, checkpoint.matrices, checkpoint.heads),
         "sparsity": totals(masks, parameters),
         "parameters": parameters,
         "updates": checkpoint.num_updates,
@@ -97,14 +96,6 @@ def _description(
         ],
         "sublayers": [asdict(sublayer) for sublayer in sublayers(masks, heads)],
     }
-
-
-def _heads(checkpoint: Checkpoint) -> dict[str, int]:
-    args = checkpoint.state.get("args")
-    model = args if args is not None else (checkpoint.state.get("cfg") or {}).get("model", {})
-    settings = vars(model) if isinstance(model, Namespace) else dict(model)
-    found = {stack: settings.get(f"{stack}_attention_heads") for stack in ("encoder", "decoder")}
-    return {stack: int(count) for stack, count in found.items() if count is not None}
 
 
 def _megabytes(path: Path, masks: MaskSet, parameters: int) -> dict[str, float]:

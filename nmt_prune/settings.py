@@ -1,5 +1,6 @@
 """What to prune, how, and what the survivors become: the settings that flags, recipes and the command line share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from nmt_prune.budgets import budgets
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
+from nmt_prune.groups import groups
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import PruneSet
@@ -26,6 +28,7 @@ class PruningSettings:
         rewind_from: checkpoint that weights or clock are rewound to.
         saliency: spec of the saliency.
         budget: spec of the budget.
+        group: spec of the group.
         sparsity: final sparsity of the prune set; None: that of ``mask_from``.
         schedule: spec of the schedule.
         mask_control: ``none``, ``shuffled`` or ``inverted``.
@@ -40,6 +43,7 @@ class PruningSettings:
     rewind_from: str | None = None
     saliency: str = "magnitude"
     budget: str = "matrix"
+    group: str = "element"
     sparsity: float | None = None
     schedule: str = "constant"
     mask_control: str = "none"
@@ -54,11 +58,16 @@ class PruningSettings:
         """Whether ``mask_from`` is a mask file and not a checkpoint."""
         return self.mask_from is not None and Path(self.mask_from).suffix == SUFFIX
 
-    def pruner(self) -> Pruner:
-        """The pruner of these settings."""
+    def pruner(self, head_dim: Mapping[str, int] | None = None) -> Pruner:
+        """The pruner of these settings.
+
+        Args:
+            head_dim: width of an attention head by stack, for groups that need to know.
+        """
         return Pruner(
             saliency=saliencies.build(self.saliency, seed=self.seed),
             budget=budgets.build(self.budget),
+            group=groups.build(self.group, head_dim=head_dim or {}),
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
@@ -98,7 +107,7 @@ class PruningSettings:
         Returns:
             The masks and the sparsity of the prune set that they inherit from ``alive``.
         """
-        pruner = self.pruner()
+        pruner = self.pruner(trained.head_dim)
         inherited = pruner.pruned_share(alive)
         return pruner.prune(trained.matrices, alive, self.build_schedule(inherited).sparsity(0)), inherited
 
@@ -126,7 +135,7 @@ class PruningSettings:
             "parent_sha256": trained.digest,
             "parent_updates": trained.num_updates,
             "saliency": self.saliency,
-            "group": "element",
+            "group": self.group,
             "budget": self.budget,
             "prune_set": self.prune_set,
             "mask_control": self.mask_control,

@@ -14,6 +14,7 @@ def mask(
     out: Annotated[Path, typer.Option(help="mask file to write (*.safetensors)")],
     saliency: options.Saliency = "magnitude",
     budget: options.Budget = "matrix",
+    group: options.Group = "element",
     prune_set: options.PruneSet = "all",
     mask_control: options.MaskControl = "none",
     seed: options.Seed = 1,
@@ -30,6 +31,7 @@ def mask(
         mask_from=str(checkpoint),
         saliency=saliency,
         budget=budget,
+        group=group,
         sparsity=sparsity,
         mask_control=mask_control,
         prune_set=prune_set,  # type: ignore[arg-type]

@@ -121,6 +121,7 @@ class _Expansion:
         pruning = {
             "saliency": recipe.saliency,
             "budget": recipe.budget,
+            "group": recipe.group,
             "prune_set": recipe.prune_set,
             "sparsity": f"{percent / 100:g}",
             "schedule": self._schedule(technique, parent),

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator,
 
 from nmt_prune.evaluation.published import load_published
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
-from nmt_prune.registry import load_extension
+from nmt_prune.registry import Registry, load_extension
 
 Percent = Annotated[float, Field(gt=0, lt=100)]
 Moment = Annotated[float, Field(gt=0)]
@@ -15,7 +15,17 @@ Flag = Any  # true, false, a number, text, a list of them, or a mapping that the
 
 # What the plan decides for each run; a recipe that gave one of these would contradict it.
 PLANNED_FLAGS = {"user_dir", "task", "source_lang", "target_lang", "save_dir", "restore_file", "seed"}
-PLANNED_FLAGS |= {"mask_from", "rewind_from", "saliency", "budget", "sparsity", "schedule", "mask_control", "reset"}
+PLANNED_FLAGS |= {
+    "mask_from",
+    "rewind_from",
+    "saliency",
+    "budget",
+    "group",
+    "sparsity",
+    "schedule",
+    "mask_control",
+    "reset",
+}
 PLANNED_FLAGS |= {"clock", "rewind_points", "prune_set", "prune_seed", "fp16", "memory_efficient_fp16", "bf16", "amp"}
 
 
@@ -124,9 +134,10 @@ class Recipe(Section):
         rewind_source: whose θ_t survivors are rewound to: that of the ``last`` run (Brix 2020) or of the ``dense``
             one (Yu 2020).
         mask_checkpoint: checkpoint of the last run that masks are found on.
-        extension: Python file with saliencies, budgets, schedules or resets of the user's own.
+        extension: Python file with saliencies, budgets, groups, schedules or resets of the user's own.
         saliency: spec of the saliency.
         budget: spec of the budget.
+        group: spec of what is pruned together.
         prune_set: matrices that may be pruned.
         prune_end: when a growing mask reaches its final sparsity.
         prune_interval: updates between two of its changes.
@@ -150,6 +161,7 @@ class Recipe(Section):
     extension: str | None = None  # before the specs that may name its entries
     saliency: str = "magnitude"
     budget: str = "matrix"
+    group: str = "element"
     prune_set: Literal["all", "body"] = "all"
     prune_end: Moment = 0.8
     prune_interval: Moment = 0.02
@@ -190,13 +202,15 @@ class Recipe(Section):
             load_extension(path)
         return path
 
-    @field_validator("saliency", "budget")
+    @field_validator("saliency", "budget", "group")
     @classmethod
     def _valid_spec(cls, spec: str, info: Any) -> str:
         from nmt_prune.budgets import budgets
+        from nmt_prune.groups import groups
         from nmt_prune.saliency import saliencies
 
-        (saliencies if info.field_name == "saliency" else budgets).build(spec)
+        registries: dict[str, Registry[Any]] = {"saliency": saliencies, "budget": budgets, "group": groups}
+        registries[info.field_name].build(spec)
         return spec
 
     @model_validator(mode="after")

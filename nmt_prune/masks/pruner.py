@@ -1,11 +1,13 @@
 """From weights to masks: a saliency, a budget, a prune set and a control together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from nmt_prune.budgets import Budget
+from nmt_prune.groups import Group
+from nmt_prune.groups.element import Element
 from nmt_prune.masks.controls import control
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
@@ -19,6 +21,7 @@ class Pruner:
     Attributes:
         saliency: what a weight is worth.
         budget: how many survive where.
+        group: what is pruned together; sparsity is the share of groups that are gone.
         prune_set: which matrices may be pruned; sparsity is counted over these.
         mask_control: ``none``, or the control to put in place of the real mask.
         seed: seed of the control.
@@ -26,6 +29,7 @@ class Pruner:
 
     saliency: Saliency
     budget: Budget
+    group: Group = field(default_factory=Element)
     prune_set: PruneSet = "all"
     mask_control: str = "none"
     seed: int = 1
@@ -36,7 +40,7 @@ class Pruner:
         Args:
             weights: the matrices, in float32 where a master copy exists.
             alive: the masks so far; what they remove stays removed.
-            sparsity: share of the prune set's weights to be gone, in [0, 1).
+            sparsity: share of the prune set's groups (by default: weights) to be gone, in [0, 1).
 
         Returns:
             Masks of all matrices, also of those outside the prune set.
@@ -48,9 +52,11 @@ class Pruner:
         within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
         # By name: an old checkpoint lists fewer aliases of a tied matrix than its mask file.
         by_name = {prunable.name: weight for prunable, weight in weights.items()}
-        scores = self.saliency.score({prunable: by_name[prunable.name] for prunable in chosen})
-        masks = self.budget.select(scores, within, sparsity)
-        masks = control(self.mask_control, masks, within, scores, self.seed)
+        saliency = self.saliency.score({prunable: by_name[prunable.name] for prunable in chosen})
+        existing, scores = self.group.alive(within), self.group.scores(saliency, within)
+        survivors = self.budget.select(scores, existing, sparsity)
+        survivors = control(self.mask_control, survivors, existing, scores, self.seed)
+        masks = self.group.expand(survivors, within)
         names = set(masks)
         return MaskSet(
             {
@@ -60,5 +66,6 @@ class Pruner:
         )
 
     def pruned_share(self, masks: MaskSet) -> float:
-        """Sparsity of the prune set."""
-        return masks.sparsity(restrict(masks.prunables, self.prune_set))
+        """Share of the prune set's groups that are gone."""
+        chosen = restrict(masks.prunables, self.prune_set)
+        return self.group.alive(MaskSet({prunable: masks[prunable.name] for prunable in chosen})).sparsity()

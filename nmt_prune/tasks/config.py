@@ -26,6 +26,10 @@ class TranslationPruningConfig(TranslationConfig):
         default="matrix",
         metadata={"help": "how many survive where: matrix, global, global-body, erk, each with :floor=SHARE"},
     )
+    group: str = field(
+        default="element",
+        metadata={"help": "what is pruned together: element, head, unit, sublayer, layer, block:rows=R,columns=C"},
+    )
     sparsity: Optional[float] = field(
         default=None, metadata={"help": "final sparsity in [0, 1); default: that of --mask-from, or 0"}
     )
@@ -86,6 +90,7 @@ def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:
         rewind_from=cfg.rewind_from,
         saliency=cfg.saliency,
         budget=cfg.budget,
+        group=cfg.group,
         sparsity=cfg.sparsity,
         schedule=cfg.schedule,
         mask_control=cfg.mask_control,

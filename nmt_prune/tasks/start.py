@@ -50,7 +50,7 @@ def start(cfg: TranslationPruningConfig, model: Any) -> Schedule:
         return _schedule(cfg, settings, inherited)
     _check_start(cfg, settings)
     if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
-        schedule = _prune_initial(cfg, settings, model.masking)
+        schedule = _prune_initial(cfg, settings, model)
         if is_master():
             write_json(provenance, {"inherited": schedule.inherited})
         return schedule
@@ -93,13 +93,22 @@ def _schedule(cfg: TranslationPruningConfig, settings: PruningSettings, inherite
     return schedule
 
 
-def _prune_initial(cfg: TranslationPruningConfig, settings: PruningSettings, masking: Masking) -> Schedule:
+def head_dim(model: Any) -> dict[str, int]:
+    """Width of an attention head by stack."""
+    return {
+        stack: next(module.head_dim for module in getattr(model, stack).modules() if hasattr(module, "head_dim"))
+        for stack in ("encoder", "decoder")
+    }
+
+
+def _prune_initial(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any) -> Schedule:
     """Prunes the fresh weights: the start of MP, pruning at initialisation, a mask file on new weights."""
+    masking: Masking = model.masking
     alive = masking.masks
     if settings.mask_is_file:
         _, alive = settings.load_mask_source()
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
-    pruner = settings.pruner()
+    pruner = settings.pruner(head_dim(model))
     schedule = _schedule(cfg, settings, pruner.pruned_share(alive))
     masking.replace(pruner.prune(masking.parameters_by_matrix, alive, schedule.sparsity(0)))
     return schedule

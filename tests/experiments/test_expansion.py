@@ -54,6 +54,7 @@ def test_flags_of_dense_and_slt():
     assert pruning(runs["slt-20-seed1"]) == {
         "saliency": "magnitude",
         "budget": "matrix",
+        "group": "element",
         "prune_set": "all",
         "sparsity": "0.2",
         "schedule": "constant",

@@ -158,3 +158,20 @@ def test_the_body_alone_can_be_pruned(run_training, dense):
     assert_held(training)
     assert EMBEDDING not in training.masks()
     assert training.progress()[-1]["sparsity_body"] == 0.5
+
+
+@pytest.mark.parametrize(("group", "budget", "kept"), [("head", "matrix", 1), ("unit", "global", None)])
+def test_heads_and_units_are_pruned_in_training_too(run_training, dense, group, budget, kept):
+    """Two heads of eight in every attention, twenty units in every feed-forward sublayer."""
+    flags = f"--group {group} --budget {budget} --sparsity 0.5 --prune-set body"
+    ticket = run_training("group", "--mask-from", dense.folder / "checkpoint_last.pt", flags)
+    growing = run_training("growing", flags, "--schedule cubic:interval=2")
+    for training in (ticket, growing):
+        masks = {name: mask for name, mask in training.masks().items() if not mask.all()}
+        assert not any(training.weights()[name][~mask].any() for name, mask in masks.items())
+        if group == "head":
+            outputs = [mask for name, mask in masks.items() if name.endswith("out_proj.weight")]
+            assert [mask.view(16, 2, 8).all(dim=(0, 2)).sum() for mask in outputs] == [kept] * 3
+        else:
+            assert sum(mask.any(dim=0).sum() for name, mask in masks.items() if name.endswith("fc2.weight")) == 20
+            assert all(name.endswith(("fc1.weight", "fc2.weight")) for name in masks)
