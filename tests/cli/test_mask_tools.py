@@ -218,3 +218,23 @@ def test_list_names_every_entry(run):
     _, out, _ = run("list")
     for name in ("magnitude", "random", "matrix", "global-body", "erk", "cubic", "oneshot", "rewind", "random-sign"):
         assert f"  {name} " in out
+
+
+def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
+    symbols = {"a": [f"s{index}" for index in range(7)], "b": ["s3", "new"]}
+    for folder, names in symbols.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "test.en-de.de.idx").touch()
+        for language in ("en", "de"):
+            (tmp_path / folder / f"dict.{language}.txt").write_text("".join(f"{name} 1\n" for name in names))
+    checkpoint = save_toy(tmp_path / "trained.pt")
+    mask, out = tmp_path / "m.safetensors", tmp_path / "moved.safetensors"
+    run("mask", checkpoint, "--sparsity", 0.5, "--out", mask)
+    folders = ("--from-data", tmp_path / "a", "--to-data", tmp_path / "b")
+    status, said, _ = run("transfer", mask, *folders, "--out", out)
+    assert status == 0
+    assert "encoder.embed_tokens.weight: 5 of 6 subwords matched" in said
+    before, after = load_masks(mask)[0], load_masks(out)[0]
+    assert torch.equal(after["encoder.embed_tokens.weight"][4], before["encoder.embed_tokens.weight"][7])
+    status, _, error = run("transfer", mask, *folders, "--out", out, "--embedding", "rows")
+    assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")

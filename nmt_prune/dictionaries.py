@@ -1,0 +1,50 @@
+"""fairseq's dictionaries as files: which subword each row of an embedding stands for."""
+
+import re
+from pathlib import Path
+
+from nmt_prune.errors import PruneError
+
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+_BINARY = re.compile(r"[^.]+\.(?P<source>[^.-]+)-(?P<target>[^.]+)\.[^.]+\.idx")
+
+
+def read_symbols(path: Path) -> list[str]:
+    """Reads the symbols of a dictionary in the order of their rows, the four special ones first.
+
+    Raises:
+        PruneError: the file is missing or is no dictionary.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise PruneError(f"dictionary {path} does not exist; name a folder of fairseq-preprocess") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PruneError(f"dictionary {path} cannot be read: {error}") from None
+    symbols = []
+    for number, line in enumerate(filter(None, lines), start=1):
+        symbol, _, count = line.removesuffix(" #fairseq:overwrite").rpartition(" ")
+        if not symbol or not count.lstrip("-").isdigit():
+            raise PruneError(f"dictionary {path}, line {number}: expected a symbol and its count")
+        symbols.append(symbol)
+    return [*SPECIAL, *symbols]
+
+
+def languages(folder: Path) -> tuple[str, str]:
+    """Source and target language of a folder of fairseq-preprocess.
+
+    Raises:
+        PruneError: it has no binarized text.
+    """
+    for path in sorted(folder.glob("*.idx")):
+        if match := _BINARY.fullmatch(path.name):
+            return match["source"], match["target"]
+    raise PruneError(f"{folder} has no binarized text (train.SOURCE-TARGET.SOURCE.idx); run fairseq-preprocess first")
+
+
+def read_dictionaries(folder: Path) -> dict[str, list[str]]:
+    """The symbols of both sides of a folder of fairseq-preprocess, by stack: ``encoder`` and ``decoder``."""
+    return {
+        stack: read_symbols(folder / f"dict.{language}.txt")
+        for stack, language in zip(("encoder", "decoder"), languages(folder), strict=True)
+    }
