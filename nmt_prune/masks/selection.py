@@ -81,9 +81,7 @@ def _find(counts: Tensor, place: int) -> tuple[int, int]:
 def _keys(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor]) -> Iterator[Tensor]:
     """The candidates' scores, a block at a time, as int32 numbers of the same order."""
     for name, mask in candidates.items():
-        values = _on_cpu(scores[name]).flatten()
-        if values.max().isnan():
-            raise PruneError(f"the saliency of {name} is NaN; has the training diverged?")
+        values = checked(scores, name).flatten()
         for block, chosen in zip(values.split(_BLOCK), mask.cpu().flatten().split(_BLOCK), strict=True):
             # Indexing in NumPy: torch would build 64-bit positions first. Adding 0.0 makes -0.0 and 0.0 equal.
             selected = torch.from_numpy(block.numpy()[chosen.numpy()]) + 0.0
@@ -100,3 +98,15 @@ def _swap(bits: Tensor) -> Tensor:
 
 def _on_cpu(score: Tensor) -> Tensor:
     return score.detach().to(device="cpu", dtype=torch.float32)
+
+
+def checked(scores: Mapping[str, Tensor], name: str) -> Tensor:
+    """The scores of a matrix, as float32 on the CPU.
+
+    Raises:
+        PruneError: one of them is NaN.
+    """
+    values = _on_cpu(scores[name])
+    if values.max().isnan():
+        raise PruneError(f"the saliency of {name} is NaN; has the training diverged?")
+    return values

@@ -24,7 +24,7 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(default="magnitude", metadata={"help": "what a weight is worth: magnitude, random"})
     budget: str = field(
         default="matrix",
-        metadata={"help": "how many survive where: matrix, global, global-body, erk, each with :floor=SHARE"},
+        metadata={"help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M"},
     )
     group: str = field(
         default="element",
