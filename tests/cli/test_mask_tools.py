@@ -238,3 +238,20 @@ def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
     assert torch.equal(after["encoder.embed_tokens.weight"][4], before["encoder.embed_tokens.weight"][7])
     status, _, error = run("transfer", mask, *folders, "--out", out, "--embedding", "rows")
     assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")
+
+
+def test_stability_counts_agreement_and_draws_the_survivors(run, tmp_path):
+    checkpoints = [save_toy(tmp_path / f"seed{seed}.pt", seed=seed) for seed in (1, 2, 3)]
+    masks = [tmp_path / f"m{index}.safetensors" for index in range(3)]
+    for checkpoint, mask in zip(checkpoints, masks, strict=True):
+        assert run("mask", checkpoint, "--sparsity", 0.5, "--group", "unit", "--out", mask)[0] == 0
+    status, said, _ = run("stability", *masks, "--group", "unit", "--heat-map", tmp_path / "units.png", "--json")
+    found = json.loads(said)
+    assert status == 0
+    assert (found["masks"], found["groups"], found["kept"]) == (3, 24, [12, 12, 12])
+    assert (tmp_path / "units.png").stat().st_size > 5_000
+    assert "kept by all" in run("stability", *masks)[1]
+    status, _, error = run("stability", *masks, "--heat-map", tmp_path / "all.png")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "--heat-map shows heads or units of layers" in error
+    assert not (tmp_path / "all.png").exists()
