@@ -61,7 +61,7 @@ class Pipeline:
         ) -> Stage:
             return Stage(folder / name, title, settings, after, make, fetching.report)
 
-        self.clean = stage("clean", "cleaning training text", self._make_clean, origin)
+        self.clean = stage("clean", "fetching and cleaning training text", self._make_clean, origin)
         title = f"training subwords: {preparation.model_type}, vocabulary {preparation.vocab_size}"
         self.subwords = stage("subwords", title, self._make_subwords, subwords, self.clean)
         title = "splitting text into subwords"

@@ -105,9 +105,9 @@ def test_a_finished_folder_is_left_alone_and_other_settings_need_force(make):
 
 
 def test_another_vocabulary_does_not_clean_again(make):
-    assert "cleaning training text" in make("a")[2]
-    assert "cleaning training text" not in make("b", vocab_size=100)[2]
-    assert "cleaning training text" in make("c", clean=True)[2]
+    assert "fetching and cleaning training text" in make("a")[2]
+    assert "fetching and cleaning training text" not in make("b", vocab_size=100)[2]
+    assert "fetching and cleaning training text" in make("c", clean=True)[2]
 
 
 @pytest.mark.parametrize("force", [False, True])
