@@ -1,7 +1,7 @@
 """Checkpoints for stock fairseq, without the plugin."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,16 +10,43 @@ from torch import Tensor
 from nmt_prune.checkpoints import FIRST_EPOCH, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.statistics import largest_weight
+from nmt_prune.structured.widths import is_shrunk
 
 
 def strip(checkpoint: Checkpoint, keep_optimizer: bool = False) -> dict[str, Any]:
     """Turns a masked checkpoint into one of the stock ``transformer`` and ``translation``.
 
+    Args:
+        checkpoint: the checkpoint.
+        keep_optimizer: keep the optimizer state and the counters, to train on (nothing holds the zeros then).
+
+    Raises:
+        PruneError: the checkpoint has no configuration, or layers of different widths.
+    """
+    if is_shrunk(checkpoint.model_settings):
+        raise PruneError(
+            f"{checkpoint.path} is shrunk: stock fairseq has no layers of different widths; use it with --user-dir, or"
+            " strip the checkpoint that it was shrunk from"
+        )
+    stock = {"_name": "transformer", "arch": "transformer"}
+    stripped = restarted(
+        checkpoint, checkpoint.model, model=stock, task={"_name": "translation"}, common={"user_dir": None}
+    )
+    if keep_optimizer:
+        kept = ("criterion", "optimizer_history", "extra_state", "last_optimizer_state")
+        stripped.update({key: checkpoint.state.get(key) for key in kept})
+    return stripped
+
+
+def restarted(checkpoint: Checkpoint, weights: Mapping[str, Tensor], **changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint with other weights and settings, before its first update and without optimizer state.
+
     The configuration becomes plain dictionaries, so that any torch loads it with ``weights_only``.
 
     Args:
         checkpoint: the checkpoint.
-        keep_optimizer: keep the optimizer state and the counters, to train on (nothing holds the zeros then).
+        weights: the state dict of the new one.
+        **changes: settings to change, by group of fairseq's configuration (``model``, ``task``, ``common``).
 
     Raises:
         PruneError: the checkpoint has no configuration.
@@ -31,24 +58,20 @@ def strip(checkpoint: Checkpoint, keep_optimizer: bool = False) -> dict[str, Any
     task = _plain(flat if flat is not None else cfg.get("task"))
     if not isinstance(model, dict) or not isinstance(task, dict):
         raise PruneError(f"{checkpoint.path} has no model and task configuration; is it a checkpoint of fairseq-train?")
-    settings = {**_plain(cfg), "model": {**model, "_name": "transformer", "arch": "transformer"}}
-    settings["task"] = {**task, "_name": "translation"}
-    settings["common"] = {**settings.get("common", {}), "user_dir": None}
+    settings = {**_plain(cfg), "model": model, "task": task}
+    for group, changed in changes.items():
+        settings[group] = {**settings.get(group, {}), **changed}
     last = checkpoint.state["optimizer_history"][-1]
-    stripped = {
+    return {
         "args": None,
         "cfg": settings,
-        "model": checkpoint.model,
+        "model": dict(weights),
         "criterion": None,
         "optimizer_history": [_plain({**last, "lr_scheduler_state": {"best": None}})],
         "task_state": {},
         "extra_state": {"train_iterator": dict(FIRST_EPOCH)},
         "last_optimizer_state": None,
     }
-    if keep_optimizer:
-        kept = ("criterion", "optimizer_history", "extra_state", "last_optimizer_state")
-        stripped.update({key: checkpoint.state.get(key) for key in kept})
-    return stripped
 
 
 def average(checkpoints: Sequence[Checkpoint], largest: float = 100.0) -> dict[str, Any]:

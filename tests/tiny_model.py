@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from fairseq.data import Dictionary
-from fairseq.models import ARCH_CONFIG_REGISTRY
+from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY
 from torch import Tensor
 
 from nmt_prune.models.masked_transformer import MaskedTransformer
@@ -27,13 +27,17 @@ def dictionary(words: int = 20) -> Dictionary:
     return symbols
 
 
-def tiny_model(tying: str = "all", words: int = 20, **flags: Any) -> MaskedTransformer:
-    """A ``masked_transformer_tiny``; tied embeddings also need one common dictionary."""
+def tiny_model(
+    tying: str = "all", words: int = 20, arch: str = "masked_transformer_tiny", **flags: Any
+) -> MaskedTransformer:
+    """A small masked model; tied embeddings also need one common dictionary."""
     symbols = dictionary(words)
     args = Namespace(**{**SMALL, "dropout": 0.0, **TYINGS[tying], **flags})
-    ARCH_CONFIG_REGISTRY["masked_transformer_tiny"](args)
+    ARCH_CONFIG_REGISTRY[arch](args)
     other = symbols if tying == "all" else dictionary(words + 5)
-    return MaskedTransformer.build_model(args, SimpleNamespace(source_dictionary=symbols, target_dictionary=other))
+    return ARCH_MODEL_REGISTRY[arch].build_model(
+        args, SimpleNamespace(source_dictionary=symbols, target_dictionary=other)
+    )
 
 
 def real_loss(model: MaskedTransformer) -> Tensor:

@@ -35,7 +35,9 @@ def toy_model(seed: int = 0) -> dict[str, Tensor]:
 
 def toy_state(seed: int = 0, updates: int = 100) -> dict[str, Any]:
     """What fairseq-train saves, with little in it."""
-    model = {"_name": "masked_transformer_tiny", "encoder_attention_heads": HEADS, "decoder_attention_heads": HEADS}
+    sizes = {"embed_dim": DIMENSION, "ffn_embed_dim": FEEDFORWARD, "attention_heads": HEADS}
+    model: dict[str, Any] = {"_name": "masked_transformer_tiny"}
+    model |= {f"{stack}_{name}": size for stack in ("encoder", "decoder") for name, size in sizes.items()}
     history = {"criterion_name": "C", "optimizer_name": "FairseqAdam", "lr_scheduler_state": {"best": None}}
     return {
         "args": None,

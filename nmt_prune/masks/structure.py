@@ -33,7 +33,7 @@ def sublayers(masks: MaskSet, heads: dict[str, int]) -> list[Sublayer]:
 
     Args:
         masks: the masks.
-        heads: number of attention heads by stack, ``encoder`` and ``decoder``; may be empty.
+        heads: number of attention heads by stack, ``encoder`` and ``decoder``, as configured; may be empty.
     """
     found = []
     for prunable in masks.prunables:
@@ -42,6 +42,8 @@ def sublayers(masks: MaskSet, heads: dict[str, int]) -> list[Sublayer]:
             values, outputs = masks[f"{prefix}v_proj.weight"], masks[prunable.name]
             alive = values.any(dim=1) & outputs.any(dim=0)
             count = heads.get(prunable.stack)
+            if count is not None:  # where a model has been shrunk, the projection is narrower than it is tall
+                count = count * prunable.shape[1] // prunable.shape[0]
             dead = None if count is None else _dead(alive.view(count, -1).any(dim=1))
             found.append(Sublayer(prefix.rstrip("."), count, dead, not bool(alive.any())))
         elif prunable.matrix == "fc2":

@@ -14,6 +14,7 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 
 import nmt_prune.models.masked_transformer
+import nmt_prune.models.shrunk_transformer
 import nmt_prune.tasks.translation_pruning  # noqa: F401  (both register what the flags name)
 
 

@@ -12,6 +12,7 @@ from fairseq_cli import train, validate
 
 import nmt_prune
 import nmt_prune.models.masked_transformer
+import nmt_prune.models.shrunk_transformer
 import nmt_prune.tasks.translation_pruning
 
 USER_DIR = Path(nmt_prune.__file__).parent
