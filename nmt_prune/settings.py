@@ -9,12 +9,13 @@ from nmt_prune.budgets import budgets
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import groups
+from nmt_prune.groups.element import Element
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import PruneSet
 from nmt_prune.masks.pruner import Pruner
 from nmt_prune.resets import Reset, resets
-from nmt_prune.saliency import saliencies
+from nmt_prune.saliency import Evidence, MeasuredSaliency, saliencies
 from nmt_prune.schedules import Schedule, schedules
 from nmt_prune.tickets import make_ticket
 
@@ -35,7 +36,8 @@ class PruningSettings:
         reset: spec of the reset.
         clock: ``restart``, ``rewind`` or ``keep``.
         prune_set: ``all`` or ``body``.
-        seed: seed of random masks, controls and resets.
+        seed: seed of random masks, controls, resets and calibration batches.
+        calibration_batches: number of mini-batches that the saliency is measured on, if it is.
         max_update: length of the training, for schedules that depend on it.
     """
 
@@ -51,6 +53,7 @@ class PruningSettings:
     clock: str = "restart"
     prune_set: PruneSet = "all"
     seed: int = 1
+    calibration_batches: int = 16
     max_update: int = 0
 
     @property
@@ -58,16 +61,20 @@ class PruningSettings:
         """Whether ``mask_from`` is a mask file and not a checkpoint."""
         return self.mask_from is not None and Path(self.mask_from).suffix == SUFFIX
 
-    def pruner(self, head_dim: Mapping[str, int] | None = None) -> Pruner:
+    def pruner(self, head_dim: Mapping[str, int] | None = None, evidence: Evidence | None = None) -> Pruner:
         """The pruner of these settings.
 
         Args:
-            head_dim: width of an attention head by stack, for groups that need to know.
+            head_dim: width of an attention head by stack, for groups and saliencies that need to know.
+            evidence: the model and training data, for saliencies that are measured.
         """
+        group = groups.build(self.group, head_dim=head_dim or {})
+        is_grouped = not isinstance(group, Element)
+        context = {"seed": self.seed, "head_dim": head_dim or {}, "evidence": evidence, "grouped": is_grouped}
         return Pruner(
-            saliency=saliencies.build(self.saliency, seed=self.seed),
+            saliency=saliencies.build(self.saliency, **context),
             budget=budgets.build(self.budget),
-            group=groups.build(self.group, head_dim=head_dim or {}),
+            group=group,
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
@@ -101,18 +108,30 @@ class PruningSettings:
     def _rewind_point(self) -> Checkpoint | None:
         return Checkpoint.load(self.rewind_from) if self.rewind_from else None
 
-    def find_masks(self, trained: Checkpoint, alive: MaskSet) -> tuple[MaskSet, float]:
+    def find_masks(
+        self, trained: Checkpoint, alive: MaskSet, evidence: Evidence | None = None
+    ) -> tuple[MaskSet, float]:
         """The masks that training starts with.
+
+        Args:
+            trained: the checkpoint to prune.
+            alive: its masks so far.
+            evidence: a model of its architecture and training data, for saliencies that are measured.
 
         Returns:
             The masks and the sparsity of the prune set that they inherit from ``alive``.
         """
-        pruner = self.pruner(trained.head_dim)
+        if evidence is not None:
+            evidence = evidence.holding(trained.model, str(trained.path))
+        pruner = self.pruner(trained.head_dim, evidence)
         inherited = pruner.pruned_share(alive)
         return pruner.prune(trained.matrices, alive, self.build_schedule(inherited).sparsity(0)), inherited
 
-    def ticket(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def ticket(self, evidence: Evidence | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Computes the masks and the ticket.
+
+        Args:
+            evidence: a model of the architecture and training data, for saliencies that are measured.
 
         Returns:
             The state of a fairseq checkpoint and its provenance as JSON values.
@@ -123,13 +142,14 @@ class PruningSettings:
         trained, alive = self.load_mask_source()
         if trained is None:
             raise PruneError(f"{self.mask_from} is a mask without weights: give --rewind-from, a checkpoint with them")
-        masks, inherited = self.find_masks(trained, alive)
+        masks, inherited = self.find_masks(trained, alive, evidence)
         rewind_point = trained if self.mask_is_file else self._rewind_point()
         state = make_ticket(trained, masks, self.build_reset(), rewind_point, self.clock)
         return state, {**self.provenance(trained), "inherited": inherited, "masks": masks.digest()}
 
     def provenance(self, trained: Checkpoint) -> dict[str, Any]:
         """Where masks come from, as JSON values; without folder names and times: equal inputs give equal bytes."""
+        is_measured = isinstance(saliencies.build(self.saliency), MeasuredSaliency)
         return {
             "parent": trained.path.name,
             "parent_sha256": trained.digest,
@@ -141,4 +161,5 @@ class PruningSettings:
             "mask_control": self.mask_control,
             "sparsity": self.sparsity,
             "seed": self.seed,
+            **({"calibration_batches": self.calibration_batches} if is_measured else {}),
         }

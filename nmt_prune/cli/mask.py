@@ -18,6 +18,8 @@ def mask(
     prune_set: options.PruneSet = "all",
     mask_control: options.MaskControl = "none",
     seed: options.Seed = 1,
+    data: options.Data = None,
+    calibration_batches: options.CalibrationBatches = 16,
     extension: options.Extension = None,
 ) -> None:
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
@@ -36,10 +38,11 @@ def mask(
         mask_control=mask_control,
         prune_set=prune_set,  # type: ignore[arg-type]
         seed=seed,
+        calibration_batches=calibration_batches,
     )
     trained, alive = settings.load_mask_source()
     assert trained is not None
-    masks, _ = settings.find_masks(trained, alive)
+    masks, _ = settings.find_masks(trained, alive, options.evidence(checkpoint, data, calibration_batches, seed))
     save_masks(masks, out, settings.provenance(trained))
     kept, size = (sum(counts) for counts in zip(*((masks.kept(p), p.size) for p in masks.prunables), strict=True))
     typer.echo(f"{out}: {kept:,} of {size:,} weights in {len(masks)} matrices survive, sparsity {masks.sparsity():.6f}")

@@ -21,6 +21,8 @@ def ticket(
     prune_set: options.PruneSet = "all",
     mask_control: options.MaskControl = "none",
     seed: options.Seed = 1,
+    data: options.Data = None,
+    calibration_batches: options.CalibrationBatches = 16,
     extension: options.Extension = None,
 ) -> None:
     """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""
@@ -42,7 +44,9 @@ def ticket(
         clock=clock,
         prune_set=prune_set,  # type: ignore[arg-type]
         seed=seed,
+        calibration_batches=calibration_batches,
     )
-    state, facts = settings.ticket()
+    checkpoint = rewind_from if rewind_from and settings.mask_is_file else mask_from
+    state, facts = settings.ticket(options.evidence(checkpoint, data, calibration_batches, seed))
     save(state, out)
     typer.echo(f"{out}: {reset} ticket of {mask_from}, masks {facts['masks'][:12]}")

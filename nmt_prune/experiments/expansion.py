@@ -92,7 +92,7 @@ class _Expansion:
                 return self._note(name, self._rung(technique.start, percent))
             return self._note(name, self._start_round(name, technique.start, percent, rounds))
         ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
-        if technique.mask == "none":
+        if technique.mask in ("none", "init"):
             parent = None
         elif technique.mask == "start":
             parent = self._rung(name, rounds[-1])

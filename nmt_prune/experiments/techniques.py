@@ -15,8 +15,9 @@ class Technique:
     Attributes:
         summary: one line, with the paper.
         mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
-            ``none``: fresh weights, the mask grows while they are trained; ``start``: the last of the start rounds;
-            the name of a technique: *its* rung below, so that the mask is the very one of that technique.
+            ``none``: fresh weights, the mask grows while they are trained; ``init``: fresh weights, pruned before the
+            first update; ``start``: the last of the start rounds; the name of a technique: *its* rung below, so that
+            the mask is the very one of that technique.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
         schedule: ``constant``, or ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on.
@@ -44,6 +45,15 @@ class Technique:
         return self.mask == "none" or (self.mask == "previous" and self.rewind == "early" and self.clock == "restart")
 
 
+# Scores at initialisation are compared at the same budget: one ranking of the body, and no matrix dies altogether.
+AT_INITIALISATION = "global-body:floor=0.25"
+
+
+def _at_initialisation(summary: str, saliency: str, is_control: bool = False) -> Technique:
+    flags = {"saliency": saliency, "budget": AT_INITIALISATION}
+    return Technique(summary, mask="init", flags=flags, is_control=is_control)
+
+
 TECHNIQUES: dict[str, Technique] = {
     "mp": Technique("magnitude pruning during one training (Zhu & Gupta 2018)", mask="none", schedule="cubic"),
     "lt": Technique("lottery ticket: rewound to θ_0 (Frankle & Carbin 2019)", reset="rewind", rewind="init"),
@@ -57,6 +67,10 @@ TECHNIQUES: dict[str, Technique] = {
     "mp-slt": Technique("MP first, then SLT (Brix 2020)", reset="rewind", rewind="early", start="mp", rounds=(60,)),
     "finetune": Technique("fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"),
     "lr-rewind": Technique("θ_T with a rewound learning rate (Renda 2020)", rewind="early", clock="rewind"),
+    "snip": _at_initialisation("connection sensitivity at initialisation (Lee 2019)", "snip"),
+    "grasp": _at_initialisation("gradient flow at initialisation (Wang 2020)", "grasp"),
+    "synflow": _at_initialisation("synaptic flow at initialisation, without data (Tanaka 2020)", "synflow"),
+    "random-init": _at_initialisation("a random mask at initialisation", "random", is_control=True),
     "random": Technique(
         "SLT with random masks (Gale 2019)",
         reset="rewind",

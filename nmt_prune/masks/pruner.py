@@ -1,11 +1,13 @@
 """From weights to masks: a saliency, a budget, a prune set and a control together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from nmt_prune.budgets import Budget
+from nmt_prune.budgets.global_ranking import Global
+from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.controls import control
@@ -34,6 +36,16 @@ class Pruner:
     mask_control: str = "none"
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        if self.saliency.rounds < 1:
+            raise PruneError(f"saliency: rounds={self.saliency.rounds} must be at least 1")
+        ranked_together = isinstance(self.budget, Global) and isinstance(self.group, Element)
+        if ranked_together and self.prune_set == "all" and not self.saliency.ranks_vocabulary:
+            raise PruneError(
+                "this saliency cannot rank embeddings among other matrices: with --budget global also give --prune-set"
+                " body, or take --budget global-body"
+            )
+
     def prune(self, weights: Mapping[Prunable, Tensor], alive: MaskSet, sparsity: float) -> MaskSet:
         """Prunes to a sparsity.
 
@@ -52,20 +64,38 @@ class Pruner:
         within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
         # By name: an old checkpoint lists fewer aliases of a tied matrix than its mask file.
         by_name = {prunable.name: weight for prunable, weight in weights.items()}
-        saliency = self.saliency.score({prunable: by_name[prunable.name] for prunable in chosen})
-        existing, scores = self.group.alive(within), self.group.scores(saliency, within)
-        survivors = self.budget.select(scores, existing, sparsity)
-        survivors = control(self.mask_control, survivors, existing, scores, self.seed)
-        masks = self.group.expand(survivors, within)
-        names = set(masks)
-        return MaskSet(
-            {
-                prunable: masks[prunable.name] if prunable.name in names else alive[prunable.name]
-                for prunable in alive.prunables
-            }
-        )
+        matrices = {prunable: by_name[prunable.name] for prunable in alive.prunables}
+        existing, masks, first_scores = self.group.alive(within), within, None
+        for target in self._targets(existing.sparsity(), sparsity):
+            scores = self.group.scores(self.saliency.score(matrices, _overlay(alive, masks)), masks)
+            survivors = self.budget.select(scores, self.group.alive(masks), target)
+            masks = self.group.expand(survivors, masks)
+            first_scores = scores if first_scores is None else first_scores
+        if self.mask_control != "none" and first_scores is not None:
+            # A control chooses among all that existed, by the scores that all had.
+            survivors = control(self.mask_control, survivors, existing, first_scores, self.seed)
+            masks = self.group.expand(survivors, within)
+        return _overlay(alive, masks)
+
+    def _targets(self, initial: float, final: float) -> Iterator[float]:
+        """The sparsities of the rounds: densities fall exponentially (Tanaka 2020)."""
+        rounds = self.saliency.rounds
+        for round_ in range(1, rounds):
+            yield 1 - (1 - initial) ** (1 - round_ / rounds) * (1 - final) ** (round_ / rounds)
+        yield final
 
     def pruned_share(self, masks: MaskSet) -> float:
         """Share of the prune set's groups that are gone."""
         chosen = restrict(masks.prunables, self.prune_set)
         return self.group.alive(MaskSet({prunable: masks[prunable.name] for prunable in chosen})).sparsity()
+
+
+def _overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:
+    """The masks, those of ``chosen`` in place of theirs."""
+    names = set(chosen)
+    return MaskSet(
+        {
+            prunable: chosen[prunable.name] if prunable.name in names else masks[prunable.name]
+            for prunable in masks.prunables
+        }
+    )

@@ -3,11 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
 
 from torch import Tensor
 
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.registry import Registry
+from nmt_prune.saliency.evidence import Evidence as Evidence
+from nmt_prune.saliency.evidence import Probe as Probe
 
 saliencies: Registry["Saliency"] = Registry("saliency", __name__)
 
@@ -20,7 +26,15 @@ class Saliency(ABC):
         seed: seed of whatever is drawn.
     """
 
+    ranks_vocabulary: ClassVar[bool] = True
+    """Whether scores of embeddings and output projection can be compared with those of other matrices."""
+
     seed: int = field(default=1, kw_only=True)
+
+    @property
+    def rounds(self) -> int:
+        """Number of steps in which a sparsity is reached, the survivors scored anew before each."""
+        return 1
 
     @abstractmethod
     def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
@@ -34,8 +48,13 @@ class Saliency(ABC):
             A float tensor of the same shape.
         """
 
-    def score(self, weights: Mapping[Prunable, Tensor]) -> "Scores":
-        """Scores all matrices, each when it is asked for."""
+    def score(self, weights: Mapping[Prunable, Tensor], alive: MaskSet | None = None) -> Mapping[str, Tensor]:
+        """Scores all matrices, each when it is asked for.
+
+        Args:
+            weights: all matrices of the model.
+            alive: the masks so far, for scores that depend on other weights; None: nothing is pruned.
+        """
         return Scores(self, weights)
 
 
@@ -55,3 +74,68 @@ class Scores(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._weights)
+
+
+@dataclass(frozen=True)
+class ModelSaliency(Saliency):
+    """A saliency of the model as a whole: all matrices are scored together, when the first score is asked for."""
+
+    @abstractmethod
+    def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
+        """Scores all matrices.
+
+        Args:
+            weights: the matrices; those that are pruned need not be zero.
+            alive: the masks so far.
+
+        Returns:
+            A float tensor of its shape per matrix, by name.
+        """
+
+    def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} scores a whole model; call score")
+
+    def score(self, weights: Mapping[Prunable, Tensor], alive: MaskSet | None = None) -> Mapping[str, Tensor]:
+        return _ModelScores(self, weights, MaskSet.dense(weights) if alive is None else alive)
+
+
+class _ModelScores(Mapping[str, Tensor]):
+    def __init__(self, saliency: ModelSaliency, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> None:
+        self._saliency, self._weights, self._alive = saliency, weights, alive
+
+    @cached_property
+    def _scores(self) -> Mapping[str, Tensor]:
+        weights = {prunable: weight.detach() for prunable, weight in self._weights.items()}
+        return self._saliency.score_model(weights, self._alive)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._scores[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scores)
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+
+@dataclass(frozen=True)
+class MeasuredSaliency(ModelSaliency):
+    """A saliency that is measured on training data.
+
+    Args:
+        evidence: the model and the data.
+    """
+
+    evidence: Evidence | None = field(default=None, kw_only=True)
+
+    @abstractmethod
+    def measure(self, probe: Probe) -> Mapping[str, Tensor]:
+        """Scores a masked copy of the model."""
+
+    def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
+        if self.evidence is None:
+            name = next(name for name, entry in saliencies.entries().items() if entry is type(self))
+            raise PruneError(
+                f"saliency {name} is measured on training data: give --data, the folder that fairseq-preprocess made"
+            )
+        return {name: score.detach().cpu() for name, score in self.measure(self.evidence.probe(weights, alive)).items()}

@@ -21,10 +21,17 @@ class TranslationPruningConfig(TranslationConfig):
     rewind_from: Optional[str] = field(
         default=None, metadata={"help": "checkpoint or rewind point that weights (or the clock) are rewound to"}
     )
-    saliency: str = field(default="magnitude", metadata={"help": "what a weight is worth: magnitude, random"})
+    saliency: str = field(
+        default="magnitude",
+        metadata={
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance:per=token"
+        },
+    )
     budget: str = field(
         default="matrix",
-        metadata={"help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M"},
+        metadata={
+            "help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M"
+        },
     )
     group: str = field(
         default="element",
@@ -55,7 +62,12 @@ class TranslationPruningConfig(TranslationConfig):
     prune_set: str = field(
         default="all", metadata={"help": "matrices that may be pruned: all, body (no embedding, no output projection)"}
     )
-    prune_seed: int = field(default=1, metadata={"help": "seed of random masks, controls and resets"})
+    prune_seed: int = field(
+        default=1, metadata={"help": "seed of random masks, controls, resets and calibration batches"}
+    )
+    calibration_batches: int = field(
+        default=16, metadata={"help": "mini-batches of training data that saliencies are measured on"}
+    )
     rewind_points: str = field(
         default="",
         metadata={"help": "comma-separated updates at which SAVE_DIR/rewind_UPDATE.pt is written, e.g. 0,25000"},
@@ -68,12 +80,15 @@ class TranslationPruningConfig(TranslationConfig):
     max_update: int = II("optimization.max_update")
     # Not a bool, which fairseq would set to True in the commands that do not know the flag, e.g. fairseq-generate.
     use_bmuf: str = II("optimization.use_bmuf")
+    max_tokens: Optional[int] = II("dataset.max_tokens")
+    batch_size: Optional[int] = II("dataset.batch_size")
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
     checkpoint_suffix: str = II("checkpoint.checkpoint_suffix")
     best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
     log_interval: int = II("common.log_interval")
+    cpu: bool = II("common.cpu")
     fp16: bool = II("common.fp16")
     bf16: bool = II("common.bf16")
     store_ema: bool = II("ema.store_ema")
@@ -98,6 +113,7 @@ def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:
         clock=cfg.clock,
         prune_set=cfg.prune_set,  # type: ignore[arg-type]
         seed=cfg.prune_seed,
+        calibration_batches=cfg.calibration_batches,
         max_update=cfg.max_update,
     )
 

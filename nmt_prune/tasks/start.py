@@ -9,17 +9,18 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
+from nmt_prune.saliency import Evidence
 from nmt_prune.schedules import Schedule
 from nmt_prune.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unreachable_average
-from nmt_prune.tasks.workers import is_master, wait_for_master
+from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 
 logger = logging.getLogger(__name__)
 
 PROVENANCE = "pruning.json"
 
 
-def start(cfg: TranslationPruningConfig, model: Any) -> Schedule:
+def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Schedule:
     """Gives a freshly built model its first masks, or leaves it to the checkpoint that fairseq is about to load.
 
     A ticket is written as the ``checkpoint_last.pt`` of the save folder, which fairseq then loads like any other.
@@ -27,6 +28,7 @@ def start(cfg: TranslationPruningConfig, model: Any) -> Schedule:
     Args:
         cfg: the task's flags.
         model: the model, as initialised.
+        evidence: it and its training data.
 
     Returns:
         The schedule for the rest of the training.
@@ -50,12 +52,12 @@ def start(cfg: TranslationPruningConfig, model: Any) -> Schedule:
         return _schedule(cfg, settings, inherited)
     _check_start(cfg, settings)
     if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
-        schedule = _prune_initial(cfg, settings, model)
+        schedule = _prune_initial(cfg, settings, model, evidence)
         if is_master():
             write_json(provenance, {"inherited": schedule.inherited})
         return schedule
     if is_master():
-        state, facts = settings.ticket()
+        state, facts = settings.ticket(evidence)
         _schedule(cfg, settings, facts["inherited"])
         _check_fits(state, model, cfg.mask_from)
         if cfg.store_ema:
@@ -101,16 +103,20 @@ def head_dim(model: Any) -> dict[str, int]:
     }
 
 
-def _prune_initial(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any) -> Schedule:
+def _prune_initial(
+    cfg: TranslationPruningConfig, settings: PruningSettings, model: Any, evidence: Evidence
+) -> Schedule:
     """Prunes the fresh weights: the start of MP, pruning at initialisation, a mask file on new weights."""
     masking: Masking = model.masking
     alive = masking.masks
     if settings.mask_is_file:
         _, alive = settings.load_mask_source()
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
-    pruner = settings.pruner(head_dim(model))
+    pruner = settings.pruner(head_dim(model), evidence)
     schedule = _schedule(cfg, settings, pruner.pruned_share(alive))
-    masking.replace(pruner.prune(masking.parameters_by_matrix, alive, schedule.sparsity(0)))
+    masks = pruner.prune(masking.parameters_by_matrix, alive, schedule.sparsity(0))
+    check_agreement(masks.digest(), "masks of the fresh weights")
+    masking.replace(masks)
     return schedule
 
 

@@ -14,6 +14,7 @@ from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.registry import load_extension
 from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unsupported, rewind_updates
+from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.rewind_points import write_rewind_point
 from nmt_prune.tasks.start import head_dim, start
 from nmt_prune.tasks.workers import check_agreement, is_master
@@ -56,9 +57,10 @@ class TranslationPruningTask(TranslationTask):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
             if self.cfg.extension:
                 load_extension(self.cfg.extension)
-            self.pruner = pruning_settings(self.cfg).pruner(head_dim(model))
+            evidence = training_evidence(self, model)
+            self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
-            self.schedule = start(self.cfg, model)
+            self.schedule = start(self.cfg, model, evidence)
         if self.schedule.settled_at > 0 and self.cfg.best_checkpoint_metric != "bleu":
             logger.warning(
                 "the mask grows during training, so the best checkpoint by loss may be a denser one; use"

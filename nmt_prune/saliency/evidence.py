@@ -1,0 +1,141 @@
+"""What a saliency may measure: a model and mini-batches of its training data. Plain torch, no fairseq."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import Prunable
+
+
+class Loss(NamedTuple):
+    """The loss of one mini-batch.
+
+    Attributes:
+        mean: mean over its target tokens, with the graph.
+        target_tokens: number of target tokens, padding left out.
+        source_tokens: number of source tokens, padding left out.
+        sentences: number of sentence pairs.
+    """
+
+    mean: Tensor
+    target_tokens: int
+    source_tokens: int
+    sentences: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A model and the data to measure it on.
+
+    Attributes:
+        model: the model, which is copied and never changed.
+        batches: gives the mini-batches; the same at every call and on every data-parallel worker.
+        loss: the loss of a model on a mini-batch, its logits divided by a temperature.
+        device: where to compute.
+        dtype: precision to compute in, whatever that of the model.
+    """
+
+    model: nn.Module
+    batches: Callable[[], Sequence[Any]]
+    loss: Callable[[nn.Module, Any, float], Loss]
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    def holding(self, state: Mapping[str, Tensor], source: str) -> "Evidence":
+        """The same with other weights.
+
+        Args:
+            state: a state dict of the same architecture.
+            source: where it comes from, for the message.
+
+        Raises:
+            PruneError: it is of another architecture.
+        """
+        model = deepcopy(self.model)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                found = tuple(state[name].shape) if name in state else "missing"
+                if found != tuple(parameter.shape):
+                    raise PruneError(
+                        f"{source} is of another architecture than the model to measure: {name} is {found} there and"
+                        f" {tuple(parameter.shape)} in the model"
+                    )
+                parameter.copy_(state[name])
+        return replace(self, model=model)
+
+    def probe(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> "Probe":
+        """A copy of the model to measure: with these weights under these masks, without dropout."""
+        model = deepcopy(self.model).to(device=self.device, dtype=self.dtype).eval().requires_grad_(False)
+        named = dict(model.named_parameters(remove_duplicate=False))
+        parameters = {prunable.name: named[prunable.name] for prunable in weights}
+        with torch.no_grad():
+            for prunable, weight in weights.items():
+                parameters[prunable.name].copy_(weight * alive[prunable.name].to(weight.device))
+        for parameter in parameters.values():
+            parameter.requires_grad_(True)
+        return Probe(self, model, parameters)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A masked copy of the model.
+
+    Attributes:
+        evidence: what it is measured on.
+        model: the copy, which may be changed at will.
+        parameters: its matrices by name.
+    """
+
+    evidence: Evidence
+    model: nn.Module
+    parameters: Mapping[str, nn.Parameter]
+
+    def losses(self, temperature: float = 1.0) -> Iterator[Loss]:
+        """The loss on each mini-batch.
+
+        Raises:
+            PruneError: there is none.
+        """
+        batches = self.evidence.batches()
+        if not batches:
+            raise PruneError(
+                "the calibration set is empty: give --calibration-batches of at least 1 and a training set with"
+                " sentences that fit into a batch"
+            )
+        for batch in batches:
+            # Of the attention kernels this one alone can be differentiated twice, and gives the same bits every time.
+            with sdpa_kernel(SDPBackend.MATH):
+                loss = self.evidence.loss(self.model, batch, temperature)
+            yield loss
+
+    def gradients(self, temperature: float = 1.0) -> dict[str, Tensor]:
+        """The gradient g of the loss, averaged over the mini-batches, by matrix."""
+        return self._average(list(self.parameters.values()), (loss.mean for loss in self.losses(temperature)))
+
+    def curvature(self, directions: Mapping[str, Tensor], temperature: float = 1.0) -> dict[str, Tensor]:
+        """The Hessian of the loss, averaged over the mini-batches, times a vector, by matrix."""
+        parameters = list(self.parameters.values())
+
+        def slopes() -> Iterator[Tensor]:
+            for loss in self.losses(temperature):
+                gradients = torch.autograd.grad(loss.mean, parameters, create_graph=True, materialize_grads=True)
+                products = zip(self.parameters, gradients, strict=True)
+                yield torch.stack([(directions[name] * gradient).sum() for name, gradient in products]).sum()
+
+        return self._average(parameters, slopes())
+
+    def _average(self, parameters: Sequence[nn.Parameter], values: Iterator[Tensor]) -> dict[str, Tensor]:
+        totals, count = [torch.zeros_like(parameter) for parameter in parameters], 0
+        for value in values:
+            count += 1
+            gradients = torch.autograd.grad(value, parameters, materialize_grads=True)
+            for total, gradient in zip(totals, gradients, strict=True):
+                total += gradient
+        return {name: total / count for name, total in zip(self.parameters, totals, strict=True)}

@@ -1,0 +1,122 @@
+"""What saliencies are measured on: a fairseq model and mini-batches of its training subset."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from fairseq import checkpoint_utils, utils
+from torch import nn
+
+from nmt_prune.checkpoints import allow_checkpoint_types
+from nmt_prune.errors import PruneError
+from nmt_prune.randomness import generator
+from nmt_prune.saliency.evidence import Evidence, Loss
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Which mini-batches to measure on.
+
+    Attributes:
+        count: how many.
+        seed: seed of their choice.
+        max_tokens: fairseq's ``--max-tokens``.
+        max_sentences: fairseq's ``--batch-size``.
+    """
+
+    count: int
+    seed: int
+    max_tokens: Optional[int]
+    max_sentences: Optional[int]
+
+    def batches(self, task: Any, model: Any) -> list[Any]:
+        """Draws from all mini-batches of the training subset, the same ones on every data-parallel worker.
+
+        Raises:
+            PruneError: the training subset cannot be read.
+        """
+        dataset = _training_set(task)
+        if not len(dataset):
+            return []
+        limits = utils.resolve_max_positions(task.max_positions(), model.max_positions(), self.max_tokens)
+        batches = task.get_batch_iterator(
+            dataset=dataset,
+            max_tokens=self.max_tokens,
+            max_sentences=self.max_sentences,
+            max_positions=limits,
+            ignore_invalid_inputs=True,
+            seed=self.seed,
+            disable_iterator_cache=True,
+        ).frozen_batches
+        order = torch.randperm(len(batches), generator=generator(self.seed, "calibration batches"))
+        # Not through a data loader, which would draw from the random numbers of the training.
+        return [dataset.collater([dataset[i] for i in batches[j]]) for j in order[: max(0, self.count)].tolist()]
+
+
+def training_evidence(task: Any, model: nn.Module) -> Evidence:
+    """The evidence for a training: its model, and batches of its size."""
+    cfg = task.cfg
+    calibration = Calibration(cfg.calibration_batches, cfg.prune_seed, cfg.max_tokens, cfg.batch_size)
+    return _evidence(task, model, calibration, "cpu" if cfg.cpu else _device())
+
+
+def checkpoint_evidence(checkpoint: Path, data: Path, count: int, seed: int) -> Evidence:
+    """The evidence for the command line: the model of a checkpoint, and batches of the size it was trained with.
+
+    Args:
+        checkpoint: a checkpoint of a translation model, masked or stock.
+        data: folder of the binarized corpus.
+        count: number of mini-batches.
+        seed: seed of their choice.
+
+    Raises:
+        PruneError: checkpoint and data cannot be read or do not belong together.
+    """
+    import nmt_prune.models.masked_transformer
+    import nmt_prune.tasks.translation_pruning  # noqa: F401  (both are registered by the import)
+
+    allow_checkpoint_types()
+    try:
+        models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(
+            [str(checkpoint)], arg_overrides={"data": str(data)}
+        )
+    except Exception as error:  # fairseq raises bare Exception, RuntimeError, OSError, ...
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise PruneError(f"{checkpoint} cannot be measured on --data {data}: {reason[0]}") from error
+    calibration = Calibration(count, seed, cfg.dataset.max_tokens, cfg.dataset.batch_size)
+    return _evidence(task, models[0], calibration, _device())
+
+
+def _evidence(task: Any, model: nn.Module, calibration: Calibration, device: str) -> Evidence:
+    padding = task.target_dictionary.pad()
+
+    def loss(model: Any, batch: Any, temperature: float) -> Loss:
+        batch = utils.apply_to_sample(lambda tensor: tensor.to(device), batch)
+        logits, extra = model(**batch["net_input"])
+        # Without label smoothing, whatever the criterion: that is a regulariser of the training.
+        log_probabilities = model.get_normalized_probs((logits / temperature, extra), log_probs=True, sample=batch)
+        mean = nn.functional.nll_loss(log_probabilities.flatten(0, 1), batch["target"].flatten(), ignore_index=padding)
+        source_tokens = int(batch["net_input"]["src_lengths"].sum())
+        return Loss(mean, int(batch["ntokens"]), source_tokens, int(batch["nsentences"]))
+
+    return Evidence(model, cache(lambda: calibration.batches(task, model)), loss, device)
+
+
+def _training_set(task: Any) -> Any:
+    """The training subset, beside the one that the training itself may have loaded."""
+    subset, missing = task.cfg.train_subset, object()
+    loaded = task.datasets.pop(subset, missing)
+    try:
+        task.load_dataset(subset)
+        return task.datasets.pop(subset)
+    except FileNotFoundError as error:
+        raise PruneError(f"{error}; saliencies are measured on the training subset") from None
+    finally:
+        if loaded is not missing:
+            task.datasets[subset] = loaded
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
