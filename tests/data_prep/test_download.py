@@ -157,7 +157,7 @@ def test_waits_grow_and_are_those_that_a_busy_server_asks_for(mirror, fetch):
     assert fetch.lines[0].endswith(f"{PATH}: HTTP 503 Service Unavailable; trying again in 0.6 s")
 
 
-@pytest.mark.parametrize("value", [formatdate(time.time() + 3600, usegmt=True), "soon"])
+@pytest.mark.parametrize("value", [formatdate(time.time() + 3600, usegmt=True), "soon"], ids=["in an hour", "soon"])
 def test_a_retry_after_is_a_date_or_nonsense(mirror, fetch, value):
     mirror.misbehave(PATH, Fault(status=503, headers={"Retry-After": value}))
     assert fetch()[0].read_bytes() == CONTENT
