@@ -7,7 +7,23 @@ After a mask change these have to be zeroed too, or momentum and the master copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+
+def gradients(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    """The gradients that the optimizer is about to step with, in fp32 and without the loss scale.
+
+    Args:
+        optimizer: a fairseq optimizer or wrapper.
+        parameters: parameters that it trains; one without a gradient gets zeros.
+    """
+    # fairseq's half-precision wrappers divide by the loss scale, and clip, only when they step.
+    factor = getattr(optimizer, "_multiply_factor", 1.0)
+    return [
+        torch.zeros_like(parameter, dtype=torch.float32) if parameter.grad is None else parameter.grad.float() * factor
+        for parameter in parameters
+    ]
 
 
 def masters(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor]:

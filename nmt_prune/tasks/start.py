@@ -18,6 +18,7 @@ from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 logger = logging.getLogger(__name__)
 
 PROVENANCE = "pruning.json"
+DEFAULT_RESTORE_FILE = "checkpoint_last.pt"
 
 
 def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Schedule:
@@ -37,11 +38,11 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
         PruneError: the flags contradict one another, or a file does not fit.
     """
     settings = pruning_settings(cfg)
-    default_restore = cfg.restore_file == "checkpoint_last.pt"
-    last = Path(cfg.save_dir) / f"checkpoint_last{cfg.checkpoint_suffix}.pt"
+    default_restore = cfg.restore_file == DEFAULT_RESTORE_FILE
+    last = last_checkpoint(cfg)
     provenance = Path(cfg.save_dir) / PROVENANCE
     has_begun = last.exists()
-    is_resumed = has_begun if default_restore else Path(cfg.restore_file).exists()
+    is_resumed = restored_checkpoint(cfg).exists()
     # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
     wait_for_master()
     if not default_restore and not has_begun and cfg.mask_from:
@@ -69,6 +70,16 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
         logger.info(f"wrote the ticket {last}: {settings.sparsity} of {cfg.mask_from}, masks {facts['masks'][:12]}")
     wait_for_master()
     return _schedule(cfg, settings, read_json(provenance)["inherited"])
+
+
+def last_checkpoint(cfg: TranslationPruningConfig) -> Path:
+    """The last checkpoint of the save folder."""
+    return Path(cfg.save_dir) / f"checkpoint_last{cfg.checkpoint_suffix}.pt"
+
+
+def restored_checkpoint(cfg: TranslationPruningConfig) -> Path:
+    """The checkpoint that fairseq restores at the start, if it exists."""
+    return last_checkpoint(cfg) if cfg.restore_file == DEFAULT_RESTORE_FILE else Path(cfg.restore_file)
 
 
 def _check_start(cfg: TranslationPruningConfig, settings: PruningSettings) -> None:

@@ -7,12 +7,14 @@ from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 
+from nmt_prune.companions import Companions
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.registry import load_extension
 from nmt_prune.schedules import Schedule
+from nmt_prune.tasks.companions import companions
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unsupported, rewind_updates
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.rewind_points import write_rewind_point
@@ -34,6 +36,7 @@ class TranslationPruningTask(TranslationTask):
     def __init__(self, cfg: TranslationPruningConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
         self.schedule: Schedule | None = None
+        self.companions = Companions({})
         self._statistics: dict[str, float] = {}
         self._optimizer_is_masked = False
         self._updates = 0
@@ -61,6 +64,7 @@ class TranslationPruningTask(TranslationTask):
             self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
             self.schedule = start(self.cfg, model, evidence)
+            self.companions = companions(self.cfg, model, self.pruner, self.schedule)
         if self.schedule.settled_at > 0 and self.cfg.best_checkpoint_metric != "bleu":
             logger.warning(
                 "the mask grows during training, so the best checkpoint by loss may be a denser one; use"
@@ -87,14 +91,18 @@ class TranslationPruningTask(TranslationTask):
             if update_num == 0:
                 self._write_rewind_point(0, criterion, optimizer)
         self._criterion = criterion
-        output = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        self.companions.before_forward(update_num)
+        penalised = self.companions.penalised(criterion)
+        output = super().train_step(sample, model, penalised, optimizer, update_num, ignore_grad)
         self._model.masking.mask_gradients()
         return output
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
         """The optimizer's step, then whatever is due after this many updates."""
+        self.companions.before_step(optimizer, update_num)
         super().optimizer_step(optimizer, model, update_num)
         self._updates = update_num + 1
+        self.companions.after_step(optimizer, self._updates)
         if self.schedule is not None and self.schedule.changes_at(self._updates):
             with exit_on_error():
                 self._prune(optimizer)
@@ -105,7 +113,8 @@ class TranslationPruningTask(TranslationTask):
     def valid_step(self, sample: Any, model: Any, criterion: Any, ema_model: Any = None) -> Any:
         """Validates; BLEU counts as 0 until the schedule has ended, so that no denser checkpoint becomes the best."""
         step = super().valid_step if self._is_settled() else super(TranslationTask, self).valid_step
-        loss, sample_size, log = step(sample, model, criterion)
+        with self.companions.evaluation():
+            loss, sample_size, log = step(sample, model, criterion)
         if self.cfg.eval_bleu and not any(log.get(f"_bleu_totals_{order}", 0) for order in range(EVAL_BLEU_ORDER)):
             # Where the hypotheses hold no word fairseq logs no BLEU at all, and fails to choose a checkpoint by it.
             log["_bleu_totals_0"] = 1
@@ -122,7 +131,7 @@ class TranslationPruningTask(TranslationTask):
         if self.schedule is not None:
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
-        return super().state_dict()
+        return {**super().state_dict(), **self.companions.state_dict()}
 
     def _is_settled(self) -> bool:
         return self.schedule is None or self._updates >= self.schedule.settled_at
@@ -156,6 +165,7 @@ class TranslationPruningTask(TranslationTask):
             "sparsity_body": sparsity["body"],
             "max_abs_w": largest_weight(masking.parameters_by_matrix.values()),
             "revived": revived,
+            **self.companions.statistics(),
         }
 
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:

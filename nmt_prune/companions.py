@@ -1,0 +1,173 @@
+"""What takes part in every update of a training beside the optimizer: penalties, learned scores, quantizers."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nmt_prune.masks.prunable import Prunable
+
+
+class Companion:
+    """Takes part in a training; whatever is not overridden does nothing.
+
+    An update is ``before_forward`` once, ``penalty`` for each of its mini-batches, then, when gradients have been
+    averaged over workers and clipped, ``before_step`` and, the optimizer having stepped, ``after_step``. The task calls
+    these; an update that fp16 skips for an overflow ends before ``before_step`` and begins again.
+    """
+
+    def before_forward(self, update: int) -> None:
+        """The first forward pass of an update is next; weights may be put in place of the trained ones."""
+
+    def penalty(self) -> Tensor | None:
+        """A scalar to be added to the loss per token, with its graph."""
+        return None
+
+    def before_step(self, optimizer: Any, update: int) -> None:
+        """Gradients are final; weights that were put in place of the trained ones go now.
+
+        Args:
+            optimizer: fairseq's optimizer, about to step.
+            update: number of updates so far.
+        """
+
+    def after_step(self, optimizer: Any, update: int) -> None:
+        """The optimizer has stepped.
+
+        Args:
+            optimizer: fairseq's optimizer.
+            update: number of updates so far, this one included.
+        """
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """While it lasts, the model has the weights to be judged."""
+        yield
+
+    def statistics(self) -> dict[str, float]:
+        """Values for fairseq's progress lines."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs, kept in the task's part of the checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes the state of the checkpoint that training goes on from."""
+
+
+class Substitution(Companion):
+    """Trains weights through others that the forward pass sees in their place.
+
+    The others are written into the parameters, because fairseq's attention reads ``q_proj.weight`` itself; the gradient
+    is that by the others, and the trained weights come back before the optimizer steps (a straight-through estimator,
+    unless ``before_step`` is extended).
+
+    Args:
+        parameters: the parameters in question.
+    """
+
+    def __init__(self, parameters: Mapping[Prunable, nn.Parameter]) -> None:
+        self.parameters = parameters
+        self._trained: list[Tensor] = []
+
+    @abstractmethod
+    def substitute(self, update: int | None) -> Mapping[str, Tensor]:
+        """The weights to put in place, by name of the matrix; those left out stay.
+
+        Args:
+            update: number of updates so far; None: the weights to be judged, without any noise.
+        """
+
+    def before_forward(self, update: int) -> None:
+        self._put(update)
+
+    def before_step(self, optimizer: Any, update: int) -> None:
+        self._restore()
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        self._put(None)
+        try:
+            yield
+        finally:
+            self._restore()
+
+    @torch.no_grad()
+    def _put(self, update: int | None) -> None:
+        if self._trained:  # an update that fp16 skipped, or another of its mini-batches
+            return
+        self._trained = [parameter.detach().clone() for parameter in self.parameters.values()]
+        substitutes = self.substitute(update)
+        for prunable, parameter in self.parameters.items():
+            if prunable.name in substitutes:
+                parameter.copy_(substitutes[prunable.name])
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        for parameter, trained in zip(self.parameters.values(), self._trained or self.parameters.values(), strict=True):
+            parameter.copy_(trained)
+        self._trained = []
+
+
+class Companions:
+    """All companions of a training, by name."""
+
+    def __init__(self, companions: Mapping[str, Companion]) -> None:
+        self._companions = companions
+
+    def before_forward(self, update: int) -> None:
+        for companion in self._companions.values():
+            companion.before_forward(update)
+
+    def penalised(self, criterion: Any) -> Any:
+        """The criterion with the penalties added to its loss."""
+        if not self._companions:
+            return criterion
+
+        def compute(model: Any, sample: Any) -> Any:
+            loss, sample_size, log = criterion(model, sample)
+            for penalty in self._penalties():
+                # The trainer divides by the sum of all sample sizes, over mini-batches and workers.
+                loss = loss + penalty * sample_size
+            return loss, sample_size, log
+
+        return compute
+
+    def before_step(self, optimizer: Any, update: int) -> None:
+        # In reverse, so that what was put in place last goes first.
+        for companion in reversed(list(self._companions.values())):
+            companion.before_step(optimizer, update)
+
+    def after_step(self, optimizer: Any, update: int) -> None:
+        for companion in self._companions.values():
+            companion.after_step(optimizer, update)
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for companion in self._companions.values():
+                stack.enter_context(companion.evaluation())
+            yield
+
+    def statistics(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for companion in self._companions.values():
+            found |= companion.statistics()
+        return found
+
+    def state_dict(self) -> dict[str, dict[str, Any]]:
+        states = {name: companion.state_dict() for name, companion in self._companions.items()}
+        return {name: state for name, state in states.items() if state}
+
+    def load_state_dict(self, states: Mapping[str, Any]) -> None:
+        for name, companion in self._companions.items():
+            if name in states:
+                companion.load_state_dict(states[name])
+
+    def _penalties(self) -> Iterable[Tensor]:
+        penalties = (companion.penalty() for companion in self._companions.values())
+        return (penalty for penalty in penalties if penalty is not None)

@@ -1,0 +1,28 @@
+"""The companions that the task's flags ask for."""
+
+from typing import Any
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.companions import Companion, Companions
+from nmt_prune.masks.pruner import Pruner
+from nmt_prune.schedules import Schedule
+from nmt_prune.tasks.config import TranslationPruningConfig
+from nmt_prune.tasks.start import restored_checkpoint
+
+
+def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedule: Schedule) -> Companions:
+    """Builds them, as the checkpoint left them that training goes on from.
+
+    Args:
+        cfg: the task's flags.
+        model: the model to train.
+        pruner: how masks are found.
+        schedule: when they change.
+    """
+    found: dict[str, Companion] = {}
+    built = Companions(found)
+    restored = restored_checkpoint(cfg)
+    if found and restored.exists():
+        # fairseq saves the task's part of a checkpoint and never hands it back to a training.
+        built.load_state_dict(Checkpoint.load(restored).state.get("task_state") or {})
+    return built
