@@ -27,10 +27,13 @@ class HeadImportance(MeasuredSaliency):
     Args:
         per: absolute values are taken for each ``example`` (Michel's paper, Prasanna's formula) or for each ``token``
             that attends (Michel's code), padding left out.
+        ffn: feed-forward sublayers have a gate on each ``unit``, or one on the whole ``sublayer`` but its output bias,
+            which no mask removes (Prasanna 2020; for ``--group sublayer``).
         head_dim: width of an attention head by stack.
     """
 
     per: Literal["example", "token"] = "example"
+    ffn: Literal["unit", "sublayer"] = "unit"
     head_dim: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
@@ -58,7 +61,7 @@ class HeadImportance(MeasuredSaliency):
             gradients = torch.autograd.grad(loss.mean * loss.target_tokens, list(found.values()))
             for (name, activation), gradient in zip(found.items(), gradients, strict=True):
                 stack = name.split(".")[0]
-                size = self.head_dim[stack] if name.endswith("_attn") else 1
+                size = self._group_size(name, activation.shape[-1])
                 # Padding needs no mask: nothing attends to it, so its gradient is 0.
                 products = (activation * gradient).unflatten(-1, (-1, size)).sum(dim=-1)
                 if self.per == "example":
@@ -66,6 +69,11 @@ class HeadImportance(MeasuredSaliency):
                 totals[name] = totals[name] + products.abs().flatten(0, -2).sum(dim=0)
                 counts[name] += self._count(loss, stack)
         return {name: total / counts[name] for name, total in totals.items()}
+
+    def _group_size(self, sublayer: str, width: int) -> int:
+        if sublayer.endswith("_attn"):
+            return self.head_dim[sublayer.split(".")[0]]
+        return 1 if self.ffn == "unit" else width
 
     def _count(self, loss: Loss, stack: str) -> int:
         if self.per == "example":

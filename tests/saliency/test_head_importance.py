@@ -21,9 +21,9 @@ ATTENTIONS = ["encoder.layers.1.self_attn", "decoder.layers.0.self_attn", "decod
 FEED_FORWARDS = ["encoder.layers.0", "decoder.layers.1"]
 
 
-def importance(network, group, batches=None, per="example"):
+def importance(network, group, batches=None, per="example", ffn="unit"):
     weights, alive = weights_and_masks(network)
-    spec = f"head-importance:per={per}"
+    spec = f"head-importance:per={per},ffn={ffn}"
     saliency = saliencies.build(spec, evidence=evidence(network, batches), head_dim=HEAD_DIM)
     scores = groups.build(group, head_dim=HEAD_DIM).scores(saliency.score(weights, alive), alive)
     return {name: values.flatten() for name, values in scores.items()}
@@ -73,6 +73,17 @@ def test_a_unit_by_its_gate_for_each_sentence(layer):
         gates = [gate_derivative(network, sentence, f"{layer}.fc2", slice(unit, unit + 1)) for sentence in SENTENCES]
         assert float(found[unit]) == pytest.approx(sum(map(abs, gates)) / len(gates), rel=1e-5, abs=1e-9)
     assert float(found.sum()) > 0
+
+
+def test_a_feed_forward_sublayer_by_its_gate_for_each_sentence():
+    network = model()
+    found = importance(network, "sublayer", ffn="sublayer")
+    for stack in ("encoder", "decoder"):
+        for layer in (0, 1):
+            module = f"{stack}.layers.{layer}.fc2"
+            gates = [gate_derivative(network, sentence, module, slice(None)) for sentence in SENTENCES]
+            expected = sum(map(abs, gates)) / len(gates)
+            assert float(found[f"{stack}.ffn"][layer]) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("block", ATTENTIONS)
