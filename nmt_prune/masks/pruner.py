@@ -67,7 +67,7 @@ class Pruner:
         matrices = {prunable: by_name[prunable.name] for prunable in alive.prunables}
         existing, masks, first_scores = self.group.alive(within), within, None
         for target in self._targets(existing.sparsity(), sparsity):
-            scores = self.group.scores(self.saliency.score(matrices, _overlay(alive, masks)), masks)
+            scores = self.group.scores(self.saliency.score(matrices, overlay(alive, masks)), masks)
             survivors = self.budget.select(scores, self.group.alive(masks), target)
             masks = self.group.expand(survivors, masks)
             first_scores = scores if first_scores is None else first_scores
@@ -75,7 +75,7 @@ class Pruner:
             # A control chooses among all that existed, by the scores that all had.
             survivors = control(self.mask_control, survivors, existing, first_scores, self.seed)
             masks = self.group.expand(survivors, within)
-        return _overlay(alive, masks)
+        return overlay(alive, masks)
 
     def _targets(self, initial: float, final: float) -> Iterator[float]:
         """The sparsities of the rounds: densities fall exponentially (Tanaka 2020)."""
@@ -90,7 +90,7 @@ class Pruner:
         return self.group.alive(MaskSet({prunable: masks[prunable.name] for prunable in chosen})).sparsity()
 
 
-def _overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:
+def overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:
     """The masks, those of ``chosen`` in place of theirs."""
     names = set(chosen)
     return MaskSet(
