@@ -9,6 +9,7 @@ from nmt_prune.cli.plugin import list_entries, user_dir
 from nmt_prune.cli.report import report
 from nmt_prune.cli.run import run
 from nmt_prune.cli.score import score
+from nmt_prune.cli.search import search
 from nmt_prune.cli.shrink import shrink
 from nmt_prune.cli.stability import stability
 from nmt_prune.cli.strip import average, strip
@@ -22,7 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
 )
-for command in (run, data, mask, ticket, inspect, compare, stability, transfer, shrink, strip, average, score, report):
+for command in (
+    *(run, data, mask, ticket, search, inspect, compare, stability, transfer),
+    *(shrink, strip, average, score, report),
+):
     app.command()(command)
 app.command("user-dir")(user_dir)
 app.command("list")(list_entries)

@@ -74,6 +74,11 @@ def checkpoint_evidence(checkpoint: Path, data: Path, count: int, seed: int) -> 
     Raises:
         PruneError: checkpoint and data cannot be read or do not belong together.
     """
+    return checkpoint_evidence_and_task(checkpoint, data, count, seed)[0]
+
+
+def checkpoint_evidence_and_task(checkpoint: Path, data: Path, count: int, seed: int) -> tuple[Evidence, Any]:
+    """The same with fairseq's task, for who wants more of it; see :func:`checkpoint_evidence`."""
     import nmt_prune.models.masked_transformer
     import nmt_prune.tasks.translation_pruning  # noqa: F401  (both are registered by the import)
 
@@ -86,7 +91,7 @@ def checkpoint_evidence(checkpoint: Path, data: Path, count: int, seed: int) -> 
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise PruneError(f"{checkpoint} cannot be measured on --data {data}: {reason[0]}") from error
     calibration = Calibration(count, seed, cfg.dataset.max_tokens, cfg.dataset.batch_size)
-    return _evidence(task, models[0], calibration, _device())
+    return _evidence(task, models[0], calibration, _device()), task
 
 
 def _evidence(task: Any, model: nn.Module, calibration: Calibration, device: str) -> Evidence:

@@ -1,0 +1,100 @@
+"""``nmt-prune search``."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nmt_prune.cli import options
+
+if TYPE_CHECKING:
+    from nmt_prune.structured.journal import Entry
+
+
+def search(
+    checkpoint: Annotated[Path, typer.Argument(help="trained fairseq checkpoint, masked or stock")],
+    data: Annotated[Path, typer.Option(help="binarized corpus: importance from its train, stopping on its valid")],
+    out: Annotated[Path, typer.Option(help="folder to write; a search that was interrupted goes on")],
+    method: Annotated[str, typer.Option(help="s: heads and FFN, in three phases; m: single weights")] = "s",
+    heads: Annotated[str, typer.Option(help="group of heads, e.g. head:empty_cross_attention=true")] = (
+        "head:normalise=true"
+    ),
+    ffn: Annotated[str, typer.Option(help="sublayer: one whole FFN per step; unit: its hidden units")] = "sublayer",
+    saliency: Annotated[
+        str | None, typer.Option(help="what is pruned first", show_default="gate importance; with m the magnitude")
+    ] = None,
+    step: Annotated[float, typer.Option(help="share of all heads (units), or of the remaining weights, per step")] = (
+        0.1
+    ),
+    keep: Annotated[
+        float | None, typer.Option(help="share of the dev score to keep", show_default="0.9, without --drop")
+    ] = None,
+    drop: Annotated[float | None, typer.Option(help="or the difference in it that is allowed, e.g. 0.5 BLEU")] = None,
+    score: Annotated[str, typer.Option(help="dev score: bleu, or loss in nats per token")] = "bleu",
+    beam: Annotated[int, typer.Option(min=1, help="beam size of dev BLEU; 1 is greedy")] = 1,
+    lenpen: Annotated[float, typer.Option(help="length penalty of dev BLEU")] = 1.0,
+    remove_bpe: Annotated[str, typer.Option(help="subwords to join, as fairseq calls them")] = "sentencepiece",
+    seed: options.Seed = 1,
+    calibration_batches: options.CalibrationBatches = 16,
+    extension: options.Extension = None,
+) -> None:
+    """Prune a trained model step by step until its dev score falls: good, random and bad subnetworks of equal size.
+
+    The subnetworks are mask files for --mask-from, ticket, compare and stability; OUT/steps.txt is the table of steps.
+    """
+    from rich.console import Console
+
+    from nmt_prune.checkpoints import Checkpoint
+    from nmt_prune.registry import load_extension
+    from nmt_prune.structured.search import SearchSettings, find_subnetworks
+
+    if extension is not None:
+        load_extension(extension)
+    settings = SearchSettings(
+        method=method,  # type: ignore[arg-type]
+        heads=heads,
+        ffn=ffn,
+        saliency=saliency,
+        step=step,
+        keep=0.9 if keep is None and drop is None else keep,
+        drop=drop,
+        score=score,  # type: ignore[arg-type]
+        beam=beam,
+        lenpen=lenpen,
+        remove_bpe=remove_bpe,
+        seed=seed,
+        calibration_batches=calibration_batches,
+    )
+    trained = Checkpoint.load(checkpoint)
+    from nmt_prune.tasks.dev_set import load_dev_set  # imports fairseq, which takes seconds
+
+    console = Console(stderr=True)
+    with _quiet_fairseq(), console.status("scoring the model before the search") as status:
+        dev = load_dev_set(checkpoint, data, settings)
+
+        def tell(entry: "Entry") -> None:
+            left = ", ".join(f"{count:,} {kind}" for kind, count in entry.left.items())
+            outcome = "" if entry.passed else ": too bad"
+            console.print(f"{entry.phase}: dev {score} {entry.score:.4f}{outcome}; {left}", soft_wrap=True)
+            status.update(f"after {entry.phase}, dev {score} {entry.score:.4f}")
+
+        measure = dev.loss if settings.score == "loss" else dev.bleu
+        journal = find_subnetworks(trained, dev.evidence, measure, settings, out, tell, data.resolve().name)
+    typer.echo(journal.table())
+    for entry in journal.subnetworks:
+        typer.echo(out / f"{entry.phase}.safetensors")
+
+
+@contextmanager
+def _quiet_fairseq() -> Iterator[None]:
+    """Without the lines that fairseq logs whenever it reads data, between those of the steps."""
+    logger = logging.getLogger("fairseq")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

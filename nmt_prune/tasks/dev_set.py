@@ -1,0 +1,102 @@
+"""The score of a model on the validation set, measured in this process: BLEU or loss."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq import utils
+from sacrebleu.metrics.bleu import BLEU
+from torch import nn
+
+from nmt_prune.errors import PruneError
+from nmt_prune.saliency.evidence import Evidence
+from nmt_prune.structured.search import SearchSettings
+from nmt_prune.tasks.evidence import checkpoint_evidence_and_task
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """A validation set and how it is translated.
+
+    Attributes:
+        task: fairseq's task.
+        evidence: device and loss.
+        subset: name of the subset.
+        beam: beam size; 1 is greedy.
+        lenpen: length penalty.
+        remove_bpe: subwords to join.
+        max_tokens: tokens of a batch.
+    """
+
+    task: Any
+    evidence: Evidence
+    subset: str = "valid"
+    beam: int = 1
+    lenpen: float = 1.0
+    remove_bpe: str = "sentencepiece"
+    max_tokens: int = 4000
+
+    @cached_property
+    def batches(self) -> list[Any]:
+        """All sentence pairs; none is left out.
+
+        Raises:
+            PruneError: there is no such subset, or it is empty.
+        """
+        try:
+            self.task.load_dataset(self.subset)
+        except FileNotFoundError as error:
+            raise PruneError(f"{error}; the search stops by the score on the subset {self.subset}") from None
+        dataset = self.task.dataset(self.subset)
+        if not len(dataset):
+            raise PruneError(f"the subset {self.subset} is empty; the search stops by the score on it")
+        batches = self.task.get_batch_iterator(
+            dataset, max_tokens=self.max_tokens, required_batch_size_multiple=1, disable_iterator_cache=True
+        ).frozen_batches
+        return [dataset.collater([dataset[i] for i in batch]) for batch in batches]
+
+    def loss(self, model: nn.Module) -> float:
+        """Cross-entropy in nats per target token, without label smoothing."""
+        total, tokens = 0.0, 0
+        with torch.no_grad():
+            for batch in self.batches:
+                loss = self.evidence.loss(model, batch, 1.0)
+                total += float(loss.mean) * loss.target_tokens
+                tokens += loss.target_tokens
+        return total / tokens
+
+    def bleu(self, model: nn.Module) -> float:
+        """BLEU by sacreBLEU of the translation against the binarized references, as by fairseq's ``--eval-bleu``."""
+        # A heavily pruned model may never end a sentence; the length limit is that of fairseq's translation recipes.
+        args = Namespace(beam=self.beam, lenpen=self.lenpen, max_len_a=1.2, max_len_b=10)
+        generator = self.task.build_generator([model], args)
+        hypotheses, references = [], []
+        for batch in self.batches:
+            on_device = utils.apply_to_sample(lambda tensor: tensor.to(self.evidence.device), batch)
+            found = self.task.inference_step(generator, [model], on_device)
+            hypotheses += [self._text(each[0]["tokens"], "UNKNOWNTOKENINHYP") for each in found]
+            # An unknown word in the reference must not match one in the hypothesis.
+            targets = (utils.strip_pad(target, self.task.target_dictionary.pad()) for target in batch["target"])
+            references += [self._text(target, "UNKNOWNTOKENINREF") for target in targets]
+        return float(BLEU().corpus_score(hypotheses, [references]).score)
+
+    def _text(self, tokens: torch.Tensor, unknown: str) -> str:
+        return str(self.task.target_dictionary.string(tokens.int().cpu(), self.remove_bpe, unk_string=unknown))
+
+
+def load_dev_set(checkpoint: Path, data: Path, settings: SearchSettings) -> DevSet:
+    """The validation set for a search in a checkpoint; its ``evidence`` is the model and the training data.
+
+    Args:
+        checkpoint: a checkpoint of a translation model, masked or stock.
+        data: folder of the binarized corpus.
+        settings: settings of the search.
+
+    Raises:
+        PruneError: checkpoint and data cannot be read or do not belong together.
+    """
+    evidence, task = checkpoint_evidence_and_task(checkpoint, data, settings.calibration_batches, settings.seed)
+    return DevSet(task, evidence, beam=settings.beam, lenpen=settings.lenpen, remove_bpe=settings.remove_bpe)
