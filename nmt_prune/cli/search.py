@@ -59,7 +59,7 @@ def search(
         ffn=ffn,
         saliency=saliency,
         step=step,
-        keep=0.9 if keep is None and drop is None else keep,
+        keep=keep,
         drop=drop,
         score=score,  # type: ignore[arg-type]
         beam=beam,

@@ -10,6 +10,7 @@ from nmt_prune.evaluation.results import Convention, Results, RunResult
 from nmt_prune.evaluation.significance import Comparison, compare
 from nmt_prune.evaluation.techniques import DENSE, Cell
 from nmt_prune.evaluation.text import digest, read_lines
+from nmt_prune.files import read_json
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def _read_runs(folder: Path) -> tuple[list[_Run], tuple[str, ...]]:
         _Run(path, read_record(RunRecord, path / RUN_FILE), read_record(ScoreRecord, path / SCORES_FILE))
         for path in scored
     ]
-    return runs, tuple(path.name for path in paths if path not in scored)
+    unscored = [path for path in paths if path not in scored]
+    return runs, tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") != "search")
 
 
 def _check_convention(first: _Run, other: _Run) -> None:

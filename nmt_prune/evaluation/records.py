@@ -26,6 +26,7 @@ class RunRecord:
         parent: run that this one started from.
         also: further techniques whose result this run is (SLT-MP up to 60 % is SLT).
         settings: everything that decides the result.
+        step: ``train``, or what the run is instead; a ``search`` has no scores.
     """
 
     technique: str
@@ -36,6 +37,7 @@ class RunRecord:
     parent: str | None = None
     also: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    step: str = "train"
 
     @property
     def pair(self) -> str | None:

@@ -13,7 +13,7 @@ from nmt_prune.evaluation.published import Published, load_published
 from nmt_prune.evaluation.published_tables import published_section
 from nmt_prune.evaluation.records import RUN_FILE
 from nmt_prune.evaluation.results import Results, write_csv
-from nmt_prune.evaluation.tables import control_table, sparsity_table
+from nmt_prune.evaluation.tables import control_table, sparsity_table, subnetwork_table
 from nmt_prune.files import atomic_path, write_json
 
 
@@ -66,6 +66,8 @@ def report_text(results: Results) -> str:
     controls = control_table(aggregates)
     parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
     parts += ["## Controls", controls] if controls else []
+    subnetworks = subnetwork_table(aggregates)
+    parts += ["## Subnetworks", subnetworks] if subnetworks else []
     beside = [published_section(results, aggregates, paper) for paper in results.published]
     return "\n\n".join([*parts, legend(results), *beside]) + "\n"
 

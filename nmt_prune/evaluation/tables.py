@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from nmt_prune.evaluation.aggregates import Aggregate
-from nmt_prune.evaluation.techniques import DENSE, Cell, is_control, label, ordered
+from nmt_prune.evaluation.techniques import DENSE, Cell, is_control, is_searched, label, ordered
 
 NOTHING = "–"
 
@@ -35,7 +35,9 @@ ROW_COLUMNS = (
 def sparsity_table(aggregates: Aggregates) -> str:
     """BLEU by sparsity (rows) and technique (columns), the dense model on top in each column."""
     techniques = ordered(
-        cell.technique for cell in aggregates if cell.technique != DENSE and not is_control(cell.technique)
+        cell.technique
+        for cell in aggregates
+        if cell.technique != DENSE and not is_control(cell.technique) and not is_searched(cell.technique)
     )
     sparsities = sorted({cell.sparsity for cell in aggregates if cell.technique in techniques})
     dense = aggregates.get(Cell(DENSE, 0.0))
@@ -57,7 +59,16 @@ def sparsity_table(aggregates: Aggregates) -> str:
 
 def control_table(aggregates: Aggregates) -> str:
     """BLEU of the controls, one row each under the dense model; nothing if there are none."""
-    controls = [cell for cell in aggregates if is_control(cell.technique)]
+    return _named_table(aggregates, "control", is_control)
+
+
+def subnetwork_table(aggregates: Aggregates) -> str:
+    """BLEU of the subnetworks that a search found, one row each, with their measured sparsity; or nothing."""
+    return _named_table(aggregates, "subnetwork", is_searched)
+
+
+def _named_table(aggregates: Aggregates, heading: str, is_listed: Callable[[str], bool]) -> str:
+    controls = [cell for cell in aggregates if is_listed(cell.technique)]
     if not controls:
         return ""
     dense = [Cell(DENSE, 0.0)] if Cell(DENSE, 0.0) in aggregates else []
@@ -65,8 +76,9 @@ def control_table(aggregates: Aggregates) -> str:
     for cell in [*dense, *controls]:
         control = aggregates[cell]
         delta = NOTHING if control.bleu_delta is None else f"{control.bleu_delta:+.1f}"
-        rows.append([label(cell.technique), percent(cell.sparsity), bleu_cell(control, _most_seeds(aggregates)), delta])
-    return markdown(["control", "sparsity", "BLEU", "Δ dense"], rows)
+        sparsity = percent(control.sparsity["prunable"] if is_searched(cell.technique) else cell.sparsity)
+        rows.append([label(cell.technique), sparsity, bleu_cell(control, _most_seeds(aggregates)), delta])
+    return markdown([heading, "sparsity", "BLEU", "Δ dense"], rows)
 
 
 def bleu_cell(cell: Aggregate, seeds: int) -> str:

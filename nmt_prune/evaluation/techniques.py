@@ -29,17 +29,27 @@ _CONTROLS = {
     "shuffle-weights": "survivors shuffled",
     "clt-random-sign": "CLT, random signs",
 }
-_ORDER = [DENSE, *_TECHNIQUES, *_CONTROLS]
+_SEARCHED = {
+    f"subnetwork-{name}{suffix}": f"{name}, {how}"
+    for suffix, how in (("-pruned", "pruned"), ("", "retrained"))
+    for name in ("good", "random", "bad")
+}
+_ORDER = [DENSE, *_TECHNIQUES, *_CONTROLS, *_SEARCHED]
 
 
 def label(technique: str) -> str:
     """The name that readers see."""
-    return {**_TECHNIQUES, **_CONTROLS}.get(technique, technique)
+    return {**_TECHNIQUES, **_CONTROLS, **_SEARCHED}.get(technique, technique)
 
 
 def is_control(technique: str) -> bool:
     """Whether a technique is only there to be compared with."""
     return technique in _CONTROLS
+
+
+def is_searched(technique: str) -> bool:
+    """Whether a search decided the sparsity: it has no target, and its seeds differ in it."""
+    return technique in _SEARCHED
 
 
 def ordered(techniques: Iterable[str]) -> list[str]:

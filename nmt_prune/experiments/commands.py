@@ -40,6 +40,8 @@ class Programs:
     train: tuple[str, ...] = (sys.executable, "-m", "fairseq_cli.train")
     score: tuple[str, ...] = (*_NMT_PRUNE, "score")
     report: tuple[str, ...] = (*_NMT_PRUNE, "report")
+    search: tuple[str, ...] = (*_NMT_PRUNE, "search")
+    ticket: tuple[str, ...] = (*_NMT_PRUNE, "ticket")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,31 @@ def data_command(corpus: Mapping[str, Any], places: Places) -> list[str]:
     # Three states: also false has to be said, and null leaves it to the corpus.
     settings["no_clean"] = settings.get("clean") is False
     return [*places.programs.data, corpus["name"], "--out", str(places.data), *flag_arguments(settings)]
+
+
+def run_command(run: Run, places: Places) -> list[str]:
+    """The command that makes what a run's folder is there for."""
+    if run.step == "search":
+        return search_command(run, places)
+    if run.step == "prune":
+        return prune_command(run, places)
+    return [*places.programs.train, *train_arguments(run, places)]
+
+
+def search_command(run: Run, places: Places) -> list[str]:
+    """Searches for subnetworks in the parent of a run."""
+    search = run.settings["search"]
+    files = [str(places.runs / search["checkpoint"]), "--data", str(places.data), "--out", str(places.runs / run.name)]
+    flags = {**{key: value for key, value in search.items() if key != "checkpoint"}, "seed": run.seed}
+    return [*places.programs.search, *files, *flag_arguments(flags)]
+
+
+def prune_command(run: Run, places: Places) -> list[str]:
+    """Puts a mask on trained weights and leaves them as they are."""
+    pruning = run.settings["pruning"]
+    flags = {key: str(places.runs / pruning[key]) for key in ("mask_from", "rewind_from")}
+    flags |= {"reset": pruning["reset"], "out": str(places.runs / run.name / "checkpoint_best.pt")}
+    return [*places.programs.ticket, *flag_arguments(flags)]
 
 
 def train_arguments(run: Run, places: Places) -> list[str]:

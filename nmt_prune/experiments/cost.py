@@ -35,7 +35,7 @@ class Cost:
         """Counts."""
         training = plan.runs[0].settings["training"]
         return cls(
-            trainings=len(plan.runs),
+            trainings=sum(run.step == "train" for run in plan.runs),
             updates=sum(run.updates for run in plan.runs),
             left=sum(run.updates for run in plan.runs if not plan.folder(run).trained.exists()),
             chain=max(path_lengths(plan.runs, {run.name: run.updates for run in plan.runs}).values()),

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.progress import Snapshot, clock
+from nmt_prune.experiments.techniques import TECHNIQUES, Technique
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -86,10 +87,12 @@ def plan_table(plan: Plan) -> Table:
         folder = plan.folder(run)
         state = "to do"
         if folder.trained.exists():
-            state = "done" if folder.scores.exists() else "to score"
+            state = "done" if folder.scores.exists() or not run.is_scored else "to score"
         elif (folder.path / "checkpoint_last.pt").exists():
             state = "to resume"
         techniques = ", ".join([run.technique, *run.also])
-        numbers = f"{run.sparsity:.1%}", str(run.updates), str(run.total_updates)
+        # What a search finds decides the sparsity of what follows from it.
+        is_found = run.step == "search" or TECHNIQUES.get(run.technique, Technique("")).mask == "search"
+        numbers = "to be found" if is_found else f"{run.sparsity:.1%}", str(run.updates), str(run.total_updates)
         table.add_row(run.name, run.parent or "–", techniques, *numbers, state)
     return table

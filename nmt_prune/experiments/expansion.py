@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.recipe import Recipe
@@ -48,6 +48,9 @@ class _Expansion:
     def runs(self) -> list[Run]:
         self._dense()
         for name in (*self._recipe.techniques, *self._recipe.controls):
+            if name in TECHNIQUES and TECHNIQUES[name].mask == "search":
+                self._subnetwork(name)
+                continue
             for percent in self._recipe.ladder if name in TECHNIQUES else ():
                 self._note(name, self._rung(name, percent))
         if DENSE_LONGER in self._recipe.controls:
@@ -101,6 +104,22 @@ class _Expansion:
             parent = self._rung(source, _below(percent, ladder))
         return self._make(f"{name}-{percent:g}", name, name, percent, parent)
 
+    def _subnetwork(self, name: str) -> Run:
+        """The run of a subnetwork that is searched for in the dense run."""
+        technique, recipe, dense = TECHNIQUES[name], self._recipe, self._dense()
+        trained = f"{dense.name}/checkpoint_{recipe.mask_checkpoint}.pt"
+        search = {"checkpoint": trained, **recipe.search.model_dump(exclude_none=True)}
+        if recipe.extension is not None:
+            search["extension"] = recipe.extension
+        parent = self._add("search", "search", 0.0, dense, {}, "search", search)
+        pruning = {
+            "mask_from": f"{parent.name}/{technique.subnetwork}.safetensors",
+            "rewind_from": f"{dense.name}/rewind_{self._rewind}.pt" if technique.rewind else trained,
+            "reset": technique.reset,
+            "clock": technique.clock,
+        }
+        return self._add(name, name, 0.0, parent, pruning, "train" if technique.is_trained else "prune")
+
     def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
         """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""
         if percent not in rounds:
@@ -151,12 +170,21 @@ class _Expansion:
         initial = parent.sparsity if parent else 0.0
         return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 
-    def _add(self, label: str, technique: str, sparsity: float, parent: Run | None, pruning: dict[str, str]) -> Run:
+    def _add(
+        self,
+        label: str,
+        technique: str,
+        sparsity: float,
+        parent: Run | None,
+        pruning: dict[str, str],
+        step: Literal["train", "search", "prune"] = "train",
+        search: dict[str, Any] | None = None,
+    ) -> Run:
         name = f"{label}-seed{self._seed}"
         if name in self._runs:
             return self._runs[name]
         clock = pruning.get("clock", "restart")
-        first, end = 0, self._length
+        first, end = 0, self._length if step == "train" else 0
         if clock == "rewind":
             first = self._rewind
         elif clock == "keep" and parent is not None:
@@ -170,7 +198,8 @@ class _Expansion:
             first_update=first,
             updates=end - first,
             total_updates=end - first + (parent.total_updates if parent else 0),
-            settings=self._settings(parent, pruning, end),
+            settings=self._settings(parent, pruning, end) | ({"search": search} if search else {}),
+            step=step,
         )
         self._runs[name] = run
         return run

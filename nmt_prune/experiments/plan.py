@@ -91,7 +91,8 @@ class Plan:
                 "run": run.name,
                 "parent": run.parent,
                 "train": not self.folder(run).trained.exists(),
-                "score": not self.folder(run).scores.exists(),
+                "score": run.is_scored and not self.folder(run).scores.exists(),
+                "result": "scores.json" if run.is_scored else "trained.json",
                 "priority": lengths[run.name],
             }
             for run in self.runs

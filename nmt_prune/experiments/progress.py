@@ -74,6 +74,7 @@ class Monitor:
         folders = {run.name: self.plan.folder(run) for run in self.plan.runs}
         trained = {name for name, folder in folders.items() if folder.trained.exists()}
         scored = {name for name, folder in folders.items() if folder.scores.exists()}
+        unscorable = {run.name for run in self.plan.runs if not run.is_scored}
         running, left = [], {}
         for run in self.plan.runs:
             done = run.updates if run.name in trained else 0
@@ -83,10 +84,10 @@ class Monitor:
                 running.append(Running(run, done, state.bleu))
             left[run.name] = run.updates - done
         return Snapshot(
-            finished=len(trained & scored),
+            finished=len(trained & (scored | unscorable)),
             total=len(self.plan.runs),
             running=running,
-            unscored=len(trained - scored),
+            unscored=len(trained - scored - unscorable),
             elapsed=time.time() - self.started,
             left=self._time_left(left, [folders[name].scores for name in scored]),
         )

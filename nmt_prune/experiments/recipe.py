@@ -114,6 +114,29 @@ class Generation(Section):
     subset: Literal["test", "valid"] = "test"
 
 
+class Search(Section):
+    """How subnetworks are searched for in the dense run: options of ``nmt-prune search``."""
+
+    method: Literal["s", "m"] = "s"
+    heads: str = "head:normalise=true"
+    ffn: str = "sublayer"
+    saliency: str | None = None
+    step: float = 0.1
+    keep: float | None = None
+    drop: float | None = None
+    score: Literal["bleu", "loss"] = "bleu"
+    beam: PositiveInt = 1
+    lenpen: float = 1.0
+    calibration_batches: PositiveInt = 16
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Search":
+        from nmt_prune.structured.search import SearchSettings
+
+        SearchSettings(**self.model_dump()).check()
+        return self
+
+
 class Recipe(Section):
     """An experiment.
 
@@ -142,6 +165,7 @@ class Recipe(Section):
         prune_end: when a growing mask reaches its final sparsity.
         prune_interval: updates between two of its changes.
         start_rounds: sparsities of the start rounds of slt-mp and mp-slt, in percent.
+        search: how subnetworks are found.
         precision: arithmetic of all trainings.
         published: papers whose numbers the report shows beside these.
     """
@@ -166,6 +190,7 @@ class Recipe(Section):
     prune_end: Moment = 0.8
     prune_interval: Moment = 0.02
     start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = {}
+    search: Search = Search()
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
     published: list[str] = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.commands import Places, train_arguments
+from nmt_prune.experiments.commands import Places, run_command, train_arguments
 from nmt_prune.experiments.run_plan import Run
 from nmt_prune.files import atomic_path, read_json, write_json
 
@@ -36,6 +36,8 @@ class RunFolder:
 
     def describe(self, run: Run, places: Places) -> None:
         """Writes ``run.json``: what this run is, and the command that repeats it."""
+        is_training = run.step == "train"
+        command = ["fairseq-train", *train_arguments(run, places)] if is_training else run_command(run, places)
         description = {
             "name": run.name,
             "technique": run.technique,
@@ -45,7 +47,8 @@ class RunFolder:
             "updates": run.updates,
             "total_updates": run.total_updates,
             "parent": run.parent,
-            "command": ["fairseq-train", *train_arguments(run, places)],
+            "step": run.step,
+            "command": command,
             "settings": run.settings,
         }
         path = self.path / "run.json"

@@ -1,18 +1,20 @@
-"""A plan: the trainings of an experiment, each after its parent."""
+"""A plan: the trainings of an experiment, each after its parent, and what happens between them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training.
+    """One training, or a step without one.
 
     Attributes:
         name: folder of the run, e.g. ``slt-80-seed1``.
         technique: what it is a result of.
         also: further techniques whose result at this sparsity it is.
+        step: ``train``; without an update: ``search`` for subnetworks, which leaves masks and no checkpoint, or
+            ``prune``: a mask on trained weights.
         sparsity: final sparsity in [0, 1).
         seed: of the training and of whatever the pruning draws.
         parent: the run that the mask is found on; None for a training from scratch.
@@ -33,6 +35,12 @@ class Run:
     total_updates: int
     settings: dict[str, Any]
     also: tuple[str, ...] = field(default=())
+    step: Literal["train", "search", "prune"] = "train"
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there is a model to translate with."""
+        return self.step != "search"
 
     @property
     def last_update(self) -> int:

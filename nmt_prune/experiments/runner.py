@@ -65,7 +65,7 @@ def _placed(plan: Plan, cores: int | None, extra: Sequence[str]) -> tuple[Plan, 
 
 def _report_is_new(plan: Plan) -> bool:
     marker = plan.places.runs / ".report.done"
-    newest = max(plan.folder(run).scores.stat().st_mtime for run in plan.runs)
+    newest = max(plan.folder(run).scores.stat().st_mtime for run in plan.runs if run.is_scored)
     is_new = marker.exists() and marker.stat().st_mtime >= newest
     return is_new and Plan.published_in(plan.places.runs) == plan.published
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.commands import data_command, report_command, score_command, train_arguments
+from nmt_prune.experiments.commands import data_command, report_command, run_command, score_command
 from nmt_prune.experiments.devices import ON_CPU, environment, gpus_wanted
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.training_log import last_error
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def train(plan: Plan, name: str) -> None:
-    """Trains a run, or goes on from its last checkpoint, and marks it as trained.
+    """Trains a run (or searches, or prunes), or goes on where it was, and marks it as trained.
 
     Raises:
-        PruneError: fairseq-train failed.
+        PruneError: the command failed.
     """
     run = plan.run(name)
     folder = plan.folder(run)
@@ -60,7 +60,7 @@ def train(plan: Plan, name: str) -> None:
         if repaired:
             with folder.log.open("a", encoding="utf-8") as log:
                 log.write(f"{repaired}\n")
-        execute([*plan.places.programs.train, *train_arguments(run, plan.places)], folder.log, variables)
+        execute(run_command(run, plan.places), folder.log, variables)
         write_json(folder.trained, {"last_update": run.last_update})
 
 

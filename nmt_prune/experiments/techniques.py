@@ -17,7 +17,8 @@ class Technique:
         mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
             ``none``: fresh weights, the mask grows while they are trained; ``init``: fresh weights, pruned before the
             first update; ``start``: the last of the start rounds; the name of a technique: *its* rung below, so that
-            the mask is the very one of that technique.
+            the mask is the very one of that technique; ``search``: the search for subnetworks in the dense run, whose
+            outcome alone decides the sparsity, so that there is one run per seed and none per rung.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
         schedule: ``constant``, or ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on.
@@ -25,6 +26,8 @@ class Technique:
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
         flags: further flags of the task, in place of the recipe's.
+        subnetwork: which of the search's subnetworks.
+        is_trained: whether the survivors are trained again.
         is_control: whether it asks a question about another technique and is not meant to be good.
     """
 
@@ -37,6 +40,8 @@ class Technique:
     start: str | None = None
     rounds: tuple[float, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
+    subnetwork: Literal["good", "random", "bad"] = "good"
+    is_trained: bool = True
     is_control: bool = False
 
     @property
@@ -52,6 +57,27 @@ AT_INITIALISATION = "global-body:floor=0.25"
 def _at_initialisation(summary: str, saliency: str, is_control: bool = False) -> Technique:
     flags = {"saliency": saliency, "budget": AT_INITIALISATION}
     return Technique(summary, mask="init", flags=flags, is_control=is_control)
+
+
+def _subnetwork(summary: str, name: Literal["good", "random", "bad"]) -> dict[str, Technique]:
+    is_control = name != "good"
+    return {
+        f"subnetwork-{name}": Technique(
+            f"{summary}, rewound and trained again (Prasanna 2020)",
+            mask="search",
+            reset="rewind",
+            rewind="early",
+            subnetwork=name,
+            is_control=is_control,
+        ),
+        f"subnetwork-{name}-pruned": Technique(
+            f"{summary}, without further training (Prasanna 2020)",
+            mask="search",
+            subnetwork=name,
+            is_trained=False,
+            is_control=is_control,
+        ),
+    }
 
 
 TECHNIQUES: dict[str, Technique] = {
@@ -70,6 +96,9 @@ TECHNIQUES: dict[str, Technique] = {
     "snip": _at_initialisation("connection sensitivity at initialisation (Lee 2019)", "snip"),
     "grasp": _at_initialisation("gradient flow at initialisation (Wang 2020)", "grasp"),
     "synflow": _at_initialisation("synaptic flow at initialisation, without data (Tanaka 2020)", "synflow"),
+    **_subnetwork("what a search leaves of the dense model", "good"),
+    **_subnetwork("as much of each kind, drawn at random", "random"),
+    **_subnetwork("as much of each kind of what the search pruned", "bad"),
     "random-init": _at_initialisation("a random mask at initialisation", "random", is_control=True),
     "random": Technique(
         "SLT with random masks (Gale 2019)",

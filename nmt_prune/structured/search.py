@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -35,7 +35,7 @@ class SearchSettings:
         ffn: spec of the group of feed-forward components: ``sublayer`` (Prasanna) or ``unit``.
         saliency: spec of the saliency; None: the gate importance of ``heads`` and ``ffn``, or |w|.
         step: share of all heads (and units) or, in m-pruning, of the remaining weights that a step prunes.
-        keep: share of the dev score to keep; None: see ``drop``.
+        keep: share of the dev score to keep; without ``drop`` 0.9 (Prasanna).
         drop: difference in the dev score that is allowed.
         score: ``bleu`` or ``loss``.
         beam: beam size of dev BLEU.
@@ -92,6 +92,21 @@ class SearchSettings:
         heads, ffn = parts
         return structured_phases(heads, ffn, start, self.step, isinstance(ffn.group, Sublayer))
 
+    def check(self) -> None:
+        """Refuses settings that no model could be searched with.
+
+        Raises:
+            PruneError: a setting is impossible, or an entry is unknown.
+        """
+        Threshold(1.0, *self.limits)
+        saliencies.build(self.saliency_spec)
+        self.parts({})
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Share and difference of the dev score; with neither given, a share of 0.9 (Prasanna)."""
+        return (0.9 if self.keep is None and self.drop is None else self.keep), self.drop
+
     @property
     def saliency_spec(self) -> str:
         """The saliency, or the default for what is pruned."""
@@ -132,8 +147,14 @@ def find_subnetworks(
     phases = settings.phases(parts, start)
     context = {"seed": settings.seed, "head_dim": trained.head_dim, "evidence": evidence, "grouped": True}
     saliency = saliencies.build(settings.saliency_spec, **context)
-    facts = {**asdict(settings), "saliency": settings.saliency_spec, "parent": trained.path.name}
-    facts |= {"parent_sha256": trained.digest, "parent_updates": trained.num_updates, "data": data}
+    keep, drop = settings.limits
+    facts = {**asdict(settings), "keep": keep, "drop": drop, "saliency": settings.saliency_spec}
+    facts |= {
+        "parent": trained.path.name,
+        "parent_sha256": trained.digest,
+        "parent_updates": trained.num_updates,
+        "data": data,
+    }
 
     def importance(masks: MaskSet) -> Mapping[str, Tensor]:
         return saliency.score(trained.matrices, masks)
@@ -145,8 +166,12 @@ def find_subnetworks(
         left = {kind: count for components in parts for kind, count in components.by_kind(masks).items()}
         return Entry(name, value, passed, masks.sparsity(), left)
 
-    journal = Journal.read(out, facts) or _begin(out, facts, start, entry("start", start, measure(start), True))
-    threshold = Threshold(journal.start.score, settings.keep, settings.drop, settings.score == "loss")
+    journal = Journal.read(out, facts)
+    dense = journal.start if journal else entry("start", start, measure(start), True)
+    threshold = Threshold(dense.score, *settings.limits, settings.score == "loss")
+    if journal is None:
+        journal = Journal(out, facts, dense, threshold.limit, start)
+        journal.write()
     done = [(step.phase, step.passed) for step in journal.steps]
     for step in search(phases, journal.masks, importance, measure, threshold.passes, done):
         journal = journal.with_step(entry(step.phase, step.masks, step.score, step.passed), step.masks)
@@ -165,13 +190,6 @@ def find_subnetworks(
             value = measure(masks)
             journal = journal.with_subnetwork(entry(name, masks, value, threshold.passes(value)))
             tell(journal.subnetworks[-1])
-    return journal
-
-
-def _begin(out: Path, facts: Mapping[str, Any], start: MaskSet, dense: Entry) -> Journal:
-    limit = Threshold(dense.score, facts["keep"], facts["drop"], facts["score"] == "loss").limit
-    journal = Journal(out, facts, dense, limit, start)
-    journal.write()
     return journal
 
 

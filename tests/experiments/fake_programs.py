@@ -25,7 +25,8 @@ def main() -> None:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "arguments": arguments,
     }
-    {"data": prepare, "train": train, "score": score, "report": report}[program](Path(control), arguments, call)
+    programs = {"data": prepare, "train": train, "score": score, "report": report, "search": search, "ticket": ticket}
+    programs[program](Path(control), arguments, call)
     with (Path(control) / "calls.jsonl").open("a") as file:
         file.write(json.dumps({**call, "began": began, "ended": time.time()}) + "\n")
 
@@ -68,6 +69,21 @@ def score(control: Path, arguments: list[str], call: dict) -> None:
     checkpoint, out = Path(option(arguments, "--checkpoint")), Path(option(arguments, "--out"))
     call["run"] = out.parent.name
     out.write_text(json.dumps({"bleu": read_checkpoint(checkpoint) / 4}))
+
+
+def search(control: Path, arguments: list[str], call: dict) -> None:
+    folder = Path(option(arguments, "--out"))
+    call["run"] = folder.name
+    read_checkpoint(Path(arguments[0]))
+    for name in ("good", "random", "bad"):
+        (folder / f"{name}.safetensors").touch()
+
+
+def ticket(control: Path, arguments: list[str], call: dict) -> None:
+    assert Path(option(arguments, "--mask-from")).exists()
+    out = Path(option(arguments, "--out"))
+    call["run"] = out.parent.name
+    write_checkpoint(out, read_checkpoint(Path(option(arguments, "--rewind-from"))))
 
 
 def report(control: Path, arguments: list[str], call: dict) -> None:

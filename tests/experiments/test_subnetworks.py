@@ -1,0 +1,118 @@
+"""Subnetworks in recipes: one search per seed, and from it pruned and retrained runs."""
+
+import csv
+import json
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.commands import Places, run_command
+from nmt_prune.experiments.cost import Cost
+from nmt_prune.experiments.expansion import expand
+from nmt_prune.experiments.runner import run_plan
+from tests.experiments.recipes import make_recipe
+from tests.experiments.test_real_recipe import RECIPE, run_recipe
+
+TECHNIQUES = ["subnetwork-good", "subnetwork-good-pruned"]
+CONTROLS = ["subnetwork-random", "subnetwork-random-pruned", "subnetwork-bad", "subnetwork-bad-pruned"]
+
+
+def recipe(**changes):
+    return make_recipe(**{"techniques": TECHNIQUES, "controls": CONTROLS, "ladder": [50], **changes})
+
+
+def test_one_search_and_six_runs_per_seed(tmp_path):
+    runs = {run.name: run for run in expand(recipe(seeds=[1, 2]))}
+    names = ["dense", "search", *TECHNIQUES, *CONTROLS]
+    assert list(runs) == [f"{name}-seed{seed}" for seed in (1, 2) for name in names]
+    search, good, pruned = (runs[f"{name}-seed2"] for name in ("search", *TECHNIQUES))
+    assert (search.parent, search.step, search.updates, search.total_updates) == ("dense-seed2", "search", 0, 100)
+    assert (good.parent, good.step, good.updates, good.total_updates) == ("search-seed2", "train", 100, 200)
+    assert (pruned.parent, pruned.step, pruned.updates, pruned.total_updates) == ("search-seed2", "prune", 0, 100)
+    assert good.settings["pruning"] == {
+        "mask_from": "search-seed2/good.safetensors",
+        "rewind_from": "dense-seed2/rewind_5.pt",
+        "reset": "rewind",
+        "clock": "restart",
+    }
+    places = Places(tmp_path / "runs", tmp_path / "data")
+    assert run_command(pruned, places)[3:] == [
+        *("ticket", "--mask-from", f"{tmp_path}/runs/search-seed2/good.safetensors"),
+        *("--rewind-from", f"{tmp_path}/runs/dense-seed2/checkpoint_last.pt", "--reset", "keep"),
+        *("--out", f"{tmp_path}/runs/subnetwork-good-pruned-seed2/checkpoint_best.pt"),
+    ]
+
+
+def test_the_settings_of_the_search_are_options_of_the_command(tmp_path):
+    runs = expand(recipe(search={"ffn": "unit", "drop": 0.5, "beam": 4}))
+    command = run_command(runs[1], Places(tmp_path / "runs", tmp_path / "data"))
+    assert command[3:8] == [
+        *("search", f"{tmp_path}/runs/dense-seed1/checkpoint_last.pt"),
+        *("--data", f"{tmp_path}/data", "--out"),
+    ]
+    for flag, value in (("--ffn", "unit"), ("--drop", "0.5"), ("--beam", "4"), ("--seed", "1"), ("--method", "s")):
+        assert command[command.index(flag) + 1] == value
+    assert "--keep" not in command
+
+
+def test_only_one_of_them():
+    runs = expand(recipe(), ["subnetwork-bad-pruned"])
+    assert [run.name for run in runs] == ["dense-seed1", "search-seed1", "subnetwork-bad-pruned-seed1"]
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"ffn": "layer"}, "--ffn layer is neither"),
+        ({"keep": 0.9, "drop": 1.0}, "exclude each other"),
+        ({"saliency": "gate"}, "unknown saliency 'gate'"),
+    ],
+)
+def test_an_impossible_search_is_refused_before_anything_is_trained(search, message):
+    with pytest.raises(PruneError, match=message):
+        recipe(search=search)
+
+
+def test_a_plan_searches_prunes_and_retrains_each_once(laboratory):
+    plan = laboratory.plan(techniques=TECHNIQUES, controls=CONTROLS, ladder=[50])
+    assert Cost.of(plan).trainings == 4
+    run_plan(plan, 1)
+    assert [call["run"] for call in laboratory.calls("search")] == ["search-seed1"]
+    pruned = {call["run"] for call in laboratory.calls("ticket")}
+    assert pruned == {f"subnetwork-{name}-pruned-seed1" for name in ("good", "random", "bad")}
+    assert len(laboratory.trained()) == 4
+    assert len(laboratory.calls("score")) == 7
+    assert json.loads((laboratory.runs / "search-seed1" / "run.json").read_text())["step"] == "search"
+    assert not (laboratory.runs / "search-seed1" / "scores.json").exists()
+    laboratory.forget_calls()
+    run_plan(plan, 1)
+    assert [laboratory.calls(name) for name in ("search", "ticket", "train", "score", "report")] == [[]] * 5
+
+
+@pytest.mark.slow
+def test_a_real_recipe(tmp_path):
+    text = RECIPE.replace("[mp, slt]", str(TECHNIQUES)).replace(
+        "controls: [dense-longer]",
+        "controls: [subnetwork-random-pruned, subnetwork-bad-pruned]\nsearch: {ffn: 'unit:normalise=true', drop: 2}",
+    )
+    (tmp_path / "small.yaml").write_text(text, encoding="utf-8")
+    done = run_recipe(tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = tmp_path / "runs" / "small" / "report"
+    with (report / "results.csv").open(encoding="utf-8") as file:
+        rows = {row["run"].removesuffix("-seed1"): row for row in csv.DictReader(file)}
+    assert rows.keys() == {"dense", *TECHNIQUES, "subnetwork-random-pruned", "subnetwork-bad-pruned"}
+    found = {name: row["sparsity_prunable"] for name, row in rows.items() if name != "dense"}
+    assert len(set(found.values())) == 1
+    assert float(found["subnetwork-good"]) > 0.05
+    bleu = {name: float(row["bleu"]) for name, row in rows.items()}
+    assert bleu["subnetwork-good-pruned"] > bleu["subnetwork-random-pruned"]
+    assert bleu["subnetwork-good-pruned"] > bleu["subnetwork-bad-pruned"]
+    assert bleu["subnetwork-good"] > 60
+    assert int(rows["subnetwork-good"]["total_updates"]) == 600
+    table = (report / "table.md").read_text(encoding="utf-8")
+    subnetworks = table.split("## Subnetworks")[1]
+    assert "| good, pruned" in subnetworks
+    assert f"{round(100 * float(found['subnetwork-good']), 1):g} %" in subnetworks
+    assert "not 0 %" not in table
+    assert "not scored" not in table
