@@ -11,6 +11,7 @@ from nmt_prune.budgets import budgets
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.prunable import parse
 from nmt_prune.registry import Registry, load_extension
+from nmt_prune.regularisers import regularisers
 from nmt_prune.resets import resets
 from nmt_prune.saliency import saliencies
 from nmt_prune.schedules import schedules
@@ -125,8 +126,9 @@ def test_an_entry_without_settings_says_so():
 def test_the_modules_of_the_package_are_found():
     expected = ["grasp", "head-importance", "magnitude", "random", "snip", "synflow", "taylor"]
     assert list(saliencies.entries()) == expected
-    assert list(budgets.entries()) == ["erk", "global", "global-body", "matrix", "nm"]
+    assert list(budgets.entries()) == ["erk", "global", "global-body", "matrix", "nm", "threshold"]
     assert list(schedules.entries()) == ["constant", "cubic", "oneshot"]
+    assert list(regularisers.entries()) == ["clipped-group-lasso", "group-lasso"]
     assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "sign"]
 
 

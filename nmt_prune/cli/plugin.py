@@ -11,14 +11,15 @@ def user_dir() -> None:
 
 
 def list_entries() -> None:
-    """List saliencies, budgets, groups, schedules and resets with their settings."""
+    """List saliencies, budgets, groups, schedules, resets and regularisers with their settings."""
     from nmt_prune.budgets import budgets
     from nmt_prune.groups import groups
+    from nmt_prune.regularisers import regularisers
     from nmt_prune.resets import resets
     from nmt_prune.saliency import saliencies
     from nmt_prune.schedules import schedules
 
-    for registry in (saliencies, budgets, groups, schedules, resets):
+    for registry in (saliencies, budgets, groups, schedules, resets, regularisers):
         typer.echo(f"{registry.kind}:")
         for name, entry in registry.entries().items():
             settings = ",".join(f"{key}={value}" for key, value in registry.settings(name).items())

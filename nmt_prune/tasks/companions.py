@@ -4,7 +4,10 @@ from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.companions import Companion, Companions
+from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
+from nmt_prune.regularisers import regularisers
+from nmt_prune.regularisers.regularisation import Regularisation
 from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.start import restored_checkpoint
@@ -21,6 +24,11 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
     """
     found: dict[str, Companion] = {}
     built = Companions(found)
+    if cfg.regulariser:
+        regulariser = regularisers.build(cfg.regulariser)
+        parameters = model.masking.parameters_by_matrix
+        chosen = {prunable: parameters[prunable] for prunable in restrict(parameters, pruner.prune_set)}
+        found["regulariser"] = Regularisation(regulariser, pruner.group, chosen, schedule.settled_at)
     restored = restored_checkpoint(cfg)
     if found and restored.exists():
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.

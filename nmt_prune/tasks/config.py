@@ -30,7 +30,8 @@ class TranslationPruningConfig(TranslationConfig):
     budget: str = field(
         default="matrix",
         metadata={
-            "help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M"
+            "help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M,"
+            " threshold:below=SCORE"
         },
     )
     group: str = field(
@@ -44,6 +45,12 @@ class TranslationPruningConfig(TranslationConfig):
         default="constant",
         metadata={
             "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3"
+        },
+    )
+    regulariser: str = field(
+        default="",
+        metadata={
+            "help": "penalty on the groups of --group: group-lasso:strength=L,step=loss|proximal, clipped-group-lasso"
         },
     )
     mask_control: str = field(

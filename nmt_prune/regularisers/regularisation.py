@@ -1,0 +1,110 @@
+"""A regulariser at work in a training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from nmt_prune.companions import Companion
+from nmt_prune.errors import PruneError
+from nmt_prune.groups import Group
+from nmt_prune.groups.element import Element
+from nmt_prune.masks.optimizer_state import masters
+from nmt_prune.masks.prunable import Prunable
+from nmt_prune.regularisers import Regulariser
+
+NEGLIGIBLE = 1e-5
+"""Groups with a smaller norm count as gone (Yang, He & Fan 2020); see the budget ``threshold``."""
+
+
+class Regularisation(Companion):
+    """Penalises the groups of a model until its mask is final.
+
+    Args:
+        regulariser: the penalty.
+        group: what its groups are.
+        parameters: the matrices of the prune set.
+        until: update at which the mask is final; 0: the penalty lasts as long as the training.
+
+    Raises:
+        PruneError: single weights are no groups, or no matrix has such groups.
+    """
+
+    def __init__(
+        self, regulariser: Regulariser, group: Group, parameters: Mapping[Prunable, nn.Parameter], until: int = 0
+    ) -> None:
+        if isinstance(group, Element):
+            raise PruneError("--regulariser penalises groups of weights: say which with --group, e.g. unit or block")
+        self._regulariser, self._until = regulariser, until
+        self._is_on = True
+        self._families = [
+            _Family([parameters[prunable] for prunable, _ in members], [ids for _, ids in members], family.size)
+            for family, members in group.families(tuple(parameters)).items()
+        ]
+
+    def before_forward(self, update: int) -> None:
+        self._is_on = not self._until or update < self._until
+
+    def penalty(self) -> Tensor | None:
+        if not self._is_on or self._regulariser.step != "loss":
+            return None
+        return self._regulariser.strength * self._value()
+
+    @torch.no_grad()
+    def after_step(self, optimizer: Any, update: int) -> None:
+        if not self._is_on or self._regulariser.step != "proximal":
+            return
+        limit = optimizer.get_lr() * self._regulariser.strength
+        for family in self._families:
+            weights = masters(optimizer, family.parameters)
+            norms = family.norms(weights)
+            if distributed.is_initialized():
+                # Sums on a GPU differ in their last bit between workers, whose weights must not.
+                distributed.broadcast(norms, 0)
+            kept = (1 - limit / norms.clamp(min=torch.finfo(norms.dtype).tiny)).clamp(min=0)
+            family.scale(weights, torch.where(self._regulariser.shrinks(norms), kept, 1.0))
+
+    @torch.no_grad()
+    def statistics(self) -> dict[str, float]:
+        """``penalty``: λ · R; ``negligible_groups``: share of groups whose norm is below 1e-5."""
+        norms = torch.cat([family.norms(family.parameters) for family in self._families])
+        return {
+            "penalty": self._regulariser.strength * float(self._value()),
+            "negligible_groups": float((norms < NEGLIGIBLE).float().mean()),
+        }
+
+    def _value(self) -> Tensor:
+        return torch.stack(
+            [self._regulariser.penalty(family.norms(family.parameters)) for family in self._families]
+        ).sum()
+
+
+class _Family:
+    """The groups of one family, wherever its parameters move."""
+
+    def __init__(self, parameters: list[nn.Parameter], ids: list[Tensor], count: int) -> None:
+        self.parameters = parameters
+        self._ids, self._count = ids, count
+
+    def norms(self, weights: Sequence[Tensor]) -> Tensor:
+        """L2 norms of the groups in float32; the gradient of a group of zeros is 0."""
+        squares = torch.zeros(self._count, device=weights[0].device)
+        for weight, ids in zip(weights, self._placed(weights[0].device), strict=True):
+            values = weight.float().square()
+            # A matrix whose rows (or columns) lie in one group each needs no number for each weight.
+            alike = [dimension for dimension, size in enumerate(ids.shape) if size == 1]
+            values = values.sum(alike, keepdim=True) if alike else values
+            squares = squares.index_add(0, ids.flatten(), values.flatten())
+        exists = squares > 0
+        return torch.where(exists, torch.where(exists, squares, 1.0).sqrt(), 0.0)
+
+    def scale(self, weights: Sequence[Tensor], factors: Tensor) -> None:
+        """Multiplies master copies by their group's factor, and the parameters follow."""
+        for weight, parameter, ids in zip(weights, self.parameters, self._placed(factors.device), strict=True):
+            weight.mul_(factors[ids])
+            parameter.copy_(weight)
+
+    def _placed(self, device: torch.device) -> list[Tensor]:
+        self._ids = [ids.to(device) for ids in self._ids]
+        return self._ids
