@@ -20,6 +20,9 @@ from nmt_prune.masks.prunable import Prunable, prunable_matrices
 MASK_MODULE = "mask_version_1"
 """Attribute of a masked model that holds its masks, and so the first part of their state-dict keys."""
 
+QUANTIZATION_MODULE = "quantization_version_1"
+"""Attribute of a masked model that says how it is quantized; fairseq's EMA leaves keys with "version" alone."""
+
 FIRST_EPOCH: Mapping[str, Any] = {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}
 """The state of fairseq's data iterator before a training's first batch."""
 
@@ -98,8 +101,9 @@ class Checkpoint:
 
     @property
     def model(self) -> dict[str, Tensor]:
-        """The state dict without masks."""
-        return {key: value for key, value in self.state["model"].items() if not key.startswith(f"{MASK_MODULE}.")}
+        """The state dict without masks and without what is said about quantization."""
+        beside = (f"{MASK_MODULE}.", f"{QUANTIZATION_MODULE}.")
+        return {key: value for key, value in self.state["model"].items() if not key.startswith(beside)}
 
     @cached_property
     def matrices(self) -> dict[Prunable, Tensor]:

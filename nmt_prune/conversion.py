@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_prune.checkpoints import FIRST_EPOCH, Checkpoint
+from nmt_prune.checkpoints import FIRST_EPOCH, QUANTIZATION_MODULE, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.statistics import largest_weight
 from nmt_prune.structured.widths import is_shrunk
@@ -90,6 +90,8 @@ def average(checkpoints: Sequence[Checkpoint], largest: float = 100.0) -> dict[s
             weight is too large.
     """
     last = checkpoints[-1]
+    if any(key.startswith(f"{QUANTIZATION_MODULE}.") for c in checkpoints for key in c.state["model"]):
+        raise PruneError("quantized weights leave their grid when averaged; average first, then run nmt-prune quantize")
     sums: dict[str, Tensor] = {}
     for checkpoint in checkpoints:
         last.masks.check_matches(checkpoint.matrices, str(last.path))

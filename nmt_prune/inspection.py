@@ -14,6 +14,7 @@ from nmt_prune.masks.overlap import overlaps
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.masks.statistics import existing, matrix_statistics, parameter_count, totals
 from nmt_prune.masks.structure import sublayers
+from nmt_prune.quantization.size import quantized_bytes
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -22,7 +23,8 @@ def inspect(path: Path) -> dict[str, Any]:
     Returns:
         ``matrices``: counts per matrix; ``sublayers``: dead heads and units; ``sparsity``: totals over ``prunable``,
         ``all`` (checkpoints only) and ``body``; ``megabytes`` (10^6 bytes): the file, and what the model's weights take
-        dense, as CSC and as bitmask with values, all in fp32; ``source``: where masks come from.
+        dense, as CSC and as bitmask with values, all in fp32, and ``stored`` in the bits of its quantization with an
+        index of kept groups (nmt_prune.quantization.size); ``source``: where masks come from.
 
     Raises:
         PruneError: the file is missing, damaged or of another kind.
@@ -45,7 +47,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "sparsity": totals(masks, parameters),
         "parameters": parameters,
         "updates": checkpoint.num_updates,
-        "megabytes": _megabytes(path, masks, parameters),
+        "megabytes": {**_megabytes(path, masks, parameters), "stored": quantized_bytes(checkpoint) / 1e6},
         "source": "masks in the checkpoint" if checkpoint.has_masks else "zeros in the weights",
     }
 

@@ -10,6 +10,7 @@ import torch
 from nmt_prune.budgets import budgets
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.prunable import parse
+from nmt_prune.quantization import quantizers
 from nmt_prune.registry import Registry, load_extension
 from nmt_prune.regularisers import regularisers
 from nmt_prune.resets import resets
@@ -128,6 +129,7 @@ def test_the_modules_of_the_package_are_found():
     assert list(saliencies.entries()) == expected
     assert list(budgets.entries()) == ["erk", "global", "global-body", "matrix", "nm", "threshold"]
     assert list(schedules.entries()) == ["constant", "cubic", "oneshot"]
+    assert list(quantizers.entries()) == ["ternary", "uniform"]
     assert list(regularisers.entries()) == ["clipped-group-lasso", "group-lasso"]
     assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "sign"]
 

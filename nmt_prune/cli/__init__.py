@@ -6,6 +6,7 @@ from nmt_prune.cli.data import data
 from nmt_prune.cli.inspect import compare, inspect
 from nmt_prune.cli.mask import mask
 from nmt_prune.cli.plugin import list_entries, user_dir
+from nmt_prune.cli.quantize import quantize
 from nmt_prune.cli.report import report
 from nmt_prune.cli.run import run
 from nmt_prune.cli.score import score
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 for command in (
     *(run, data, mask, ticket, search, inspect, compare, stability, transfer),
-    *(shrink, strip, average, score, report),
+    *(shrink, quantize, strip, average, score, report),
 ):
     app.command()(command)
 app.command("user-dir")(user_dir)

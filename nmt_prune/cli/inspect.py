@@ -42,7 +42,8 @@ def inspect(file: File, as_json: options.AsJson = False) -> None:
         sizes = found["megabytes"]
         typer.echo(
             f"MB: file {sizes['file']:.1f}; weights in fp32 dense {sizes['dense']:.1f}, as CSC {sizes['csc']:.1f},"
-            f" as bitmask and values {sizes['bitmask']:.1f}"
+            f" as bitmask and values {sizes['bitmask']:.1f}; in the bits of its quantization, with an index,"
+            f" {sizes['stored']:.1f}"
         )
     typer.echo(f"counted from: {found['source']}")
 

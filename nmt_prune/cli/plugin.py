@@ -11,15 +11,16 @@ def user_dir() -> None:
 
 
 def list_entries() -> None:
-    """List saliencies, budgets, groups, schedules, resets and regularisers with their settings."""
+    """List saliencies, budgets, groups, schedules, resets, regularisers and quantizers with their settings."""
     from nmt_prune.budgets import budgets
     from nmt_prune.groups import groups
+    from nmt_prune.quantization import quantizers
     from nmt_prune.regularisers import regularisers
     from nmt_prune.resets import resets
     from nmt_prune.saliency import saliencies
     from nmt_prune.schedules import schedules
 
-    for registry in (saliencies, budgets, groups, schedules, resets, regularisers):
+    for registry in (saliencies, budgets, groups, schedules, resets, regularisers, quantizers):
         typer.echo(f"{registry.kind}:")
         for name, entry in registry.entries().items():
             settings = ",".join(f"{key}={value}" for key, value in registry.settings(name).items())

@@ -5,9 +5,10 @@ from typing import Any
 from fairseq.models import register_model, register_model_architecture
 from fairseq.models.transformer import transformer_legacy as stock
 
-from nmt_prune.checkpoints import MASK_MODULE
+from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE
 from nmt_prune.errors import exit_on_error
 from nmt_prune.masks.masking import Masking
+from nmt_prune.quantization.quantized import Quantized
 
 
 @register_model("masked_transformer")
@@ -15,12 +16,14 @@ class MaskedTransformer(stock.TransformerModel):
     """The stock Transformer, weight keys unchanged, plus a mask per pruned matrix under ``mask_version_1.``.
 
     A stock ``transformer`` checkpoint loads into it (nothing is pruned then). The forward pass is the stock one: pruned
-    weights are zeros, kept zero during training by the ``translation_pruning`` task.
+    weights are zeros, kept zero during training by the ``translation_pruning`` task. A checkpoint of ``nmt-prune
+    quantize`` also has scales and ranges under ``quantization_version_1.``, by which activations are quantized.
     """
 
     def __init__(self, args: Any, encoder: Any, decoder: Any) -> None:
         super().__init__(args, encoder, decoder)
         setattr(self, MASK_MODULE, Masking(self))
+        setattr(self, QUANTIZATION_MODULE, Quantized(self))
 
     @property
     def masking(self) -> Masking:
@@ -38,6 +41,8 @@ class MaskedTransformer(stock.TransformerModel):
         if strict:
             if not any(key.startswith(f"{MASK_MODULE}.") for key in state_dict):
                 self.masking.clear()
+            if not any(key.startswith(f"{QUANTIZATION_MODULE}.") for key in state_dict):
+                getattr(self, QUANTIZATION_MODULE).clear()
             with exit_on_error():
                 self.masking.check("the checkpoint to be loaded")
         return result

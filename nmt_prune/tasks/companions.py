@@ -6,6 +6,8 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.companions import Companion, Companions
 from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
+from nmt_prune.quantization import quantizers
+from nmt_prune.quantization.training import QuantizedTraining
 from nmt_prune.regularisers import regularisers
 from nmt_prune.regularisers.regularisation import Regularisation
 from nmt_prune.schedules import Schedule
@@ -29,6 +31,15 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
         parameters = model.masking.parameters_by_matrix
         chosen = {prunable: parameters[prunable] for prunable in restrict(parameters, pruner.prune_set)}
         found["regulariser"] = Regularisation(regulariser, pruner.group, chosen, schedule.settled_at)
+    if cfg.quantizer:
+        found["quantizer"] = QuantizedTraining(
+            quantizers.build(cfg.quantizer),
+            model,
+            model.masking.parameters_by_matrix,
+            pruner.group,
+            pruner.prune_set,
+            schedule.settled_at,
+        )
     restored = restored_checkpoint(cfg)
     if found and restored.exists():
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.

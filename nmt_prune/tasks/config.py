@@ -53,6 +53,10 @@ class TranslationPruningConfig(TranslationConfig):
             "help": "penalty on the groups of --group: group-lasso:strength=L,step=loss|proximal, clipped-group-lasso"
         },
     )
+    quantizer: str = field(
+        default="",
+        metadata={"help": "quantization-aware training: ternary, uniform:weight_bits=8,activation_bits=8"},
+    )
     mask_control: str = field(
         default="none", metadata={"help": "control mask with the same counts: none, shuffled, inverted"}
     )

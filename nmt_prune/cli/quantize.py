@@ -1,0 +1,34 @@
+"""``nmt-prune quantize``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_prune.cli import options
+
+
+def quantize(
+    checkpoint: Annotated[Path, typer.Argument(help="trained checkpoint, with or without --quantizer")],
+    out: Annotated[Path, typer.Option(help="checkpoint to write; use it with --user-dir")],
+    quantizer: Annotated[str | None, typer.Option(help="by default that of its training; see `nmt-prune list`")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="binarized corpus whose training subset gives the ranges of activations")
+    ] = None,
+    calibration_batches: options.CalibrationBatches = 16,
+    seed: options.Seed = 1,
+    extension: options.Extension = None,
+) -> None:
+    """Quantize weights and activations: the model that a quantization-aware training validated, or a calibrated one."""
+    from nmt_prune.checkpoints import Checkpoint, save
+    from nmt_prune.quantization.conversion import quantize as convert
+    from nmt_prune.quantization.size import quantized_bytes
+    from nmt_prune.registry import load_extension
+
+    if extension is not None:
+        load_extension(extension)
+    original = Checkpoint.load(checkpoint)
+    state = convert(original, quantizer, options.evidence(checkpoint, data, calibration_batches, seed))
+    save(state, out)
+    before, after = quantized_bytes(original), quantized_bytes(Checkpoint(out, state))
+    typer.echo(f"{out}: weights {before / 1e6:.2f} -> {after / 1e6:.2f} MB if stored in their bits, with an index")
