@@ -42,6 +42,7 @@ class Programs:
     report: tuple[str, ...] = (*_NMT_PRUNE, "report")
     search: tuple[str, ...] = (*_NMT_PRUNE, "search")
     ticket: tuple[str, ...] = (*_NMT_PRUNE, "ticket")
+    quantize: tuple[str, ...] = (*_NMT_PRUNE, "quantize")
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,31 @@ def train_arguments(run: Run, places: Places) -> list[str]:
     return [str(places.data), *flag_arguments(flags)]
 
 
+def is_quantized(run: Run) -> bool:
+    """Whether a run's result is its best checkpoint quantized."""
+    return bool(run.settings.get("pruning", {}).get("quantizer"))
+
+
+def result(run: Run, places: Places) -> Path:
+    """The checkpoint that is translated with, and whose size counts."""
+    return places.runs / run.name / f"checkpoint_{'quantized' if is_quantized(run) else 'best'}.pt"
+
+
+def quantize_command(run: Run, places: Places) -> list[str]:
+    """Quantizes the best checkpoint of a run as in its training."""
+    best, extension = places.runs / run.name / "checkpoint_best.pt", run.settings["pruning"].get("extension")
+    return [
+        *[*places.programs.quantize, str(best), "--out", str(result(run, places))],
+        *(["--extension", extension] if extension else []),
+    ]
+
+
 def score_command(run: Run, places: Places) -> list[str]:
-    """Translates with the best checkpoint of a run and scores the translation."""
+    """Translates with the result of a run and scores the translation."""
     folder = places.runs / run.name
     files = [
         "--checkpoint",
-        f"{folder}/checkpoint_best.pt",
+        str(result(run, places)),
         "--data",
         str(places.data),
         "--out",

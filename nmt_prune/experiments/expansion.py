@@ -167,6 +167,9 @@ class _Expansion:
         if technique.schedule == "constant":
             return "constant"
         end, interval = (self._recipe.updates(m) for m in (self._recipe.prune_end, self._recipe.prune_interval))
+        if technique.schedule == "oneshot":
+            begin = parent.last_update if technique.clock == "keep" and parent else 0
+            return f"oneshot:at={begin + end}"
         initial = parent.sparsity if parent else 0.0
         return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 

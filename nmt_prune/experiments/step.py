@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.commands import data_command, report_command, run_command, score_command
+from nmt_prune.experiments.commands import (
+    data_command,
+    is_quantized,
+    quantize_command,
+    report_command,
+    run_command,
+    score_command,
+)
 from nmt_prune.experiments.devices import ON_CPU, environment, gpus_wanted
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.training_log import last_error
@@ -65,12 +72,14 @@ def train(plan: Plan, name: str) -> None:
 
 
 def score(plan: Plan, name: str) -> None:
-    """Translates and scores with a run's best checkpoint.
+    """Translates and scores with a run's best checkpoint, quantized if that is what it was trained for.
 
     Raises:
         PruneError: the scoring failed.
     """
     run = plan.run(name)
+    if is_quantized(run):
+        execute(quantize_command(run, plan.places), plan.folder(run).path / "score.log")
     wanted = min(1, gpus_wanted(run.settings["training"]))
     with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE) as variables:
         execute(score_command(run, plan.places), plan.folder(run).path / "score.log", variables)

@@ -21,7 +21,8 @@ class Technique:
             outcome alone decides the sparsity, so that there is one run per seed and none per rung.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
-        schedule: ``constant``, or ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on.
+        schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, or ``oneshot``:
+            that sparsity until a recipe's ``prune_end``, then the final one.
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
@@ -35,7 +36,7 @@ class Technique:
     mask: str = "previous"
     reset: str = "keep"
     rewind: Literal["early", "init"] | None = None
-    schedule: Literal["constant", "cubic"] = "constant"
+    schedule: Literal["constant", "cubic", "oneshot"] = "constant"
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
@@ -80,6 +81,10 @@ def _subnetwork(summary: str, name: Literal["good", "random", "bad"]) -> dict[st
     }
 
 
+def _quantized(summary: str, quantizer: str) -> Technique:
+    return Technique(summary, clock="keep", flags={"quantizer": quantizer})
+
+
 TECHNIQUES: dict[str, Technique] = {
     "mp": Technique("magnitude pruning during one training (Zhu & Gupta 2018)", mask="none", schedule="cubic"),
     "lt": Technique("lottery ticket: rewound to θ_0 (Frankle & Carbin 2019)", reset="rewind", rewind="init"),
@@ -93,6 +98,22 @@ TECHNIQUES: dict[str, Technique] = {
     "mp-slt": Technique("MP first, then SLT (Brix 2020)", reset="rewind", rewind="early", start="mp", rounds=(60,)),
     "finetune": Technique("fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"),
     "lr-rewind": Technique("θ_T with a rewound learning rate (Renda 2020)", rewind="early", clock="rewind"),
+    "wpc": Technique(
+        "blocks emptied by weight penalty clipping, then ternary weights (Yang, He & Fan 2020)",
+        clock="keep",
+        schedule="oneshot",
+        flags={
+            "group": "block:rows=1,columns=16",
+            "prune_set": "body",
+            "regulariser": "clipped-group-lasso",
+            "quantizer": "ternary:after_pruning=true,beta=0.03",
+        },
+    ),
+    "ternary": _quantized("fine-tuning with ternary weights (Yang, He & Fan 2020)", "ternary"),
+    "int8": _quantized("fine-tuning with 8-bit weights and activations (Zhang 2022)", "uniform"),
+    "int4": _quantized(
+        "fine-tuning with 4-bit weights and activations (Zhang 2022)", "uniform:weight_bits=4,activation_bits=4"
+    ),
     "snip": _at_initialisation("connection sensitivity at initialisation (Lee 2019)", "snip"),
     "grasp": _at_initialisation("gradient flow at initialisation (Wang 2020)", "grasp"),
     "synflow": _at_initialisation("synaptic flow at initialisation, without data (Tanaka 2020)", "synflow"),

@@ -58,7 +58,11 @@ def quantize(checkpoint: Checkpoint, spec: str | None = None, evidence: Evidence
     name = str(settings.get("arch") or settings.get("_name"))
     if not re.match("(masked|shrunk)_transformer", name):
         name = "masked_transformer"
-    return restarted(checkpoint, {**weights, **masks, **facts.entries()}, model={"_name": name, "arch": name})
+    state = restarted(checkpoint, {**weights, **masks, **facts.entries()}, model={"_name": name, "arch": name})
+    validated = (checkpoint.state.get("extra_state") or {}).get("val_loss")
+    if validated is not None and spec == trained_with and evidence is None:
+        state["extra_state"]["val_loss"] = float(validated)
+    return state
 
 
 def _setting(checkpoint: Checkpoint, name: str) -> str | None:

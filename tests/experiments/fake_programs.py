@@ -25,7 +25,8 @@ def main() -> None:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "arguments": arguments,
     }
-    programs = {"data": prepare, "train": train, "score": score, "report": report, "search": search, "ticket": ticket}
+    programs = {"data": prepare, "train": train, "score": score, "report": report}
+    programs |= {"search": search, "ticket": ticket, "quantize": quantize}
     programs[program](Path(control), arguments, call)
     with (Path(control) / "calls.jsonl").open("a") as file:
         file.write(json.dumps({**call, "began": began, "ended": time.time()}) + "\n")
@@ -84,6 +85,10 @@ def ticket(control: Path, arguments: list[str], call: dict) -> None:
     out = Path(option(arguments, "--out"))
     call["run"] = out.parent.name
     write_checkpoint(out, read_checkpoint(Path(option(arguments, "--rewind-from"))))
+
+
+def quantize(control: Path, arguments: list[str], call: dict) -> None:
+    write_checkpoint(Path(option(arguments, "--out")), read_checkpoint(Path(arguments[0])))
 
 
 def report(control: Path, arguments: list[str], call: dict) -> None:
