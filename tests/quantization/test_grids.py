@@ -30,7 +30,6 @@ def test_ternary_weights_are_their_own_ternary_weights(per):
     grid = TernaryGrid(0.05, per, 1.0)
     once = fitted(grid, torch.randn(20, 30, generator=torch.Generator().manual_seed(1)))
     assert torch.allclose(fitted(grid, once), once)
-    assert once.unique(dim=1).shape
     assert all(len(row.abs().unique()) <= 2 for row in once)
 
 
