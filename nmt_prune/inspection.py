@@ -15,6 +15,7 @@ from nmt_prune.masks.prunable import Prunable
 from nmt_prune.masks.statistics import existing, matrix_statistics, parameter_count, totals
 from nmt_prune.masks.structure import sublayers
 from nmt_prune.quantization.size import quantized_bytes
+from nmt_prune.sizes import packed_bytes
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -109,5 +110,5 @@ def _megabytes(path: Path, masks: MaskSet, parameters: int) -> dict[str, float]:
         "file": path.stat().st_size / 1e6,
         "dense": 4 * parameters / 1e6,
         "csc": (8 * kept + column_pointers + rest) / 1e6,
-        "bitmask": (4 * kept + matrices / 8 + rest) / 1e6,
+        "bitmask": packed_bytes(masks, parameters) / 1e6,
     }

@@ -16,7 +16,7 @@ def report(
         typer.Option(help="Paper whose numbers to show beside; repeatable.", show_default="those of the recipe"),
     ] = None,
 ) -> None:
-    """Compare the runs of a recipe: results.csv, results.json, table.md, bleu.png and bleu.svg in RUNS_DIR/report."""
+    """Compare the runs of a recipe: tables and figures (BLEU by sparsity, size and CPU time) in RUNS_DIR/report."""
     from nmt_prune.evaluation.report import write_report
     from nmt_prune.experiments.plan import Plan
 

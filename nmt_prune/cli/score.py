@@ -40,3 +40,8 @@ def score(
     record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
     typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
     typer.echo(f"sparsity {record.sparsity['prunable']:.2%} of the prunable weights; {out}")
+    if costs := record.costs:
+        time = "" if costs.cpu_ratio is None else f"; CPU time {costs.cpu_ratio:.2f} of the dense model's"
+        measured = "" if costs.cpu or not time else " (nothing is taken out)"
+        sizes = f"{costs.bytes_used / 1e6:.2f} MB in memory, {costs.bytes_stored / 1e6:.2f} MB stored"
+        typer.echo(f"shrunk: {sizes}{time}{measured}")

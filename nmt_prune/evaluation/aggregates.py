@@ -26,6 +26,9 @@ class Aggregate:
         ter: mean TER.
         total_updates: least and most updates behind a run, its ancestors' included.
         sparsity: mean measured sparsity over ``prunable``, ``all`` and ``body`` weights.
+        megabytes: mean size ``masked``, ``used`` and ``stored``, see :class:`RunResult`; None where one is not known.
+        cpu_ratio: mean CPU time relative to the dense model; None where one is not known.
+        cpu_measured: whether it was measured for any run, and is not 1 by construction.
     """
 
     cell: Cell
@@ -39,6 +42,9 @@ class Aggregate:
     ter: float
     total_updates: tuple[int, int]
     sparsity: dict[str, float]
+    megabytes: dict[str, float] | None
+    cpu_ratio: float | None
+    cpu_measured: bool
 
     @classmethod
     def of(cls, cell: Cell, rows: list[RunResult]) -> "Aggregate":
@@ -63,7 +69,21 @@ class Aggregate:
                 "all": statistics.fmean(row.sparsity_all for row in rows),
                 "body": statistics.fmean(row.sparsity_body for row in rows),
             },
+            megabytes=_megabytes(rows),
+            cpu_ratio=_mean([row.cpu_ratio for row in rows]),
+            cpu_measured=any(row.cpu_seconds is not None for row in rows),
         )
+
+
+def _megabytes(rows: list[RunResult]) -> dict[str, float] | None:
+    sizes = {kind: _mean([getattr(row, f"mb_{kind}") for row in rows]) for kind in ("masked", "used", "stored")}
+    known = {kind: size for kind, size in sizes.items() if size is not None}
+    return known if len(known) == len(sizes) else None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def aggregate(rows: Iterable[RunResult]) -> dict[Cell, Aggregate]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
+from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, Costs, RunRecord, ScoreRecord, read_record
 from nmt_prune.evaluation.results import Convention, Results, RunResult
 from nmt_prune.evaluation.significance import Comparison, compare
 from nmt_prune.evaluation.techniques import DENSE, Cell
@@ -137,4 +137,18 @@ def _row(run: _Run, comparison: Comparison) -> RunResult:
         bleu_signature=scores.signatures["bleu"],
         chrf_signature=scores.signatures["chrf"],
         ter_signature=scores.signatures["ter"],
+        **_costs(scores.costs),
     )
+
+
+def _costs(costs: Costs | None) -> dict[str, float | None]:
+    if costs is None:
+        return {}
+    return {
+        "mb_masked": costs.bytes_masked / 1e6,
+        "mb_used": costs.bytes_used / 1e6,
+        "mb_stored": costs.bytes_stored / 1e6,
+        "cpu_ratio": costs.cpu_ratio,
+        "cpu_seconds": costs.cpu.seconds if costs.cpu else None,
+        "cpu_seconds_dense": costs.cpu.seconds_dense if costs.cpu else None,
+    }

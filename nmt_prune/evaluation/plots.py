@@ -13,26 +13,11 @@ from matplotlib.figure import Figure
 from nmt_prune.evaluation.aggregates import Aggregate, aggregate
 from nmt_prune.evaluation.published import Number, Published
 from nmt_prune.evaluation.results import Results
+from nmt_prune.evaluation.style import GREY, STYLE, footnote, looks, write
 from nmt_prune.evaluation.tables import updates
-from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, is_control, label, ordered
-from nmt_prune.files import atomic_path
+from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
 
-# Okabe & Ito's colours, without the yellow that is too pale for a line: told apart with any colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_CONTROL = "#777777"
 _PUBLISHED = ((0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
-_STYLE: Any = {
-    # Without a salt of our own the ids in an SVG are random: the same results must give the same bytes.
-    "svg.hashsalt": "nmt-prune",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.8,
-}
 
 
 def plot(results: Results, paths: Sequence[Path]) -> None:
@@ -44,12 +29,8 @@ def plot(results: Results, paths: Sequence[Path]) -> None:
         results: what to draw.
         paths: files to write; the suffix decides the format (png, svg).
     """
-    with matplotlib.rc_context(_STYLE):
-        figure = draw(results)
-        for path in paths:
-            with atomic_path(path) as temporary:
-                kind = path.suffix.removeprefix(".")
-                figure.savefig(temporary, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+    with matplotlib.rc_context(STYLE):
+        write(draw(results), paths)
 
 
 def draw(results: Results) -> Figure:
@@ -68,7 +49,7 @@ def draw(results: Results) -> Figure:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="best", fontsize=8.5, title="technique (updates behind it)", alignment="left", edgecolor="none")
     axes.set_title(f"{results.recipe}: BLEU by sparsity", loc="left", fontsize=10.5)
-    figure.supxlabel(_footnote(results), fontsize=6.5, color=_CONTROL, x=0.01, ha="left")
+    footnote(figure, results)
     return figure
 
 
@@ -79,17 +60,9 @@ def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> dict[s
         The colour of each technique.
     """
     colours: dict[str, str] = {}
-    looks = cycle(zip(_COLOURS, _MARKERS, strict=True))
-    control_markers = cycle(_MARKERS)
-    for technique in ordered(cell.technique for cell in aggregates):
+    drawn = {cell.technique for cell in aggregates if cell.sparsity > 0}
+    for technique, look in looks(drawn).items():
         points = [aggregates[cell] for cell in aggregates if cell.technique == technique and cell.sparsity > 0]
-        if technique == DENSE or not points:
-            continue
-        if is_control(technique):
-            look: dict[str, Any] = {"color": _CONTROL, "marker": next(control_markers), "ls": ":", "mfc": "white"}
-        else:
-            colour, marker = next(looks)
-            look = {"color": colour, "marker": marker, "ls": "-"}
         colours[technique] = look["color"]
         axes.errorbar(
             [logit(point.cell.sparsity) for point in points],
@@ -119,7 +92,7 @@ def _draw_published(axes: Axes, paper: Published, pair: str, colours: Mapping[st
             axes.plot(list(map(logit, curve)), list(curve.values()), color=colour, ls=dashes, lw=1.1, **marker)
         drawn |= curve.keys()
     if drawn:
-        axes.plot([], [], color=_CONTROL, ls=dashes, lw=1.1, label=f"{paper.label} ({paper.convention})")
+        axes.plot([], [], color=GREY, ls=dashes, lw=1.1, label=f"{paper.label} ({paper.convention})")
     return drawn
 
 
@@ -135,8 +108,8 @@ def _draw_dense(
         heights.append((dense.bleu, f"dense ({updates(dense)})", "black"))
     for cell, control in aggregates.items():
         if cell.technique == LONGER:
-            axes.axhline(control.bleu, color=_CONTROL, lw=0.9, ls="--", zorder=1)
-            heights.append((control.bleu, f"dense, trained on ({updates(control)})", _CONTROL))
+            axes.axhline(control.bleu, color=GREY, lw=0.9, ls="--", zorder=1)
+            heights.append((control.bleu, f"dense, trained on ({updates(control)})", GREY))
     for paper, number, dashes in published:
         if number is not None:
             axes.axhline(number.bleu, color="black", lw=0.9, ls=dashes, zorder=1)
@@ -185,12 +158,6 @@ def _set_sparsity_axis(axes: Axes, sparsities: Sequence[float]) -> None:
 def logit(share: float) -> float:
     """Position of a sparsity on the x axis: log(s / (1 - s))."""
     return math.log(share / (1 - share))
-
-
-def _footnote(results: Results) -> str:
-    how, seeds = results.convention, results.seeds()
-    spread = f"mean ± sample standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
-    return f"{how.data} {how.subset}, beam {how.beam}, {spread}; sacreBLEU {how.signatures['bleu']}"
 
 
 def _updates(points: Sequence[Aggregate]) -> str:

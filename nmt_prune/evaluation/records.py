@@ -47,6 +47,46 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class CpuTime:
+    """User and system time of one thread that translated the same sentences with two models, without loading them.
+
+    Attributes:
+        seconds: of the shrunk model.
+        seconds_dense: of the model before anything was taken out.
+        sentences: how many they were; a few seconds are enough.
+    """
+
+    seconds: float
+    seconds_dense: float
+    sentences: int
+
+    @property
+    def ratio(self) -> float:
+        """CPU time relative to the dense model."""
+        return self.seconds / self.seconds_dense
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a model costs.
+
+    Attributes:
+        bytes_masked: the scored checkpoint's parameters in fp32, masked ones as zeros.
+        bytes_used: the same without heads and units that are gone: what the model takes in memory.
+        bytes_stored: the same as bitmask and surviving values.
+        cpu_ratio: CPU time relative to the dense model: 1 by construction where nothing (or next to nothing) can be
+            taken out; None where no dense model is known.
+        cpu: the measurement behind it; None if it is 1 by construction.
+    """
+
+    bytes_masked: int
+    bytes_used: int
+    bytes_stored: int
+    cpu_ratio: float | None
+    cpu: CpuTime | None
+
+
+@dataclass(frozen=True)
 class ScoreRecord:
     """What ``scores.json`` holds.
 
@@ -68,6 +108,7 @@ class ScoreRecord:
         beam: beam size.
         lenpen: length penalty.
         generate_flags: further flags of fairseq-generate.
+        costs: size and CPU time; None in records of before they were measured.
     """
 
     subset: str
@@ -87,6 +128,7 @@ class ScoreRecord:
     beam: int
     lenpen: float
     generate_flags: tuple[str, ...] = ()
+    costs: Costs | None = None
 
     @property
     def hypotheses_file(self) -> str:

@@ -1,12 +1,13 @@
-"""The report of a recipe: results.csv, results.json, table.md, bleu.png and bleu.svg."""
+"""The report of a recipe: results.csv, results.json, table.md and the figures."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.aggregates import aggregate
+from nmt_prune.evaluation.cost_table import cost_section
 from nmt_prune.evaluation.gathering import gather
 from nmt_prune.evaluation.legend import legend
 from nmt_prune.evaluation.published import Published, load_published
@@ -44,30 +45,39 @@ def write_report(runs: Path, data: Path | None = None, published: Sequence[str] 
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
+    from nmt_prune.evaluation.cost_plots import plot_cpu_time, plot_sizes
     from nmt_prune.evaluation.plots import plot
 
     results = gather(runs, data)
     results = replace(results, published=_papers(published, results, runs))
     folder = runs / "report"
-    names = ("results.csv", "results.json", "table.md", "bleu.png", "bleu.svg")
-    table, numbers, markdown, *figures = paths = tuple(folder / name for name in names)
+    table, numbers, markdown = (folder / name for name in ("results.csv", "results.json", "table.md"))
+    figures: dict[str, Callable[[Results, Sequence[Path]], None]] = {"bleu": plot}
+    if any(row.mb_used is not None for row in results.rows):
+        figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
     text = report_text(results)
     write_csv(table, results.rows)
     write_json(numbers, as_json(results))
     with atomic_path(markdown) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    plot(results, figures)
-    return Report(text, paths)
+    paths = [table, numbers, markdown]
+    for name, plot_figure in figures.items():
+        formats = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
+        plot_figure(results, formats)
+        paths += formats
+    return Report(text, tuple(paths))
 
 
 def report_text(results: Results) -> str:
-    """Title, table, controls and legend in Markdown."""
+    """Title, tables and legend in Markdown."""
     aggregates = aggregate(results.rows)
     controls = control_table(aggregates)
     parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
     parts += ["## Controls", controls] if controls else []
     subnetworks = subnetwork_table(aggregates)
     parts += ["## Subnetworks", subnetworks] if subnetworks else []
+    costs = cost_section(aggregates, results.rows)
+    parts += [costs] if costs else []
     beside = [published_section(results, aggregates, paper) for paper in results.published]
     return "\n\n".join([*parts, legend(results), *beside]) + "\n"
 

@@ -44,6 +44,10 @@ class Convention:
 class RunResult:
     """One row of ``results.csv``. Sparsities are 0 to 1; ``bleu_delta`` and ``bleu_p_value`` compare with the dense
     run of the same seed and are None without one; ``bleu_low`` and ``bleu_high`` bound BLEU's 95 % confidence interval.
+
+    Megabytes (10^6) are of the parameters: ``mb_masked`` in fp32 with zeros, ``mb_used`` in fp32 without heads and
+    units that are gone, ``mb_stored`` as bitmask and surviving values. ``cpu_ratio`` is CPU time relative to the dense
+    model; without the seconds of a measurement it is 1 by construction.
     """
 
     run: str
@@ -68,6 +72,12 @@ class RunResult:
     bleu_signature: str
     chrf_signature: str
     ter_signature: str
+    mb_masked: float | None = None
+    mb_used: float | None = None
+    mb_stored: float | None = None
+    cpu_ratio: float | None = None
+    cpu_seconds: float | None = None
+    cpu_seconds_dense: float | None = None
 
     @property
     def techniques(self) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
-"""Scoring a checkpoint: translate, score, measure its sparsity, write it all down."""
+"""Scoring a checkpoint: translate, score, measure its sparsity and its costs, write it all down."""
 
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.evaluation.costs import measure_costs
 from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
 from nmt_prune.evaluation.scores import score
 from nmt_prune.evaluation.subset import Subset
@@ -54,6 +55,7 @@ def score_checkpoint(
         beam=decoding.beam,
         lenpen=decoding.lenpen,
         generate_flags=decoding.extra,
+        costs=measure_costs(checkpoint, subset, decoding),
     )
     write_lines(out.with_name(hypotheses_file(subset.name)), hypotheses)
     record.write(out)

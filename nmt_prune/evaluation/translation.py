@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +46,20 @@ class Decoding:
         return [*flags, *(["--cpu"] if self.cpu else []), *self.extra]
 
 
-def generate_command(checkpoint: Path, subset: Subset, decoding: Decoding, results: Path) -> list[str]:
-    """The fairseq-generate command that translates ``subset`` into the folder ``results``."""
+def generate_command(
+    checkpoint: Path, subset: Subset, decoding: Decoding, results: Path, program: str = "fairseq_cli.generate"
+) -> list[str]:
+    """The fairseq-generate command that translates ``subset`` into the folder ``results``.
+
+    Args:
+        checkpoint: the model.
+        subset: what to translate.
+        decoding: how.
+        results: folder of the output.
+        program: the module to run, which takes the flags of fairseq-generate.
+    """
     return [
-        *[sys.executable, "-m", "fairseq_cli.generate", str(subset.data)],
+        *[sys.executable, "-m", program, str(subset.data)],
         *["--user-dir", str(Path(nmt_prune.__file__).parent), "--path", str(checkpoint)],
         *["--source-lang", subset.source, "--target-lang", subset.target, "--gen-subset", subset.name],
         *["--results-path", str(results), "--no-progress-bar"],
@@ -78,16 +88,34 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> list[str]
     """
     if not checkpoint.is_file():
         raise PruneError(f"checkpoint {checkpoint} does not exist")
-    if importlib.util.find_spec("fairseq_cli") is None:
-        raise PruneError("fairseq is not installed here; pip install 'nmt-prune[fairseq]'")
     with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
         command = generate_command(checkpoint, subset, decoding, Path(folder))
-        environment = {"OMP_NUM_THREADS": "1", **os.environ}
-        process = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
-        if process.returncode != 0:
-            raise PruneError(f"fairseq-generate failed on {checkpoint}: {error_line(process.stderr)}")
+        run_fairseq(command, str(checkpoint), {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
         output = (Path(folder) / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
     return in_order(parse_hypotheses(output.split("\n")), len(subset.references()), str(subset.reference))
+
+
+def run_fairseq(command: list[str], checkpoint: str, variables: Mapping[str, str]) -> str:
+    """Runs a program of fairseq.
+
+    Args:
+        command: its command line.
+        checkpoint: what to call the model in messages.
+        variables: environment variables to set.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        PruneError: fairseq is missing, or the program fails.
+    """
+    if importlib.util.find_spec("fairseq_cli") is None:
+        raise PruneError("fairseq is not installed here; pip install 'nmt-prune[fairseq]'")
+    environment = {**os.environ, **variables}
+    process = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+    if process.returncode != 0:
+        raise PruneError(f"fairseq-generate failed on {checkpoint}: {error_line(process.stderr)}")
+    return process.stdout
 
 
 def parse_hypotheses(lines: Iterable[str]) -> list[tuple[int, str]]:

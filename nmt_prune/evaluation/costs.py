@@ -1,0 +1,76 @@
+"""What a model costs to store and to use: its size, and its CPU time against the dense one."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from nmt_prune.checkpoints import Checkpoint, save
+from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.records import Costs, CpuTime
+from nmt_prune.evaluation.subset import Subset
+from nmt_prune.evaluation.translation import Decoding, generate_command, run_fairseq
+from nmt_prune.sizes import model_size
+from nmt_prune.structured.shrinking import shrink
+from nmt_prune.structured.widths import is_shrunk
+
+WORTH_MEASURING = 0.01
+"""Share of its parameters that a model has to lose by shrinking for its time to be measured."""
+
+_PROGRAM = "nmt_prune.models.translation_time"
+
+
+def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
+    """Sizes of a checkpoint's model as it is and shrunk, and the CPU time of the latter against the former.
+
+    The former is as slow as the dense model, whatever its masks. Both give the same translations, so that the ratio
+    is about the model and not about the length of what it says, which differs from training to training.
+
+    Args:
+        path: the checkpoint.
+        subset: what to translate; as much of it as takes a few seconds.
+        decoding: how; always on a CPU.
+
+    Raises:
+        PruneError: the checkpoint cannot be read or translated with.
+    """
+    original = Checkpoint.load(path)
+    state = None if is_shrunk(original.model_settings) else _shrunk_state(original)
+    used = original if state is None else Checkpoint(path, state)
+    before, after = model_size(original), model_size(used)
+    cpu: CpuTime | None = None
+    if state is not None and after.used <= (1 - WORTH_MEASURING) * before.used:
+        with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
+            save(state, Path(folder) / "shrunk.pt")
+            cpu = cpu_time(path, Path(folder) / "shrunk.pt", subset, decoding)
+    # What was shrunk before it was trained has no dense model here to be compared with.
+    ratio = cpu.ratio if cpu else None if is_shrunk(original.model_settings) else 1.0
+    return Costs(before.used, after.used, after.stored, ratio, cpu)
+
+
+def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> CpuTime:
+    """CPU time of two checkpoints on the same batches, in turns, one thread.
+
+    Args:
+        original: the one that sets the scale.
+        used: the one that is measured.
+        subset: what to translate.
+        decoding: how.
+
+    Raises:
+        PruneError: the translation fails.
+    """
+    paths = Path(f"{original}:{used}")  # one checkpoint each, and no ensemble
+    command = generate_command(paths, subset, replace(decoding, cpu=True), used.parent, _PROGRAM)
+    output = run_fairseq(command, str(original), {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
+    measured = json.loads(output.splitlines()[-1])
+    dense, mine = measured["seconds"]
+    return CpuTime(round(mine, 3), round(dense, 3), measured["sentences"])
+
+
+def _shrunk_state(checkpoint: Checkpoint) -> dict[str, object] | None:
+    """The shrunk checkpoint; None where nothing can be taken out because the model is no plain Transformer."""
+    try:
+        return shrink(checkpoint, allow_empty_cross_attention=True).state
+    except PruneError:
+        return None

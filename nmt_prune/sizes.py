@@ -1,0 +1,45 @@
+"""What a model takes in memory and on disk, counted from its masks."""
+
+from dataclasses import dataclass
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.statistics import existing, parameter_count
+
+VALUE_BYTES = 4  # fp32
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Bytes of a model's parameters, tied ones once, without optimizer state.
+
+    Attributes:
+        used: in memory: every parameter of the checkpoint in fp32, masked ones as zeros.
+        stored: on disk: surviving weights as values and bitmask; see :func:`packed_bytes`.
+    """
+
+    used: int
+    stored: int
+
+
+def model_size(checkpoint: Checkpoint) -> ModelSize:
+    """Counts the bytes of a checkpoint's model as it stands: shrink it first to count what is left of it."""
+    masks, parameters = existing(checkpoint), parameter_count(checkpoint)
+    return ModelSize(VALUE_BYTES * parameters, packed_bytes(masks, parameters))
+
+
+def packed_bytes(masks: MaskSet, parameters: int) -> int:
+    """Bytes of a model's surviving weights in fp32 with, for each pruned matrix, one bit per weight to say which.
+
+    A matrix that is not pruned needs no bits. The padding row of an embedding is zero and not stored where bits say so.
+
+    Args:
+        masks: masks of all its matrices.
+        parameters: number of all its parameters, tied ones once; those outside of the matrices are stored as they are.
+    """
+    matrices = {prunable: prunable.shape[0] * prunable.shape[1] for prunable in masks.prunables}
+    total = VALUE_BYTES * (parameters - sum(matrices.values()))
+    for prunable, size in matrices.items():
+        kept = masks.kept(prunable)
+        total += VALUE_BYTES * size if kept == prunable.size else VALUE_BYTES * kept + -(-size // 8)
+    return total

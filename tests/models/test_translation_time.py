@@ -1,0 +1,27 @@
+"""CPU time of translating with two real models, in a process of its own."""
+
+import pytest
+
+from nmt_prune.evaluation.costs import measure_costs
+from nmt_prune.evaluation.subset import Subset
+from nmt_prune.evaluation.translation import Decoding
+from tests.models.shrinking import LAYERS, PRE_NORM, SIZES, mask, unit
+from tests.tasks.corpus import SIZES as SENTENCES
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_model_without_most_of_its_units_takes_less_time(run_training, corpus, tmp_path):
+    trained = run_training("wide", SIZES, PRE_NORM, "--encoder-ffn-embed-dim 2000 --decoder-ffn-embed-dim 2000")
+    dead = {}
+    for stack in ("encoder", "decoder"):
+        for layer in range(LAYERS):
+            dead |= unit(f"{stack}.layers.{layer}", range(10, 2000))
+    path = mask(trained, dead, tmp_path / "masked.pt")
+    subset = Subset(corpus, "test", "en", "de", tmp_path / "unused")
+    costs = measure_costs(path, subset, Decoding(beam=2, max_tokens=400))
+    assert costs.cpu is not None
+    assert costs.cpu.sentences == SENTENCES["test"]
+    assert costs.cpu.seconds > 0
+    assert costs.cpu_ratio < 0.95
+    assert costs.bytes_used < 0.1 * costs.bytes_masked
