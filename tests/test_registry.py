@@ -131,7 +131,7 @@ def test_the_modules_of_the_package_are_found():
     assert list(schedules.entries()) == ["constant", "cubic", "oneshot"]
     assert list(quantizers.entries()) == ["ternary", "uniform"]
     assert list(regularisers.entries()) == ["clipped-group-lasso", "group-lasso"]
-    assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "sign"]
+    assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "shuffle-layers", "sign"]
 
 
 def test_an_extension_file_adds_an_entry(extension):

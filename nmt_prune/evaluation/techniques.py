@@ -27,6 +27,7 @@ _CONTROLS = {
     "inverted": "inverted mask",
     "reinit": "survivors re-initialised",
     "shuffle-weights": "survivors shuffled",
+    "shuffle-layers": "layers shuffled",
     "clt-random-sign": "CLT, random signs",
 }
 _SEARCHED = {

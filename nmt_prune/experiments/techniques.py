@@ -144,6 +144,9 @@ TECHNIQUES: dict[str, Technique] = {
     ),
     "reinit": Technique("SLT's masks, fresh weights (Frankle & Carbin 2019)", "slt", "reinit", is_control=True),
     "shuffle-weights": Technique("SLT's masks, permuted survivors", "slt", "shuffle", "early", is_control=True),
+    "shuffle-layers": Technique(
+        "SLT's masks, weights of other layers (Chen 2020)", "slt", "shuffle-layers", "early", is_control=True
+    ),
     "clt-random-sign": Technique(
         "CLT's masks, random signs (Brix 2020)", "clt", "random-sign", "early", is_control=True
     ),

@@ -62,7 +62,7 @@ class TranslationPruningConfig(TranslationConfig):
     )
     reset: str = field(
         default="keep",
-        metadata={"help": "what survivors become: keep, rewind, sign, random-sign, reinit, shuffle"},
+        metadata={"help": "what survivors become: keep, rewind, sign, random-sign, reinit, shuffle, shuffle-layers"},
     )
     clock: str = field(
         default="restart",

