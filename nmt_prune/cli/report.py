@@ -17,11 +17,17 @@ def report(
     ] = None,
 ) -> None:
     """Compare the runs of a recipe: tables and figures (BLEU by sparsity, size and CPU time) in RUNS_DIR/report."""
+    from nmt_prune.errors import PruneError
     from nmt_prune.evaluation.report import write_report
+    from nmt_prune.evaluation.transfer_report import write_transfer_report
     from nmt_prune.experiments.plan import Plan
 
-    papers = Plan.published_in(runs) if published is None else published
-    written = write_report(runs, data, papers)
+    if targets := Plan.targets_in(runs):
+        if data is not None or published:
+            raise PruneError(f"{runs} is of a transfer recipe, whose report takes neither --data nor --published")
+        written = write_transfer_report(runs, targets)
+    else:
+        written = write_report(runs, data, Plan.published_in(runs) if published is None else published)
     typer.echo(written.text)
     for path in written.paths:
         typer.echo(path)

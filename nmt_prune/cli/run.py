@@ -49,15 +49,20 @@ def run(
     from nmt_prune.experiments.recipe_file import load_recipe
     from nmt_prune.experiments.run_folder import check_all
     from nmt_prune.experiments.runner import run_plan
+    from nmt_prune.experiments.transfer_matrix import transfer_plan
+    from nmt_prune.experiments.transfer_recipe import TransferRecipe
 
     loaded = load_recipe(recipe)
     chosen = [name.strip() for names in only or () for name in names.split(",")]
-    places = Places(runs_dir / loaded.name, loaded.data_folder(data_dir))
-    plan = Plan.of(expand(loaded, chosen), places, loaded.published)
+    if isinstance(loaded, TransferRecipe):
+        plan = transfer_plan(loaded, runs_dir, data_dir, chosen)
+    else:
+        places = Places(runs_dir / loaded.name, loaded.data_folder(data_dir))
+        plan = Plan.of(expand(loaded, chosen), places, loaded.published)
     if tokens_per_second is not None and not dry_run:
         raise PruneError("--tokens-per-second is for --dry-run; add that or leave this out")
     if dry_run:
-        check_all(plan.runs, places.runs)
+        check_all(plan.runs, plan.places.runs)
         console = Console()
         console.width = console.width if console.is_terminal else 160
         costs = Cost.of(plan).lines(tokens_per_second)

@@ -43,6 +43,7 @@ class Programs:
     search: tuple[str, ...] = (*_NMT_PRUNE, "search")
     ticket: tuple[str, ...] = (*_NMT_PRUNE, "ticket")
     quantize: tuple[str, ...] = (*_NMT_PRUNE, "quantize")
+    transfer: tuple[str, ...] = (*_NMT_PRUNE, "transfer")
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,17 @@ class Places:
         runs: folder of the recipe's runs.
         data: data folder.
         programs: the programs behind the steps.
+        folders: data folders by ``corpus.folder``, where runs have different corpora.
     """
 
     runs: Path
     data: Path
     programs: Programs = field(default_factory=Programs)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    def data_of(self, corpus: Mapping[str, Any]) -> Path:
+        """The data folder of a corpus, as a run's settings have it."""
+        return self.folders.get(corpus.get("folder") or "", self.data)
 
 
 def data_command(corpus: Mapping[str, Any], places: Places) -> list[str]:
@@ -65,7 +72,7 @@ def data_command(corpus: Mapping[str, Any], places: Places) -> list[str]:
     settings = {key: value for key, value in corpus.items() if key not in ("name", "folder")}
     # Three states: also false has to be said, and null leaves it to the corpus.
     settings["no_clean"] = settings.get("clean") is False
-    return [*places.programs.data, corpus["name"], "--out", str(places.data), *flag_arguments(settings)]
+    return [*places.programs.data, corpus["name"], "--out", str(places.data_of(corpus)), *flag_arguments(settings)]
 
 
 def run_command(run: Run, places: Places) -> list[str]:
@@ -80,7 +87,8 @@ def run_command(run: Run, places: Places) -> list[str]:
 def search_command(run: Run, places: Places) -> list[str]:
     """Searches for subnetworks in the parent of a run."""
     search = run.settings["search"]
-    files = [str(places.runs / search["checkpoint"]), "--data", str(places.data), "--out", str(places.runs / run.name)]
+    files = [str(places.runs / search["checkpoint"]), "--data", str(places.data_of(run.settings["corpus"]))]
+    files += ["--out", str(places.runs / run.name)]
     flags = {**{key: value for key, value in search.items() if key != "checkpoint"}, "seed": run.seed}
     return [*places.programs.search, *files, *flag_arguments(flags)]
 
@@ -113,7 +121,19 @@ def train_arguments(run: Run, places: Places) -> list[str]:
         "save_dir": str(places.runs / run.name),
         **pruning,
     }
-    return [str(places.data), *flag_arguments(flags)]
+    return [str(places.data_of(settings["corpus"])), *flag_arguments(flags)]
+
+
+def transfer_command(run: Run, places: Places) -> list[str]:
+    """Fits the mask of another corpus to that of the run; see ``settings["transfer"]``."""
+    transfer, out = run.settings["transfer"], run.settings["pruning"]["mask_from"]
+    flags = {
+        "from_data": str(places.folders[transfer["from"]]),
+        "to_data": str(places.folders[transfer["to"]]),
+        "out": str(places.runs / out),
+        "embedding": transfer["embedding"],
+    }
+    return [*places.programs.transfer, str(places.runs / transfer["mask"]), *flag_arguments(flags)]
 
 
 def is_quantized(run: Run) -> bool:
@@ -142,7 +162,7 @@ def score_command(run: Run, places: Places) -> list[str]:
         "--checkpoint",
         str(result(run, places)),
         "--data",
-        str(places.data),
+        str(places.data_of(run.settings["corpus"])),
         "--out",
         f"{folder}/scores.json",
     ]
@@ -152,7 +172,9 @@ def score_command(run: Run, places: Places) -> list[str]:
 
 def report_command(places: Places) -> list[str]:
     """Writes tables and plots of all finished runs."""
-    return [*places.programs.report, str(places.runs), "--data", str(places.data)]
+    # With several data folders, the references are where the scores say.
+    data = [] if places.folders else ["--data", str(places.data)]
+    return [*places.programs.report, str(places.runs), *data]
 
 
 def flag_arguments(flags: Mapping[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ class Plan:
         start: folder that the user started in.
         gpus: GPUs that the steps share, each training on its own; None leaves them to a cluster's scheduler.
         published: papers whose numbers the report shows.
+        targets: corpora of a transfer matrix, each with a folder of runs; none for an ordinary recipe.
     """
 
     runs: tuple[Run, ...]
@@ -32,6 +33,7 @@ class Plan:
     start: Path
     gpus: tuple[str, ...] | None = ()
     published: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, runs: Sequence[Run], places: Places, published: Sequence[str] = ()) -> "Plan":
@@ -48,6 +50,12 @@ class Plan:
         """The papers that the plan in a folder of runs names; none where there is no plan."""
         path = runs / PLAN_FILE
         return tuple(read_json(path).get("published", ())) if path.exists() else ()
+
+    @staticmethod
+    def targets_in(runs: Path) -> tuple[str, ...]:
+        """The corpora of the transfer matrix in a folder of runs; none where it holds no transfer recipe's."""
+        path = runs / PLAN_FILE
+        return tuple(read_json(path).get("targets", ())) if path.exists() else ()
 
     def write(self) -> Path:
         """Writes the plan file, with what is left to do, into the folder of the runs."""
@@ -76,7 +84,7 @@ class Plan:
 
     def failure(self, *step: str) -> Path:
         """Where a step notes that it failed; ``step`` is its name and, if it has one, its run."""
-        return self.failures / f"{'.'.join(step)}.json"
+        return self.failures / f"{'.'.join(step).replace('/', '.')}.json"
 
     def steps(self) -> list[dict[str, Any]]:
         """What is left to do for each run, for the Snakefile; finished runs are left out.
@@ -89,7 +97,7 @@ class Plan:
         steps = [
             {
                 "run": run.name,
-                "parent": run.parent,
+                "after": list(run.after),
                 "train": not self.folder(run).trained.exists(),
                 "score": run.is_scored and not self.folder(run).scores.exists(),
                 "result": "scores.json" if run.is_scored else "trained.json",

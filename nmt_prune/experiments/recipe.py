@@ -88,6 +88,11 @@ class Corpus(Section):
     corpora: str | None = None
     archives: str | None = None
 
+    @property
+    def data_folder(self) -> str:
+        """Name of the data folder."""
+        return self.folder or f"{self.name}.{self.source}-{self.target}"
+
 
 class Model(FlagSection):
     """Architecture and its flags."""
@@ -261,5 +266,4 @@ class Recipe(Section):
 
     def data_folder(self, data_dir: Path) -> Path:
         """Where the prepared corpus lies."""
-        corpus = self.corpus
-        return data_dir / (corpus.folder or f"{corpus.name}.{corpus.source}-{corpus.target}")
+        return data_dir / self.corpus.data_folder

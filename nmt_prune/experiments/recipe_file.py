@@ -2,13 +2,14 @@
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.recipe import Recipe
+from nmt_prune.experiments.transfer_recipe import TransferRecipe
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
@@ -31,10 +32,11 @@ def load_recipe(name_or_path: str) -> Recipe:
     if not path.exists() and name_or_path in shipped_recipes():
         path = SHIPPED / f"{name_or_path}.yaml"
     values = _read_mapping(path)
+    kind = TransferRecipe if values.get("kind") == "transfer" else Recipe
     try:
-        return Recipe.model_validate({"name": path.stem, **values})
+        return kind.model_validate({"name": path.stem, **values})
     except ValidationError as error:
-        raise PruneError(f"{path}: {_describe(error)}") from None
+        raise PruneError(f"{path}: {_describe(error, kind)}") from None
     except PruneError as error:
         raise PruneError(f"{path}: {error}") from None
 
@@ -58,13 +60,13 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
-def _describe(error: ValidationError) -> str:
+def _describe(error: ValidationError, kind: type[Recipe]) -> str:
     """The first thing that is wrong, in one line. Unknown keys first: they often are why another one is missing."""
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     problem = problems[0]
     key = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}; {_nearest(str(problem['loc'][-1]), _known_keys(problem['loc'][:-1]))}"
+        return f"unknown key {key}; {_nearest(str(problem['loc'][-1]), _known_keys(kind, problem['loc'][:-1]))}"
     if problem["type"] == "missing":
         return f"the key {key} is missing"
     if problem["type"] == "value_error":
@@ -73,10 +75,14 @@ def _describe(error: ValidationError) -> str:
     return f"{key} {message}, not {problem['input']!r}"
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Recipe
+def _known_keys(kind: type[Recipe], location: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = kind
     for key in location:
+        if isinstance(key, int):
+            continue
         annotation = section.model_fields[str(key)].annotation
+        if get_origin(annotation) is list:
+            (annotation,) = get_args(annotation)
         assert isinstance(annotation, type)
         section = annotation
     return list(section.model_fields)

@@ -23,6 +23,7 @@ class Run:
         total_updates: with those of all its ancestors.
         settings: everything that decides the result, free of paths. ``settings["pruning"]`` holds the task's pruning
             flags, checkpoints as RUN/FILE.
+        needs: further runs that must be trained before.
     """
 
     name: str
@@ -36,11 +37,17 @@ class Run:
     settings: dict[str, Any]
     also: tuple[str, ...] = field(default=())
     step: Literal["train", "search", "prune"] = "train"
+    needs: tuple[str, ...] = field(default=())
 
     @property
     def is_scored(self) -> bool:
         """Whether there is a model to translate with."""
         return self.step != "search"
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """All runs that must be trained before this one."""
+        return tuple(dict.fromkeys([*([self.parent] if self.parent else []), *self.needs]))
 
     @property
     def last_update(self) -> int:
@@ -58,8 +65,8 @@ def with_ancestors(runs: Iterable[Run], names: set[str]) -> list[Run]:
     runs = list(runs)
     wanted = set(names)
     for run in reversed(runs):
-        if run.name in wanted and run.parent:
-            wanted.add(run.parent)
+        if run.name in wanted:
+            wanted.update(run.after)
     return [run for run in runs if run.name in wanted]
 
 
@@ -73,6 +80,6 @@ def path_lengths(runs: Iterable[Run], left: Mapping[str, int]) -> dict[str, int]
     runs = list(runs)
     lengths = {run.name: left[run.name] for run in runs}
     for run in reversed(runs):
-        if run.parent:
-            lengths[run.parent] = max(lengths[run.parent], left[run.parent] + lengths[run.name])
+        for name in run.after:
+            lengths[name] = max(lengths[name], left[name] + lengths[run.name])
     return lengths

@@ -15,6 +15,7 @@ from nmt_prune.experiments.commands import (
     report_command,
     run_command,
     score_command,
+    transfer_command,
 )
 from nmt_prune.experiments.devices import ON_CPU, environment, gpus_wanted
 from nmt_prune.experiments.plan import Plan
@@ -40,13 +41,24 @@ def main() -> None:
         elif step == "report":
             execute(report_command(plan.places), plan.places.runs / "report.log")
         else:
-            execute(data_command(plan.runs[0].settings["corpus"], plan.places), plan.places.runs / "data.log")
+            prepare(plan)
     except PruneError as error:
         message = f"{' '.join([step, *names])} failed: {error}"
         write_json(plan.failure(step, *names), message)
         raise SystemExit(message) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def prepare(plan: Plan) -> None:
+    """Prepares the corpora of all runs.
+
+    Raises:
+        PruneError: one of them cannot be prepared.
+    """
+    corpora = {plan.places.data_of(run.settings["corpus"]): run.settings["corpus"] for run in plan.runs}
+    for corpus in corpora.values():
+        execute(data_command(corpus, plan.places), plan.places.runs / "data.log")
 
 
 def train(plan: Plan, name: str) -> None:
@@ -67,6 +79,8 @@ def train(plan: Plan, name: str) -> None:
         if repaired:
             with folder.log.open("a", encoding="utf-8") as log:
                 log.write(f"{repaired}\n")
+        if "transfer" in run.settings:
+            execute(transfer_command(run, plan.places), folder.log)
         execute(run_command(run, plan.places), folder.log, variables)
         write_json(folder.trained, {"last_update": run.last_update})
 

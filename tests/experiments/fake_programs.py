@@ -26,7 +26,7 @@ def main() -> None:
         "arguments": arguments,
     }
     programs = {"data": prepare, "train": train, "score": score, "report": report}
-    programs |= {"search": search, "ticket": ticket, "quantize": quantize}
+    programs |= {"search": search, "ticket": ticket, "quantize": quantize, "transfer": transfer}
     programs[program](Path(control), arguments, call)
     with (Path(control) / "calls.jsonl").open("a") as file:
         file.write(json.dumps({**call, "began": began, "ended": time.time()}) + "\n")
@@ -43,7 +43,7 @@ def prepare(control: Path, arguments: list[str], call: dict) -> None:
 def train(control: Path, arguments: list[str], call: dict) -> None:
     folder, end = Path(option(arguments, "--save-dir")), int(option(arguments, "--max-update"))
     (control / "pid").write_text(str(os.getpid()))
-    call["run"] = folder.name
+    call["run"], call["folder"] = folder.name, str(folder)
     call["run_json_was_there"] = (folder / "run.json").exists()
     if "--mask-from" in arguments and not Path(option(arguments, "--mask-from")).exists():
         sys.exit("ValueError: the parent has no checkpoint")
@@ -89,6 +89,13 @@ def ticket(control: Path, arguments: list[str], call: dict) -> None:
 
 def quantize(control: Path, arguments: list[str], call: dict) -> None:
     write_checkpoint(Path(option(arguments, "--out")), read_checkpoint(Path(arguments[0])))
+
+
+def transfer(control: Path, arguments: list[str], call: dict) -> None:
+    if (control / "fail.transfer").exists():
+        sys.exit("nmt-prune: error: no such dictionary")
+    assert Path(arguments[0]).exists()
+    Path(option(arguments, "--out")).write_text("masks")
 
 
 def report(control: Path, arguments: list[str], call: dict) -> None:

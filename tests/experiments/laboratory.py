@@ -31,8 +31,11 @@ class Laboratory:
         recipe = make_recipe(
             **{"training": {"max_update": 20}, "ladder": [50, 80], "techniques": ["mp", "slt"], **changes}
         )
+        return Plan.of(expand(recipe), Places(self.runs, self.folder / "data-bin", self.programs()))
+
+    def programs(self) -> Programs:
         fakes = {name: (sys.executable, str(FAKE), str(self.control), name) for name in Programs.__annotations__}
-        return Plan.of(expand(recipe), Places(self.runs, self.folder / "data-bin", Programs(**fakes)))
+        return Programs(**fakes)
 
     def calls(self, program: str) -> list[dict[str, Any]]:
         path = self.control / "calls.jsonl"

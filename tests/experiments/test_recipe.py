@@ -38,7 +38,7 @@ def test_defaults_are_those_of_the_paper(tmp_path):
     assert recipe.seeds == [1]
 
 
-@pytest.mark.parametrize("name", shipped_recipes())
+@pytest.mark.parametrize("name", [name for name in shipped_recipes() if not name.startswith("transfer-")])
 def test_shipped_recipes_load_by_name(name):
     recipe = load_recipe(name)
     assert recipe.name == name

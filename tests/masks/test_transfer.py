@@ -5,10 +5,12 @@ import torch
 
 from nmt_prune.dictionaries import SPECIAL, read_dictionaries, read_symbols
 from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_file import save_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_matrices
 from nmt_prune.masks.transfer import transfer
-from tests.toy import VOCABULARY, toy_model
+from nmt_prune.settings import PruningSettings
+from tests.toy import VOCABULARY, toy_model, toy_state
 
 PRUNABLES = list(prunable_matrices(toy_model()))
 EMBEDDING = "encoder.embed_tokens.weight"
@@ -79,3 +81,16 @@ def test_what_is_no_dictionary_or_data_folder_is_refused_by_name(tmp_path):
     (tmp_path / "dict.en.txt").write_text("▁a 10\n▁b\n", encoding="utf-8")
     with pytest.raises(PruneError, match=r"dict\.en\.txt, line 2: expected a symbol and its count"):
         read_symbols(tmp_path / "dict.en.txt")
+
+
+def test_a_mask_of_another_depth_fits_no_model(tmp_path):
+    state = toy_state()
+    weights = state["model"]
+    below = [name for name in weights if name.startswith("encoder.layers.0.")]
+    deeper = weights | {name.replace("layers.0", "layers.1"): weights[name] for name in below}
+    masks = MaskSet({p: torch.ones(p.shape, dtype=torch.bool) for p in prunable_matrices(deeper)})
+    save_masks(transfer(masks, both(KNOWN), both(KNOWN)).masks, tmp_path / "deeper.safetensors", {})
+    torch.save(state, tmp_path / "toy.pt")
+    settings = PruningSettings(str(tmp_path / "deeper.safetensors"), str(tmp_path / "toy.pt"), reset="rewind")
+    with pytest.raises(PruneError, match=r"deeper\.safetensors.*encoder\.layers\.1\."):
+        settings.ticket()

@@ -1,0 +1,85 @@
+"""A small transfer recipe for real, from the command line: two pairs, tiny models."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.masks.mask_file import load_masks
+
+pytestmark = pytest.mark.slow
+
+RECIPE = """
+kind: transfer
+corpus: {name: numbers, vocab_size: 150, model_type: bpe, size: 2000, test_size: 20, valid_size: 10}
+corpora: [{source: en, target: de}, {source: en, target: PAIR}]
+model:
+  arch: masked_transformer_tiny
+  encoder-embed-dim: 16
+  decoder-embed-dim: 16
+  encoder-ffn-embed-dim: 20
+  decoder-ffn-embed-dim: 20
+  encoder-attention-heads: 2
+  decoder-attention-heads: 2
+  share-all-embeddings: true
+training:
+  cpu: true
+  max-update: 10
+  max-tokens: 300
+  optimizer: adam
+  lr: 0.005
+  criterion: label_smoothed_cross_entropy
+  label-smoothing: 0.1
+  validate-interval: 1000
+  save-interval: 1000
+  eval-bleu-args: {beam: 1, max_len_a: 0, max_len_b: 5}
+generation: {beam: 1}
+controls: []
+seeds: [1, 2]
+"""
+
+
+def run_recipe(folder: Path, target: str) -> subprocess.CompletedProcess:
+    (folder / "small.yaml").write_text(RECIPE.replace("PAIR", target), encoding="utf-8")
+    command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", "--cores", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def test_masks_of_each_pair_are_trained_on_the_other(tmp_path):
+    done = run_recipe(tmp_path, "fr")
+    assert done.returncode == 0, done.stderr[-2000:]
+    runs = tmp_path / "runs" / "small"
+    assert "mask from en-fr" in done.stdout
+    assert (runs / "report/transfer.png").stat().st_size > 5_000
+    assert (runs / "en-de/report/bleu.png").exists()
+    with (runs / "report/transfer.csv").open(encoding="utf-8") as file:
+        rows = {(row["row"], row["target"]): row for row in csv.DictReader(file)}
+    kinds = ("dense", "en-de", "en-fr")
+    assert rows.keys() == {(row, target) for row in kinds for target in ("en-de", "en-fr")}
+    assert all(row["seeds"] == "2" for row in rows.values())
+    # The other pair's mask outside of the embeddings, to the bit, also after the training.
+    giver = Checkpoint.load(runs / "en-fr/slt-70-seed1/checkpoint_last.pt").masks
+    moved = Checkpoint.load(runs / "en-de/from-en-fr-70-seed1/checkpoint_last.pt").masks
+    file, provenance = load_masks(runs / "en-de/from-en-fr-70-seed1/transferred.safetensors")
+    body = [prunable for prunable in giver.prunables if prunable.in_body]
+    assert all(torch.equal(giver[p.name], moved[p.name]) and torch.equal(giver[p.name], file[p.name]) for p in body)
+    assert giver.sparsity(body) == moved.sparsity(body) == pytest.approx(0.7, abs=1e-3)
+    assert all(moved[p.name].all() for p in moved.prunables if not p.in_body)
+    assert provenance["transferred_from"] == "checkpoint_last.pt"
+    own = Checkpoint.load(runs / "en-de/slt-70-seed1/checkpoint_last.pt").masks
+    assert not all(torch.equal(own[p.name], moved[p.name]) for p in body)
+
+
+def test_an_unknown_pair_stops_before_any_training(tmp_path):
+    failed = run_recipe(tmp_path, "xx")
+    assert failed.returncode == 1
+    message = failed.stderr.strip().splitlines()[-1]
+    assert "data failed: " in message
+    assert "--target xx: corpus numbers has en, de, fr" in message
+    assert not list((tmp_path / "runs").glob("*/*/*.pt"))
