@@ -26,6 +26,14 @@ class Companion:
         """A scalar to be added to the loss per token, with its graph."""
         return None
 
+    def needs_dense_gradients(self, update: int) -> bool:
+        """Whether gradients of pruned weights must be left for ``before_step``, which then zeroes them itself.
+
+        Args:
+            update: number of updates so far.
+        """
+        return False
+
     def before_step(self, optimizer: Any, update: int) -> None:
         """Gradients are final; weights that were put in place of the trained ones go now.
 
@@ -136,6 +144,9 @@ class Companions:
             return loss, sample_size, log
 
         return compute
+
+    def needs_dense_gradients(self, update: int) -> bool:
+        return any(companion.needs_dense_gradients(update) for companion in self._companions.values())
 
     def before_step(self, optimizer: Any, update: int) -> None:
         # In reverse, so that what was put in place last goes first.

@@ -126,7 +126,7 @@ def test_the_modules_of_the_package_are_found():
     expected = ["grasp", "head-importance", "magnitude", "random", "snip", "synflow", "taylor"]
     assert list(saliencies.entries()) == expected
     assert list(budgets.entries()) == ["erk", "global", "global-body", "matrix", "nm"]
-    assert list(schedules.entries()) == ["constant", "cubic", "oneshot"]
+    assert list(schedules.entries()) == ["constant", "cubic", "oneshot", "rigl"]
     assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "sign"]
 
 

@@ -167,6 +167,8 @@ class _Expansion:
         if technique.schedule == "constant":
             return "constant"
         end, interval = (self._recipe.updates(m) for m in (self._recipe.prune_end, self._recipe.prune_interval))
+        if technique.schedule == "rigl":
+            return f"rigl:interval={min(100, interval)}"  # Evci 2020; a short training needs more moves than that
         initial = parent.sparsity if parent else 0.0
         return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 

@@ -21,7 +21,7 @@ class Technique:
             outcome alone decides the sparsity, so that there is one run per seed and none per rung.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
-        schedule: ``constant``, or ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on.
+        schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, or ``rigl``.
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
@@ -35,7 +35,7 @@ class Technique:
     mask: str = "previous"
     reset: str = "keep"
     rewind: Literal["early", "init"] | None = None
-    schedule: Literal["constant", "cubic"] = "constant"
+    schedule: Literal["constant", "cubic", "rigl"] = "constant"
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
@@ -99,6 +99,12 @@ TECHNIQUES: dict[str, Technique] = {
     **_subnetwork("what a search leaves of the dense model", "good"),
     **_subnetwork("as much of each kind, drawn at random", "random"),
     **_subnetwork("as much of each kind of what the search pruned", "bad"),
+    "rigl": Technique(
+        "a random mask that moves to where the loss falls (RigL, Evci 2020)",
+        mask="init",
+        schedule="rigl",
+        flags={"saliency": "random", "budget": "erk"},
+    ),
     "random-init": _at_initialisation("a random mask at initialisation", "random", is_control=True),
     "random": Technique(
         "SLT with random masks (Gale 2019)",

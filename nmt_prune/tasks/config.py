@@ -43,7 +43,8 @@ class TranslationPruningConfig(TranslationConfig):
     schedule: str = field(
         default="constant",
         metadata={
-            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3"
+            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3,"
+            " rigl:interval=N,end=SHARE,share=SHARE"
         },
     )
     mask_control: str = field(

@@ -94,7 +94,8 @@ class TranslationPruningTask(TranslationTask):
         self.companions.before_forward(update_num)
         penalised = self.companions.penalised(criterion)
         output = super().train_step(sample, model, penalised, optimizer, update_num, ignore_grad)
-        self._model.masking.mask_gradients()
+        if not self.companions.needs_dense_gradients(update_num):
+            self._model.masking.mask_gradients()
         return output
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:

@@ -247,3 +247,17 @@ def test_only_keeps_ancestors_and_the_baseline():
     assert "dense-longer-x4-seed1" in {run.name for run in expand(recipe, ["dense-longer"])}
     with pytest.raises(PruneError, match=r"--only slt-pm: .*did you mean slt-mp\?"):
         expand(recipe, ["slt-pm"])
+
+
+def test_rigl_starts_from_a_random_mask_at_every_rung():
+    runs = expanded(brix_recipe(techniques=["rigl"]))
+    assert len(runs) == 13
+    run = runs["rigl-90-seed1"]
+    assert (run.parent, run.total_updates) == (None, 500_000)
+    flags = {key: pruning(run)[key] for key in ("saliency", "budget", "sparsity", "schedule")}
+    assert flags == {"saliency": "random", "budget": "erk", "sparsity": "0.9", "schedule": "rigl:interval=100"}
+
+
+def test_rigl_moves_more_often_in_a_short_training():
+    runs = expanded(make_recipe(techniques=["rigl"], prune_interval=0.05))
+    assert pruning(runs["rigl-50-seed1"])["schedule"] == "rigl:interval=5"
