@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 
 
@@ -17,7 +18,12 @@ class Companion:
     An update is ``before_forward`` once, ``penalty`` for each of its mini-batches, then, when gradients have been
     averaged over workers and clipped, ``before_step`` and, the optimizer having stepped, ``after_step``. The task calls
     these; an update that fp16 skips for an overflow ends before ``before_step`` and begins again.
+
+    Attributes:
+        settled_at: update from which on masks may be held; before, the schedule changes none.
     """
+
+    settled_at: int = 0
 
     def before_forward(self, update: int) -> None:
         """The first forward pass of an update is next; weights may be put in place of the trained ones."""
@@ -49,6 +55,10 @@ class Companion:
             optimizer: fairseq's optimizer.
             update: number of updates so far, this one included.
         """
+
+    def masks(self, update: int) -> MaskSet | None:
+        """The masks to hold when the schedule changes them after ``update`` updates; None: those by the saliency."""
+        return None
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -127,6 +137,10 @@ class Companions:
     def __init__(self, companions: Mapping[str, Companion]) -> None:
         self._companions = companions
 
+    @property
+    def settled_at(self) -> int:
+        return max((companion.settled_at for companion in self._companions.values()), default=0)
+
     def before_forward(self, update: int) -> None:
         for companion in self._companions.values():
             companion.before_forward(update)
@@ -156,6 +170,10 @@ class Companions:
     def after_step(self, optimizer: Any, update: int) -> None:
         for companion in self._companions.values():
             companion.after_step(optimizer, update)
+
+    def masks(self, update: int) -> MaskSet | None:
+        found = (companion.masks(update) for companion in self._companions.values())
+        return next((masks for masks in found if masks is not None), None)
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:

@@ -97,6 +97,8 @@ class _Expansion:
         ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
         if technique.mask in ("none", "init"):
             parent = None
+        elif technique.mask == DENSE:
+            parent = self._dense()
         elif technique.mask == "start":
             parent = self._rung(name, rounds[-1])
         else:

@@ -15,10 +15,12 @@ class Technique:
     Attributes:
         summary: one line, with the paper.
         mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
-            ``none``: fresh weights, the mask grows while they are trained; ``init``: fresh weights, pruned before the
-            first update; ``start``: the last of the start rounds; the name of a technique: *its* rung below, so that
-            the mask is the very one of that technique; ``search``: the search for subnetworks in the dense run, whose
-            outcome alone decides the sparsity, so that there is one run per seed and none per rung.
+        mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
+            ``dense``: the dense run at every rung; ``none``: fresh weights, the mask grows while they are trained;
+            ``init``: fresh weights, pruned before the first update; ``start``: the last of the start rounds; the name
+            of a technique: *its* rung below, so that the mask is the very one of that technique; ``search``: the search
+            for subnetworks in the dense run, whose outcome alone decides the sparsity, so that there is one run per
+            seed and none per rung.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
         schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, or ``rigl``.
@@ -99,6 +101,9 @@ TECHNIQUES: dict[str, Technique] = {
     **_subnetwork("what a search leaves of the dense model", "good"),
     **_subnetwork("as much of each kind, drawn at random", "random"),
     **_subnetwork("as much of each kind of what the search pruned", "bad"),
+    "movement": Technique(
+        "what moves away from zero survives (Sanh 2020)", DENSE, schedule="cubic", flags={"saliency": "movement"}
+    ),
     "rigl": Technique(
         "a random mask that moves to where the loss falls (RigL, Evci 2020)",
         mask="init",

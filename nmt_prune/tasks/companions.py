@@ -3,12 +3,12 @@
 from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.companions import Companion, Companions
+from nmt_prune.companions import Companion, Companions, Substitution
 from nmt_prune.errors import PruneError
-from nmt_prune.groups.element import Element
 from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
 from nmt_prune.masks.regrowth import Regrowth
+from nmt_prune.saliency.learned import LearnedSaliency
 from nmt_prune.schedules import Schedule
 from nmt_prune.schedules.rigl import Rigl
 from nmt_prune.tasks.config import TranslationPruningConfig
@@ -30,23 +30,16 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
     """
     found: dict[str, Companion] = {}
     if isinstance(schedule, Rigl):
-        found["regrowth"] = _regrowth(cfg, model, pruner, schedule)
+        moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
+        found["regrowth"] = Regrowth(model.masking, moving, schedule, check_agreement)
+    if isinstance(pruner.saliency, LearnedSaliency):
+        found[pruner.saliency.name] = pruner.saliency.learner(model.masking, pruner, schedule)
+    substitutions = [name for name, companion in found.items() if isinstance(companion, Substitution)]
+    if len(substitutions) > 1:
+        raise PruneError(f"{' and '.join(substitutions)} both put weights in place of the trained ones: choose one")
     built = Companions(found)
     restored = restored_checkpoint(cfg)
     if found and restored.exists():
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.
         built.load_state_dict(Checkpoint.load(restored).state.get("task_state") or {})
     return built
-
-
-def _regrowth(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedule: Rigl) -> Regrowth:
-    if not isinstance(pruner.group, Element):
-        raise PruneError("--schedule rigl moves single weights: leave out --group")
-    _refuse_average(cfg, "--schedule rigl")
-    moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
-    return Regrowth(model.masking, moving, schedule, check_agreement)
-
-
-def _refuse_average(cfg: TranslationPruningConfig, flag: str) -> None:
-    if cfg.store_ema:
-        raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")

@@ -7,7 +7,11 @@ from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
 from nmt_prune.errors import PruneError
+from nmt_prune.groups.element import Element
+from nmt_prune.masks.pruner import Pruner
+from nmt_prune.saliency.learned import LearnedSaliency
 from nmt_prune.schedules import Schedule
+from nmt_prune.schedules.rigl import Rigl
 from nmt_prune.settings import PruningSettings
 
 
@@ -24,7 +28,8 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(
         default="magnitude",
         metadata={
-            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance:per=token"
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance,"
+            " and learned while training: movement"
         },
     )
     budget: str = field(
@@ -168,3 +173,22 @@ def refuse_unreachable_average(cfg: TranslationPruningConfig, schedule: Schedule
             "--ema-fp32 with --fp16 or --bf16 averages in copies that a growing mask cannot reach; drop --ema-fp32 or"
             " use --amp"
         )
+
+
+def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule: Schedule) -> None:
+    """Refuses what cannot go together with masks that come and go.
+
+    Raises:
+        PruneError: the flags ask for it.
+    """
+    if isinstance(pruner.saliency, LearnedSaliency):
+        pruner.saliency.check(pruner.group, schedule)
+        flag = f"--saliency {pruner.saliency.name}"
+    elif isinstance(schedule, Rigl):
+        flag = "--schedule rigl"
+    else:
+        return
+    if isinstance(schedule, Rigl) and not isinstance(pruner.group, Element):
+        raise PruneError("--schedule rigl moves single weights: leave out --group")
+    if cfg.store_ema:
+        raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")

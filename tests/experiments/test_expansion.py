@@ -261,3 +261,19 @@ def test_rigl_starts_from_a_random_mask_at_every_rung():
 def test_rigl_moves_more_often_in_a_short_training():
     runs = expanded(make_recipe(techniques=["rigl"], prune_interval=0.05))
     assert pruning(runs["rigl-50-seed1"])["schedule"] == "rigl:interval=5"
+
+
+def test_learned_scores_start_from_the_dense_run_at_every_rung():
+    runs = expanded(make_recipe(techniques=["movement"]))
+    assert list(runs) == ["dense-seed1", *(f"movement-{percent}-seed1" for percent in (50, 80, 90))]
+    for percent in (50, 80, 90):
+        run = runs[f"movement-{percent}-seed1"]
+        assert (run.parent, run.first_update, run.updates, run.total_updates) == ("dense-seed1", 0, 100, 200)
+        flags = {key: pruning(run)[key] for key in ("saliency", "mask_from", "reset", "clock", "schedule")}
+        assert flags == {
+            "saliency": "movement",
+            "mask_from": "dense-seed1/checkpoint_last.pt",
+            "reset": "keep",
+            "clock": "restart",
+            "schedule": "cubic:initial=0,end=80,interval=2",
+        }
