@@ -104,6 +104,12 @@ TECHNIQUES: dict[str, Technique] = {
     "movement": Technique(
         "what moves away from zero survives (Sanh 2020)", DENSE, schedule="cubic", flags={"saliency": "movement"}
     ),
+    "hard-concrete": Technique(
+        "learned gates on attention heads (Voita 2019)",
+        DENSE,
+        schedule="cubic",
+        flags={"saliency": "hard-concrete", "group": "head"},
+    ),
     "rigl": Technique(
         "a random mask that moves to where the loss falls (RigL, Evci 2020)",
         mask="init",

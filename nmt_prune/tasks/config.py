@@ -29,7 +29,7 @@ class TranslationPruningConfig(TranslationConfig):
         default="magnitude",
         metadata={
             "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance,"
-            " and learned while training: movement"
+            " and learned while training: movement, hard-concrete"
         },
     )
     budget: str = field(

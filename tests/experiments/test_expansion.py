@@ -277,3 +277,9 @@ def test_learned_scores_start_from_the_dense_run_at_every_rung():
             "clock": "restart",
             "schedule": "cubic:initial=0,end=80,interval=2",
         }
+
+
+def test_gates_are_on_heads_whatever_the_recipe_prunes():
+    run = expanded(make_recipe(techniques=["hard-concrete"], ladder=[50], group="unit"))["hard-concrete-50-seed1"]
+    assert run.parent == "dense-seed1"
+    assert {key: pruning(run)[key] for key in ("saliency", "group")} == {"saliency": "hard-concrete", "group": "head"}
