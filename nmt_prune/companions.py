@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 
@@ -132,9 +133,16 @@ class Substitution(Companion):
 
 
 class Companions:
-    """All companions of a training, by name."""
+    """All companions of a training, by name.
+
+    Raises:
+        PruneError: two of them substitute weights.
+    """
 
     def __init__(self, companions: Mapping[str, Companion]) -> None:
+        substitutions = [name for name, companion in companions.items() if isinstance(companion, Substitution)]
+        if len(substitutions) > 1:
+            raise PruneError(f"{' and '.join(substitutions)} both put weights in place of the trained ones: choose one")
         self._companions = companions
 
     @property

@@ -15,7 +15,6 @@ class Technique:
     Attributes:
         summary: one line, with the paper.
         mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
-        mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
             ``dense``: the dense run at every rung; ``none``: fresh weights, the mask grows while they are trained;
             ``init``: fresh weights, pruned before the first update; ``start``: the last of the start rounds; the name
             of a technique: *its* rung below, so that the mask is the very one of that technique; ``search``: the search
@@ -103,6 +102,12 @@ TECHNIQUES: dict[str, Technique] = {
     **_subnetwork("as much of each kind of what the search pruned", "bad"),
     "movement": Technique(
         "what moves away from zero survives (Sanh 2020)", DENSE, schedule="cubic", flags={"saliency": "movement"}
+    ),
+    "soft-movement": Technique(
+        "movement pruning by a threshold that rises; the ladder only paces it (Sanh 2020)",
+        DENSE,
+        schedule="cubic",
+        flags={"saliency": "movement:soft=true"},
     ),
     "hard-concrete": Technique(
         "learned gates on attention heads (Voita 2019)",

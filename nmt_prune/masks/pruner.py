@@ -66,8 +66,8 @@ class Pruner:
         by_name = {prunable.name: weight for prunable, weight in weights.items()}
         matrices = {prunable: by_name[prunable.name] for prunable in alive.prunables}
         existing, masks, first_scores = self.group.alive(within), within, None
-        if self.mask_control == "none" and _is_reached(existing, sparsity):
-            return alive  # scores that are learned do not exist yet
+        if self.saliency.is_learned and _is_reached(existing, sparsity):
+            return alive  # at the start of a training, when there are no scores yet
         for target in self._targets(existing.sparsity(), sparsity):
             scores = self.group.scores(self.saliency.score(matrices, overlay(alive, masks)), masks)
             survivors = self.budget.select(scores, self.group.alive(masks), target)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class LearnedSaliency(Saliency):
         optimizer: that of the scores: ``adam``, or ``sgd`` without momentum.
     """
 
+    is_learned: ClassVar[bool] = True
+
     lr: float = 0.01
     optimizer: Literal["adam", "sgd"] = "adam"
 
@@ -58,7 +60,7 @@ class LearnedSaliency(Saliency):
         Raises:
             PruneError: the schedule leaves no time to learn, or the group cannot use such scores.
         """
-        if schedule.settled_at <= 0 or schedule.final <= schedule.inherited:
+        if schedule.settled_at <= 0 or schedule.final <= schedule.sparsity(0):
             raise PruneError(
                 f"saliency {self.name} is learned while training: choose a schedule that changes the mask, e.g."
                 " --schedule cubic, and a --sparsity above that of the start"

@@ -3,8 +3,7 @@
 from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.companions import Companion, Companions, Substitution
-from nmt_prune.errors import PruneError
+from nmt_prune.companions import Companion, Companions
 from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
 from nmt_prune.masks.regrowth import Regrowth
@@ -34,9 +33,6 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
         found["regrowth"] = Regrowth(model.masking, moving, schedule, check_agreement)
     if isinstance(pruner.saliency, LearnedSaliency):
         found[pruner.saliency.name] = pruner.saliency.learner(model.masking, pruner, schedule)
-    substitutions = [name for name, companion in found.items() if isinstance(companion, Substitution)]
-    if len(substitutions) > 1:
-        raise PruneError(f"{' and '.join(substitutions)} both put weights in place of the trained ones: choose one")
     built = Companions(found)
     restored = restored_checkpoint(cfg)
     if found and restored.exists():

@@ -6,6 +6,7 @@ from typing import Optional
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
+from nmt_prune.budgets.nm import NM
 from nmt_prune.errors import PruneError
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.pruner import Pruner
@@ -184,11 +185,18 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
     if isinstance(pruner.saliency, LearnedSaliency):
         pruner.saliency.check(pruner.group, schedule)
         flag = f"--saliency {pruner.saliency.name}"
+        if pruner.mask_control != "none":
+            raise PruneError(
+                f"--mask-control {pruner.mask_control} needs a finished mask, which {flag} learns: train with"
+                " --mask-control none, then give its checkpoint with --mask-from to the control"
+            )
     elif isinstance(schedule, Rigl):
         flag = "--schedule rigl"
     else:
         return
     if isinstance(schedule, Rigl) and not isinstance(pruner.group, Element):
         raise PruneError("--schedule rigl moves single weights: leave out --group")
+    if isinstance(schedule, Rigl) and isinstance(pruner.budget, NM):
+        raise PruneError("--schedule rigl moves weights anywhere in a matrix: choose another --budget than nm")
     if cfg.store_ema:
         raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")

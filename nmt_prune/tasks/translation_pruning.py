@@ -91,7 +91,8 @@ class TranslationPruningTask(TranslationTask):
             if update_num == 0:
                 self._write_rewind_point(0, criterion, optimizer)
         self._criterion = criterion
-        self.companions.before_forward(update_num)
+        with exit_on_error():
+            self.companions.before_forward(update_num)
         penalised = self.companions.penalised(criterion)
         output = super().train_step(sample, model, penalised, optimizer, update_num, ignore_grad)
         if not self.companions.needs_dense_gradients(update_num):
@@ -100,7 +101,8 @@ class TranslationPruningTask(TranslationTask):
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
         """The optimizer's step, then whatever is due after this many updates."""
-        self.companions.before_step(optimizer, update_num)
+        with exit_on_error():
+            self.companions.before_step(optimizer, update_num)
         super().optimizer_step(optimizer, model, update_num)
         self._updates = update_num + 1
         self.companions.after_step(optimizer, self._updates)

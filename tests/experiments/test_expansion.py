@@ -279,6 +279,14 @@ def test_learned_scores_start_from_the_dense_run_at_every_rung():
         }
 
 
+def test_soft_movement_is_movement_with_another_mask():
+    hard, soft = (
+        pruning(expanded(make_recipe(techniques=[name], ladder=[50]))[f"{name}-50-seed1"])
+        for name in ("movement", "soft-movement")
+    )
+    assert soft == {**hard, "saliency": "movement:soft=true"}
+
+
 def test_gates_are_on_heads_whatever_the_recipe_prunes():
     run = expanded(make_recipe(techniques=["hard-concrete"], ladder=[50], group="unit"))["hard-concrete-50-seed1"]
     assert run.parent == "dense-seed1"

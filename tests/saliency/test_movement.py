@@ -111,6 +111,46 @@ def test_units_go_by_the_sum_of_their_scores():
     assert masks[FC2].int().tolist() == [[1, 0], [1, 0]]
 
 
+def test_soft_movement_is_a_threshold_that_rises():
+    model = two_by_two()
+    companion = learner(model, "movement:soft=true,threshold=0.4", LINEAR, 0.8)
+    companion.scores[FC1].data = torch.tensor([[-2.0, -1.0], [-0.3, 1.0]])  # σ: 0.119, 0.269, 0.426, 0.731
+    companion.scores[FC2].data = torch.tensor([[-9.0, -8.0], [-7.0, -8.0]])
+    kept = [companion.masks(update)[FC1].int().flatten().tolist() for update in range(5)]  # τ = 0, 0.1, 0.2, 0.3, 0.4
+    assert kept == [[1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]]
+    assert companion.masks(4)[FC2].int().tolist() == [[0, 0], [1, 0]], "of each matrix something is left"
+
+
+def test_the_penalty_of_soft_movement_is_the_mean_of_sigmoids():
+    model = OneLayer(torch.randn(2, 3), torch.randn(3, 2))
+    companion = learner(model, "movement:soft=true,lr=1,optimizer=sgd,strength=12,threshold=0", LINEAR, 0.8)
+    start = {name: torch.randn_like(score) for name, score in companion.scores.items()}
+    for name, score in companion.scores.items():
+        score.data = start[name].clone()
+    x = torch.randn(5, 3)
+    weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+    update(model, companion, lambda: model(x).square().mean(), 3)  # three quarters of the way
+    variables = {name: score.clone().requires_grad_() for name, score in start.items()}
+    (12 * 0.75 * sum(score.sigmoid().mean() for score in variables.values()) / 2).backward()
+    for name, score in companion.scores.items():
+        # τ = 0 masks nothing: the rest is the gradient by a mask of ones.
+        slope = model.get_parameter(name).grad * weights[name]
+        assert torch.allclose(start[name] - score.detach(), slope + variables[name].grad, atol=1e-6)
+
+
+def test_soft_movement_leaves_half_a_percent():
+    model = tiny_model()
+    companion = learner(model, "movement:soft=true", LINEAR, 0.9)
+    for score in companion.scores.values():
+        score.data = torch.randn_like(score) - 20
+    masks = companion.masks(4)
+    for prunable in masks.prunables:
+        assert masks.kept(prunable) == int(0.005 * prunable.size) + 1
+        best = companion.scores[prunable.name].detach()[masks.candidates(prunable)]
+        others = ~masks[prunable.name]
+        assert best.min() > companion.scores[prunable.name].detach()[others].max()
+
+
 def test_what_is_pruned_already_stays_pruned():
     model = two_by_two()
     companion = learner(model, "movement", LINEAR)
@@ -181,6 +221,9 @@ def test_without_a_training_there_are_no_scores():
         ("movement", "cubic", {"sparsity": 0.0}, "--sparsity above that of the start"),
         ("movement", "cubic", {"group": "unit"}, "give --group NAME:reduce=sum"),
         ("movement:lr=0", "cubic", {}, "lr=0 must be above 0"),
+        ("movement:soft=true", "cubic", {"group": "unit:reduce=sum"}, "leave out --group"),
+        ("movement:soft=true,threshold=1", "cubic", {}, r"threshold=1 is outside \[0, 1\)"),
+        ("movement:soft=true,strength=-1", "cubic", {}, "strength=-1 must not be negative"),
         ("movement:optimizer=adagrad", "cubic", {}, "optimizer='adagrad'"),
     ],
 )

@@ -106,6 +106,27 @@ def test_units_by_movement(run_training):
     assert torch.equal(masks[FC1].any(dim=1), masks[FC1].all(dim=1))
 
 
+SOFT = "--saliency movement:soft=true,lr=0.5,strength=2000 --schedule cubic:interval=3,end=9 --sparsity 0.8"
+
+
+def test_soft_movement_keeps_what_the_threshold_leaves(run_training, monkeypatch):
+    training = run_training("soft", SOFT)
+    lines, masks = training.progress(), training.masks()
+    assert [line["sparsity"] for line in lines[:8]] == [0] * 8
+    assert 0.05 < lines[-1]["sparsity"] <= 0.995
+    assert sparsity(masks) == pytest.approx(lines[-1]["sparsity"], abs=1e-3)
+    assert not any(training.weights()[name][~mask].any() for name, mask in masks.items())
+    assert {line["revived"] for line in lines} == {0}
+    killed_at(monkeypatch, lambda: run_training("parts", SOFT, "--save-interval-updates 1"), 7)
+    assert_same(training.state()["model"], run_training("parts", SOFT).state()["model"])
+
+
+def test_a_pattern_that_the_schedule_cannot_reach_is_one_line(run_training):
+    flags = "--saliency movement --schedule cubic --budget nm:keep=2,of=4 --prune-set body --sparsity 0.5"
+    with pytest.raises(SystemExit, match=r"^nmt-prune: error: budget nm: 2 of 4 is sparsity 0\.5"):
+        run_training("refused", flags)
+
+
 @pytest.mark.parametrize("start", ["", "--mask-from {}"])
 @pytest.mark.parametrize(
     ("flags", "message"),
@@ -115,6 +136,7 @@ def test_units_by_movement(run_training):
         ("--schedule rigl", "choose a schedule that changes the mask|learned while training"),
         ("--group head", "give --group NAME:reduce=sum"),
         ("--saliency movement:rate=1", "unknown setting 'rate'; movement takes lr, optimizer, straight_through"),
+        ("--mask-control shuffled", "--mask-control shuffled needs a finished mask, which --saliency movement learns"),
     ],
 )
 def test_what_cannot_go_together_is_refused(run_training, dense, tmp_path, flags, message, start):
