@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 
 
@@ -17,7 +19,12 @@ class Companion:
     An update is ``before_forward`` once, ``penalty`` for each of its mini-batches, then, when gradients have been
     averaged over workers and clipped, ``before_step`` and, the optimizer having stepped, ``after_step``. The task calls
     these; an update that fp16 skips for an overflow ends before ``before_step`` and begins again.
+
+    Attributes:
+        settled_at: update from which on masks may be held; before, the schedule changes none.
     """
+
+    settled_at: int = 0
 
     def before_forward(self, update: int) -> None:
         """The first forward pass of an update is next; weights may be put in place of the trained ones."""
@@ -25,6 +32,14 @@ class Companion:
     def penalty(self) -> Tensor | None:
         """A scalar to be added to the loss per token, with its graph."""
         return None
+
+    def needs_dense_gradients(self, update: int) -> bool:
+        """Whether gradients of pruned weights must be left for ``before_step``, which then zeroes them itself.
+
+        Args:
+            update: number of updates so far.
+        """
+        return False
 
     def before_step(self, optimizer: Any, update: int) -> None:
         """Gradients are final; weights that were put in place of the trained ones go now.
@@ -40,6 +55,16 @@ class Companion:
         Args:
             optimizer: fairseq's optimizer.
             update: number of updates so far, this one included.
+        """
+
+    def masks(self, update: int) -> MaskSet | None:
+        """The masks to hold when the schedule changes them after ``update`` updates; None: those by the saliency."""
+        return None
+
+    def put_back(self) -> None:
+        """Weights that were put in place of the trained ones go now: a checkpoint is being saved.
+
+        The step would have done it, but for an update that fp16 skipped.
         """
 
     @contextmanager
@@ -86,7 +111,7 @@ class Substitution(Companion):
         self._put(update)
 
     def before_step(self, optimizer: Any, update: int) -> None:
-        self._restore()
+        self.put_back()
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -94,7 +119,7 @@ class Substitution(Companion):
         try:
             yield
         finally:
-            self._restore()
+            self.put_back()
 
     @torch.no_grad()
     def _put(self, update: int | None) -> None:
@@ -107,17 +132,30 @@ class Substitution(Companion):
                 parameter.copy_(substitutes[prunable.name])
 
     @torch.no_grad()
-    def _restore(self) -> None:
-        for parameter, trained in zip(self.parameters.values(), self._trained or self.parameters.values(), strict=True):
+    def put_back(self) -> None:
+        if not self._trained:
+            return
+        for parameter, trained in zip(self.parameters.values(), self._trained, strict=True):
             parameter.copy_(trained)
         self._trained = []
 
 
 class Companions:
-    """All companions of a training, by name."""
+    """All companions of a training, by name.
+
+    Raises:
+        PruneError: two of them substitute weights.
+    """
 
     def __init__(self, companions: Mapping[str, Companion]) -> None:
+        substitutions = [name for name, companion in companions.items() if isinstance(companion, Substitution)]
+        if len(substitutions) > 1:
+            raise PruneError(f"{' and '.join(substitutions)} both put weights in place of the trained ones: choose one")
         self._companions = companions
+
+    @property
+    def settled_at(self) -> int:
+        return max((companion.settled_at for companion in self._companions.values()), default=0)
 
     def before_forward(self, update: int) -> None:
         for companion in self._companions.values():
@@ -137,6 +175,9 @@ class Companions:
 
         return compute
 
+    def needs_dense_gradients(self, update: int) -> bool:
+        return any(companion.needs_dense_gradients(update) for companion in self._companions.values())
+
     def before_step(self, optimizer: Any, update: int) -> None:
         # In reverse, so that what was put in place last goes first.
         for companion in reversed(list(self._companions.values())):
@@ -145,6 +186,10 @@ class Companions:
     def after_step(self, optimizer: Any, update: int) -> None:
         for companion in self._companions.values():
             companion.after_step(optimizer, update)
+
+    def masks(self, update: int) -> MaskSet | None:
+        found = (companion.masks(update) for companion in self._companions.values())
+        return next((masks for masks in found if masks is not None), None)
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -160,6 +205,9 @@ class Companions:
         return found
 
     def state_dict(self) -> dict[str, dict[str, Any]]:
+        """The states of all companions, once the trained weights are in place."""
+        for companion in self._companions.values():
+            companion.put_back()
         states = {name: companion.state_dict() for name, companion in self._companions.items()}
         return {name: state for name, state in states.items() if state}
 

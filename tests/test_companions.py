@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from nmt_prune.companions import Companion, Companions, Substitution
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.optimizer_state import gradients
 from nmt_prune.masks.prunable import parse
 
@@ -97,6 +99,29 @@ def test_a_matrix_without_a_substitute_stays(parameter):
     assert other.tolist() == [[0.0, 0.0]]
 
 
+def test_two_cannot_both_replace_the_weights(parameter, doubled):
+    with pytest.raises(PruneError, match="movement and quantizer both put weights in place of the trained ones"):
+        Companions({"movement": doubled, "penalty": Penalty(parameter), "quantizer": doubled})
+
+
+def test_one_that_needs_dense_gradients_or_holds_masks_back_is_enough(parameter):
+    class Late(Companion):
+        settled_at = 5
+
+        def needs_dense_gradients(self, update):
+            return update == 3
+
+        def masks(self, update):
+            return MaskSet({parse("encoder.layers.0.fc1.weight", (1, 2)): torch.tensor([[True, update > 7]])})
+
+    both = Companions({"penalty": Penalty(parameter), "late": Late()})
+    assert both.settled_at == 5
+    assert [update for update in range(6) if both.needs_dense_gradients(update)] == [3]
+    assert both.masks(8)["encoder.layers.0.fc1.weight"].tolist() == [[True, True]]
+    without = Companions({"penalty": Penalty(parameter)})
+    assert (without.settled_at, without.needs_dense_gradients(3), without.masks(8)) == (0, False, None)
+
+
 def test_states_go_to_the_companions_that_they_came_from(parameter):
     class Counter(Companion):
         count = 0
@@ -121,3 +146,10 @@ def test_gradients_are_those_that_a_half_precision_optimizer_steps_with(paramete
     assert gradients(SimpleNamespace(), [parameter])[0].tolist() == [[8.0, 8.0]]
     assert gradients(SimpleNamespace(_multiply_factor=0.25), [parameter])[0].tolist() == [[2.0, 2.0]]
     assert gradients(SimpleNamespace(), [nn.Parameter(torch.ones(2))])[0].tolist() == [0.0, 0.0]
+
+
+def test_a_checkpoint_after_a_skipped_update_holds_the_trained_weights(parameter, doubled):
+    trained = parameter.detach().clone()
+    doubled.before_forward(0)
+    Companions({"doubled": doubled}).state_dict()
+    assert torch.equal(parameter, trained)

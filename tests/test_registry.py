@@ -125,10 +125,20 @@ def test_an_entry_without_settings_says_so():
 
 
 def test_the_modules_of_the_package_are_found():
-    expected = ["grasp", "head-importance", "magnitude", "random", "snip", "synflow", "taylor"]
+    expected = [
+        "grasp",
+        "hard-concrete",
+        "head-importance",
+        "magnitude",
+        "movement",
+        "random",
+        "snip",
+        "synflow",
+        "taylor",
+    ]
     assert list(saliencies.entries()) == expected
     assert list(budgets.entries()) == ["erk", "global", "global-body", "matrix", "nm", "threshold"]
-    assert list(schedules.entries()) == ["constant", "cubic", "oneshot"]
+    assert list(schedules.entries()) == ["constant", "cubic", "oneshot", "rigl"]
     assert list(quantizers.entries()) == ["ternary", "uniform"]
     assert list(regularisers.entries()) == ["clipped-group-lasso", "group-lasso"]
     assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "shuffle-layers", "sign"]

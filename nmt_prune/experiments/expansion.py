@@ -97,6 +97,8 @@ class _Expansion:
         ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
         if technique.mask in ("none", "init"):
             parent = None
+        elif technique.mask == DENSE:
+            parent = self._dense()
         elif technique.mask == "start":
             parent = self._rung(name, rounds[-1])
         else:
@@ -170,6 +172,8 @@ class _Expansion:
         if technique.schedule == "oneshot":
             begin = parent.last_update if technique.clock == "keep" and parent else 0
             return f"oneshot:at={begin + end}"
+        if technique.schedule == "rigl":
+            return f"rigl:interval={min(100, interval)}"  # Evci 2020; a short training needs more moves than that
         initial = parent.sparsity if parent else 0.0
         return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 

@@ -15,14 +15,15 @@ class Technique:
     Attributes:
         summary: one line, with the paper.
         mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
-            ``none``: fresh weights, the mask grows while they are trained; ``init``: fresh weights, pruned before the
-            first update; ``start``: the last of the start rounds; the name of a technique: *its* rung below, so that
-            the mask is the very one of that technique; ``search``: the search for subnetworks in the dense run, whose
-            outcome alone decides the sparsity, so that there is one run per seed and none per rung.
+            ``dense``: the dense run at every rung; ``none``: fresh weights, the mask grows while they are trained;
+            ``init``: fresh weights, pruned before the first update; ``start``: the last of the start rounds; the name
+            of a technique: *its* rung below, so that the mask is the very one of that technique; ``search``: the search
+            for subnetworks in the dense run, whose outcome alone decides the sparsity, so that there is one run per
+            seed and none per rung.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
-        schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, or ``oneshot``:
-            that sparsity until a recipe's ``prune_end``, then the final one.
+        schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, ``oneshot``: that
+            sparsity until a recipe's ``prune_end``, then the final one, or ``rigl``.
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
@@ -36,7 +37,7 @@ class Technique:
     mask: str = "previous"
     reset: str = "keep"
     rewind: Literal["early", "init"] | None = None
-    schedule: Literal["constant", "cubic", "oneshot"] = "constant"
+    schedule: Literal["constant", "cubic", "oneshot", "rigl"] = "constant"
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
@@ -120,6 +121,27 @@ TECHNIQUES: dict[str, Technique] = {
     **_subnetwork("what a search leaves of the dense model", "good"),
     **_subnetwork("as much of each kind, drawn at random", "random"),
     **_subnetwork("as much of each kind of what the search pruned", "bad"),
+    "movement": Technique(
+        "what moves away from zero survives (Sanh 2020)", DENSE, schedule="cubic", flags={"saliency": "movement"}
+    ),
+    "soft-movement": Technique(
+        "movement pruning by a threshold that rises; the ladder only paces it (Sanh 2020)",
+        DENSE,
+        schedule="cubic",
+        flags={"saliency": "movement:soft=true"},
+    ),
+    "hard-concrete": Technique(
+        "learned gates on attention heads (Voita 2019)",
+        DENSE,
+        schedule="cubic",
+        flags={"saliency": "hard-concrete", "group": "head"},
+    ),
+    "rigl": Technique(
+        "a random mask that moves to where the loss falls (RigL, Evci 2020)",
+        mask="init",
+        schedule="rigl",
+        flags={"saliency": "random", "budget": "erk"},
+    ),
     "random-init": _at_initialisation("a random mask at initialisation", "random", is_control=True),
     "random": Technique(
         "SLT with random masks (Gale 2019)",

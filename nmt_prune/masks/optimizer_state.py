@@ -26,6 +26,22 @@ def gradients(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor
     ]
 
 
+def final_gradients(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
+    """The tensors that the optimizer reads the gradients from when it steps, to be changed in place.
+
+    With ``--fp16`` these belong to the master copies, which have theirs from the moment that gradients are clipped.
+
+    Args:
+        optimizer: a fairseq optimizer or wrapper.
+        parameters: parameters that it trains; one without a gradient gets None.
+    """
+    owned = getattr(optimizer, "fp16_params", None)
+    if owned is None:
+        return [parameter.grad for parameter in parameters]
+    views = {id(parameter): view for parameter, view in _views(owned, _gradients_of(optimizer.fp32_params))}
+    return [views[id(parameter)] for parameter in parameters]
+
+
 def masters(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     """The fp32 master copy of each parameter: a view into it for ``--fp16``, the parameter itself where there is none.
 
@@ -64,6 +80,12 @@ def moments(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[list[Ten
 
 def _same_size(state: dict[str, Any], tensor: Tensor) -> list[Tensor]:
     return [value for value in state.values() if isinstance(value, Tensor) and value.shape == tensor.shape]
+
+
+def _gradients_of(copies: Any) -> Any:
+    if isinstance(copies, dict):
+        return {device: flat.grad for device, flat in copies.items()}
+    return [copy.grad for copy in copies]
 
 
 def _views(owned: Sequence[nn.Parameter], copies: Any) -> Iterator[tuple[nn.Parameter, Tensor]]:

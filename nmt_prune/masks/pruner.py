@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from nmt_prune.budgets import Budget
+from nmt_prune.budgets import Budget, kept_count
 from nmt_prune.budgets.global_ranking import Global
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
@@ -66,6 +66,8 @@ class Pruner:
         by_name = {prunable.name: weight for prunable, weight in weights.items()}
         matrices = {prunable: by_name[prunable.name] for prunable in alive.prunables}
         existing, masks, first_scores = self.group.alive(within), within, None
+        if self.saliency.is_learned and _is_reached(existing, sparsity):
+            return alive  # at the start of a training, when there are no scores yet
         for target in self._targets(existing.sparsity(), sparsity):
             scores = self.group.scores(self.saliency.score(matrices, overlay(alive, masks)), masks)
             survivors = self.budget.select(scores, self.group.alive(masks), target)
@@ -99,3 +101,9 @@ def overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:
             for prunable in masks.prunables
         }
     )
+
+
+def _is_reached(existing: MaskSet, sparsity: float) -> bool:
+    """Whether a sparsity asks for no weight less than there are."""
+    total = sum(prunable.size for prunable in existing.prunables)
+    return kept_count(total, sparsity) == sum(existing.kept(prunable) for prunable in existing.prunables)

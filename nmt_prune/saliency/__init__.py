@@ -29,6 +29,9 @@ class Saliency(ABC):
     ranks_vocabulary: ClassVar[bool] = True
     """Whether scores of embeddings and output projection can be compared with those of other matrices."""
 
+    is_learned: ClassVar[bool] = False
+    """Whether scores come into being while a model is trained."""
+
     seed: int = field(default=1, kw_only=True)
 
     @property

@@ -6,13 +6,17 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.companions import Companion, Companions
 from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
+from nmt_prune.masks.regrowth import Regrowth
 from nmt_prune.quantization import quantizers
 from nmt_prune.quantization.training import QuantizedTraining
 from nmt_prune.regularisers import regularisers
 from nmt_prune.regularisers.regularisation import Regularisation
+from nmt_prune.saliency.learned import LearnedSaliency
 from nmt_prune.schedules import Schedule
+from nmt_prune.schedules.rigl import Rigl
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.start import restored_checkpoint
+from nmt_prune.tasks.workers import check_agreement
 
 
 def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedule: Schedule) -> Companions:
@@ -23,9 +27,16 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
         model: the model to train.
         pruner: how masks are found.
         schedule: when they change.
+
+    Raises:
+        PruneError: the flags ask for what cannot go together.
     """
     found: dict[str, Companion] = {}
-    built = Companions(found)
+    if isinstance(schedule, Rigl):
+        moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
+        found["regrowth"] = Regrowth(model.masking, moving, schedule, check_agreement)
+    if isinstance(pruner.saliency, LearnedSaliency):
+        found[pruner.saliency.name] = pruner.saliency.learner(model.masking, pruner, schedule)
     if cfg.regulariser:
         regulariser = regularisers.build(cfg.regulariser)
         parameters = model.masking.parameters_by_matrix
@@ -40,6 +51,7 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
             pruner.prune_set,
             schedule.settled_at,
         )
+    built = Companions(found)
     restored = restored_checkpoint(cfg)
     if found and restored.exists():
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.

@@ -6,8 +6,13 @@ from typing import Optional
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
+from nmt_prune.budgets.nm import NM
 from nmt_prune.errors import PruneError
+from nmt_prune.groups.element import Element
+from nmt_prune.masks.pruner import Pruner
+from nmt_prune.saliency.learned import LearnedSaliency
 from nmt_prune.schedules import Schedule
+from nmt_prune.schedules.rigl import Rigl
 from nmt_prune.settings import PruningSettings
 
 
@@ -24,7 +29,8 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(
         default="magnitude",
         metadata={
-            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance:per=token"
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance,"
+            " and learned while training: movement, hard-concrete"
         },
     )
     budget: str = field(
@@ -44,7 +50,8 @@ class TranslationPruningConfig(TranslationConfig):
     schedule: str = field(
         default="constant",
         metadata={
-            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3"
+            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3,"
+            " rigl:interval=N,end=SHARE,share=SHARE"
         },
     )
     regulariser: str = field(
@@ -178,3 +185,29 @@ def refuse_unreachable_average(cfg: TranslationPruningConfig, schedule: Schedule
             "--ema-fp32 with --fp16 or --bf16 averages in copies that a growing mask cannot reach; drop --ema-fp32 or"
             " use --amp"
         )
+
+
+def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule: Schedule) -> None:
+    """Refuses what cannot go together with masks that come and go.
+
+    Raises:
+        PruneError: the flags ask for it.
+    """
+    if isinstance(pruner.saliency, LearnedSaliency):
+        pruner.saliency.check(pruner.group, schedule)
+        flag = f"--saliency {pruner.saliency.name}"
+        if pruner.mask_control != "none":
+            raise PruneError(
+                f"--mask-control {pruner.mask_control} needs a finished mask, which {flag} learns: train with"
+                " --mask-control none, then give its checkpoint with --mask-from to the control"
+            )
+    elif isinstance(schedule, Rigl):
+        flag = "--schedule rigl"
+    else:
+        return
+    if isinstance(schedule, Rigl) and not isinstance(pruner.group, Element):
+        raise PruneError("--schedule rigl moves single weights: leave out --group")
+    if isinstance(schedule, Rigl) and isinstance(pruner.budget, NM):
+        raise PruneError("--schedule rigl moves weights anywhere in a matrix: choose another --budget than nm")
+    if cfg.store_ema:
+        raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")

@@ -12,7 +12,12 @@ from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
 from nmt_prune.saliency import Evidence
 from nmt_prune.schedules import Schedule
 from nmt_prune.settings import PruningSettings
-from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unreachable_average
+from nmt_prune.tasks.config import (
+    TranslationPruningConfig,
+    pruning_settings,
+    refuse_incompatible,
+    refuse_unreachable_average,
+)
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 
 logger = logging.getLogger(__name__)
@@ -103,6 +108,7 @@ def _schedule(cfg: TranslationPruningConfig, settings: PruningSettings, inherite
     """Builds the schedule and refuses what it makes impossible."""
     schedule = settings.build_schedule(inherited)
     refuse_unreachable_average(cfg, schedule)
+    refuse_incompatible(cfg, settings.pruner(), schedule)
     return schedule
 
 

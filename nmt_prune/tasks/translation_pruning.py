@@ -91,19 +91,23 @@ class TranslationPruningTask(TranslationTask):
             if update_num == 0:
                 self._write_rewind_point(0, criterion, optimizer)
         self._criterion = criterion
-        self.companions.before_forward(update_num)
+        with exit_on_error():
+            self.companions.before_forward(update_num)
         penalised = self.companions.penalised(criterion)
         output = super().train_step(sample, model, penalised, optimizer, update_num, ignore_grad)
-        self._model.masking.mask_gradients()
+        if not self.companions.needs_dense_gradients(update_num):
+            self._model.masking.mask_gradients()
         return output
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
         """The optimizer's step, then whatever is due after this many updates."""
-        self.companions.before_step(optimizer, update_num)
+        with exit_on_error():
+            self.companions.before_step(optimizer, update_num)
         super().optimizer_step(optimizer, model, update_num)
         self._updates = update_num + 1
         self.companions.after_step(optimizer, self._updates)
-        if self.schedule is not None and self.schedule.changes_at(self._updates):
+        is_due = self.schedule is not None and self.schedule.changes_at(self._updates)
+        if is_due and self._updates >= self.companions.settled_at:
             with exit_on_error():
                 self._prune(optimizer)
         elif self._updates % self.cfg.log_interval == 0:
@@ -140,8 +144,10 @@ class TranslationPruningTask(TranslationTask):
         assert self.schedule is not None
         masking = self._model.masking
         parameters = masking.parameters_by_matrix
-        weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
-        masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+        masks = self.companions.masks(self._updates)
+        if masks is None:
+            weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
+            masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
         check_agreement(masks.digest(), f"masks at update {self._updates}")
         masking.replace(masks)
         self._mask_optimizer(optimizer)
