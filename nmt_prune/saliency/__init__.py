@@ -128,14 +128,19 @@ class MeasuredSaliency(ModelSaliency):
 
     evidence: Evidence | None = field(default=None, kw_only=True)
 
+    @property
+    def name(self) -> str:
+        """Its name in the registry."""
+        return next(name for name, entry in saliencies.entries().items() if entry is type(self))
+
     @abstractmethod
     def measure(self, probe: Probe) -> Mapping[str, Tensor]:
         """Scores a masked copy of the model."""
 
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
         if self.evidence is None:
-            name = next(name for name, entry in saliencies.entries().items() if entry is type(self))
             raise PruneError(
-                f"saliency {name} is measured on training data: give --data, the folder that fairseq-preprocess made"
+                f"saliency {self.name} is measured on training data: give --data, the folder that fairseq-preprocess"
+                " made"
             )
         return {name: score.detach().cpu() for name, score in self.measure(self.evidence.probe(weights, alive)).items()}
