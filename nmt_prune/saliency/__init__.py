@@ -1,7 +1,7 @@
 """Saliencies: what a weight is worth."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -56,6 +56,28 @@ class Saliency(ABC):
             alive: the masks so far, for scores that depend on other weights; None: nothing is pruned.
         """
         return Scores(self, weights)
+
+    def aimed(self, prunables: Sequence[Prunable], density: float) -> "Saliency":
+        """The saliency for a given aim; most do not depend on it.
+
+        Args:
+            prunables: the matrices that are going to be pruned; the others stay as they are.
+            density: the share of their weights (or groups) that is going to survive.
+        """
+        return self
+
+    def findings(
+        self, scores: Mapping[str, Tensor], weights: Mapping[Prunable, Tensor], alive: MaskSet, found: MaskSet
+    ) -> Mapping[str, float]:
+        """What there is to say about the masks that came of the scores, for logs and provenance.
+
+        Args:
+            scores: the scores that this saliency gave.
+            weights: all matrices of the model.
+            alive: the masks before.
+            found: the masks now.
+        """
+        return {}
 
 
 class Scores(Mapping[str, Tensor]):
