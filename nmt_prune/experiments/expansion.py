@@ -97,6 +97,8 @@ class _Expansion:
         ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
         if technique.mask in ("none", "init"):
             parent = None
+        elif technique.mask == DENSE:
+            parent = self._dense()
         elif technique.mask == "start":
             parent = self._rung(name, rounds[-1])
         else:
@@ -167,6 +169,8 @@ class _Expansion:
         if technique.schedule == "constant":
             return "constant"
         end, interval = (self._recipe.updates(m) for m in (self._recipe.prune_end, self._recipe.prune_interval))
+        if technique.schedule == "layerwise":
+            return f"layerwise:end={end}"
         initial = parent.sparsity if parent else 0.0
         return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 

@@ -15,13 +15,14 @@ class Technique:
     Attributes:
         summary: one line, with the paper.
         mask: the run that the mask is found on. ``previous``: the technique's own rung below (first the dense run);
-            ``none``: fresh weights, the mask grows while they are trained; ``init``: fresh weights, pruned before the
-            first update; ``start``: the last of the start rounds; the name of a technique: *its* rung below, so that
-            the mask is the very one of that technique; ``search``: the search for subnetworks in the dense run, whose
-            outcome alone decides the sparsity, so that there is one run per seed and none per rung.
+            ``dense``: the dense run at every rung; ``none``: fresh weights, the mask grows while they are trained;
+            ``init``: fresh weights, pruned before the first update; ``start``: the last of the start rounds; the name
+            of a technique: *its* rung below, so that the mask is the very one of that technique; ``search``: the search
+            for subnetworks in the dense run, whose outcome alone decides the sparsity, so that there is one run per
+            seed and none per rung.
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
-        schedule: ``constant``, or ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on.
+        schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, or ``layerwise``.
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
@@ -35,7 +36,7 @@ class Technique:
     mask: str = "previous"
     reset: str = "keep"
     rewind: Literal["early", "init"] | None = None
-    schedule: Literal["constant", "cubic"] = "constant"
+    schedule: Literal["constant", "cubic", "layerwise"] = "constant"
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
@@ -80,6 +81,13 @@ def _subnetwork(summary: str, name: Literal["good", "random", "bad"]) -> dict[st
     }
 
 
+def _greedy(
+    summary: str, budget: str = "layerwise", schedule: Literal["constant", "layerwise"] = "constant"
+) -> Technique:
+    flags = {"saliency": "activation", "group": "channel", "budget": budget}
+    return Technique(summary, mask=DENSE, schedule=schedule, flags=flags)
+
+
 TECHNIQUES: dict[str, Technique] = {
     "mp": Technique("magnitude pruning during one training (Zhu & Gupta 2018)", mask="none", schedule="cubic"),
     "lt": Technique("lottery ticket: rewound to θ_0 (Frankle & Carbin 2019)", reset="rewind", rewind="init"),
@@ -99,6 +107,10 @@ TECHNIQUES: dict[str, Technique] = {
     **_subnetwork("what a search leaves of the dense model", "good"),
     **_subnetwork("as much of each kind, drawn at random", "random"),
     **_subnetwork("as much of each kind of what the search pruned", "bad"),
+    "oes": _at_initialisation("masks learned on the frozen fresh weights (Ghosh 2024)", "oes"),
+    "greedy": _greedy("channels, layer by layer while training goes on (Zhang 2022)", schedule="layerwise"),
+    "greedy-calibration": _greedy("channels, layer by layer before training goes on (Zhang 2022)"),
+    "greedy-oneshot": _greedy("channels, all layers by the dense statistics (Zhang 2022)", "layerwise:remeasure=false"),
     "random-init": _at_initialisation("a random mask at initialisation", "random", is_control=True),
     "random": Technique(
         "SLT with random masks (Gale 2019)",

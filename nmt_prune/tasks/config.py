@@ -24,18 +24,23 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(
         default="magnitude",
         metadata={
-            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance:per=token"
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, oes:steps=N,"
+            " head-importance:per=token, activation:kind=nonzero, confidence"
         },
     )
     budget: str = field(
         default="matrix",
         metadata={
-            "help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M"
+            "help": "how many survive where: matrix, global, global-body, erk, layerwise (each with :floor=SHARE),"
+            " nm:keep=N,of=M"
         },
     )
     group: str = field(
         default="element",
-        metadata={"help": "what is pruned together: element, head, unit, sublayer, layer, block:rows=R,columns=C"},
+        metadata={
+            "help": "what is pruned together: element, head, unit, channel (heads and units), sublayer, layer,"
+            " block:rows=R,columns=C"
+        },
     )
     sparsity: Optional[float] = field(
         default=None, metadata={"help": "final sparsity in [0, 1); default: that of --mask-from, or 0"}
@@ -43,7 +48,8 @@ class TranslationPruningConfig(TranslationConfig):
     schedule: str = field(
         default="constant",
         metadata={
-            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3"
+            "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3,"
+            " layerwise:begin=UPDATE,window=N"
         },
     )
     mask_control: str = field(
