@@ -1,6 +1,6 @@
 """What to prune, how, and what the survivors become: the settings that flags, recipes and the command line share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,17 +73,33 @@ class PruningSettings:
         context = {"seed": self.seed, "head_dim": head_dim or {}, "evidence": evidence, "grouped": is_grouped}
         return Pruner(
             saliency=saliencies.build(self.saliency, **context),
-            budget=budgets.build(self.budget),
+            budget=budgets.build(self.budget, final=self.sparsity),
             group=group,
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
         )
 
-    def build_schedule(self, inherited: float) -> Schedule:
-        """The schedule of a training whose mask starts at the sparsity ``inherited``."""
-        final = inherited if self.sparsity is None else self.sparsity
-        return schedules.build(self.schedule, final=final, inherited=inherited, max_update=self.max_update)
+    def departure(self, pruner: Pruner, alive: MaskSet) -> dict[str, Any]:
+        """What a schedule has to know of the masks that training starts from, as JSON values.
+
+        Args:
+            pruner: the pruner of these settings.
+            alive: the masks before anything is pruned.
+        """
+        inherited = pruner.pruned_share(alive)
+        stages = pruner.stages(alive, inherited if self.sparsity is None else self.sparsity)
+        return {"inherited": inherited, **({"stages": list(stages)} if len(stages) > 1 else {})}
+
+    def build_schedule(self, inherited: float, stages: Sequence[float] = ()) -> Schedule:
+        """The schedule of a training whose mask starts at the sparsity ``inherited``.
+
+        Args:
+            inherited: share of the prune set that is pruned already.
+            stages: the sparsities that the budget goes through.
+        """
+        context = {"inherited": inherited, "stages": tuple(stages), "max_update": self.max_update}
+        return schedules.build(self.schedule, final=inherited if self.sparsity is None else self.sparsity, **context)
 
     def build_reset(self) -> Reset:
         """The reset of these settings."""
@@ -110,7 +126,7 @@ class PruningSettings:
 
     def find_masks(
         self, trained: Checkpoint, alive: MaskSet, evidence: Evidence | None = None
-    ) -> tuple[MaskSet, float]:
+    ) -> tuple[MaskSet, dict[str, Any]]:
         """The masks that training starts with.
 
         Args:
@@ -119,13 +135,15 @@ class PruningSettings:
             evidence: a model of its architecture and training data, for saliencies that are measured.
 
         Returns:
-            The masks and the sparsity of the prune set that they inherit from ``alive``.
+            The masks and, as JSON values, what a schedule has to know of ``alive`` (see ``departure``) and what the
+            saliency found out (see ``Pruner.find``).
         """
         if evidence is not None:
             evidence = evidence.holding(trained.model, str(trained.path))
         pruner = self.pruner(trained.head_dim, evidence)
-        inherited = pruner.pruned_share(alive)
-        return pruner.prune(trained.matrices, alive, self.build_schedule(inherited).sparsity(0)), inherited
+        departure = self.departure(pruner, alive)
+        masks, findings = pruner.find(trained.matrices, alive, self.build_schedule(**departure).sparsity(0))
+        return masks, {**departure, **findings}
 
     def ticket(self, evidence: Evidence | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Computes the masks and the ticket.
@@ -142,10 +160,10 @@ class PruningSettings:
         trained, alive = self.load_mask_source()
         if trained is None:
             raise PruneError(f"{self.mask_from} is a mask without weights: give --rewind-from, a checkpoint with them")
-        masks, inherited = self.find_masks(trained, alive, evidence)
+        masks, facts = self.find_masks(trained, alive, evidence)
         rewind_point = trained if self.mask_is_file else self._rewind_point()
         state = make_ticket(trained, masks, self.build_reset(), rewind_point, self.clock)
-        return state, {**self.provenance(trained), "inherited": inherited, "masks": masks.digest()}
+        return state, {**self.provenance(trained), **facts, "masks": masks.digest()}
 
     def provenance(self, trained: Checkpoint) -> dict[str, Any]:
         """Where masks come from, as JSON values; without folder names and times: equal inputs give equal bytes."""

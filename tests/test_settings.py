@@ -120,8 +120,8 @@ def test_provenance_names_every_choice_but_no_folder(tmp_path, trained):
     ("settings", "message"),
     [
         ({"saliency": "magnitud"}, "unknown saliency 'magnitud'; did you mean magnitude"),
-        ({"budget": "local"}, "unknown budget 'local'; .*known: erk, global, global-body, matrix"),
-        ({"schedule": "linear"}, "unknown schedule 'linear'; known: constant, cubic, oneshot"),
+        ({"budget": "local"}, "unknown budget 'local'; .*known: erk, global, global-body, layerwise, matrix"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'; known: constant, cubic, layerwise, oneshot"),
         ({"reset": "rewnd"}, "unknown reset 'rewnd'; did you mean rewind"),
         ({"mask_control": "bad"}, "unknown mask control 'bad'"),
         ({"prune_set": "heads"}, "unknown prune set 'heads'"),

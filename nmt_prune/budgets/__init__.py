@@ -54,6 +54,15 @@ class Budget(ABC):
             )
         return self._distribute(scores, alive, sparsity, count)
 
+    def stages(self, alive: MaskSet, sparsity: float) -> Sequence[float]:
+        """Sparsities to go through, survivors scored anew before each; the last is the one asked for.
+
+        Args:
+            alive: the masks so far.
+            sparsity: share of all counted weights to be gone.
+        """
+        return [sparsity]
+
     @abstractmethod
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         """Chooses exactly ``count`` survivors."""

@@ -42,7 +42,7 @@ def mask(
     )
     trained, alive = settings.load_mask_source()
     assert trained is not None
-    masks, _ = settings.find_masks(trained, alive, options.evidence(checkpoint, data, calibration_batches, seed))
-    save_masks(masks, out, settings.provenance(trained))
+    masks, facts = settings.find_masks(trained, alive, options.evidence(checkpoint, data, calibration_batches, seed))
+    save_masks(masks, out, {**settings.provenance(trained), **facts})
     kept, size = (sum(counts) for counts in zip(*((masks.kept(p), p.size) for p in masks.prunables), strict=True))
     typer.echo(f"{out}: {kept:,} of {size:,} weights in {len(masks)} matrices survive, sparsity {masks.sparsity():.6f}")

@@ -174,6 +174,8 @@ class _Expansion:
             return f"oneshot:at={begin + end}"
         if technique.schedule == "rigl":
             return f"rigl:interval={min(100, interval)}"  # Evci 2020; a short training needs more moves than that
+        if technique.schedule == "layerwise":
+            return f"layerwise:end={end}"
         initial = parent.sparsity if parent else 0.0
         return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 

@@ -23,7 +23,7 @@ class Technique:
         reset: what the survivors become; a spec of nmt_prune.resets.
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
         schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, ``oneshot``: that
-            sparsity until a recipe's ``prune_end``, then the final one, or ``rigl``.
+            sparsity until a recipe's ``prune_end``, then the final one, ``layerwise`` or ``rigl``.
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
@@ -37,7 +37,7 @@ class Technique:
     mask: str = "previous"
     reset: str = "keep"
     rewind: Literal["early", "init"] | None = None
-    schedule: Literal["constant", "cubic", "oneshot", "rigl"] = "constant"
+    schedule: Literal["constant", "cubic", "oneshot", "layerwise", "rigl"] = "constant"
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
@@ -84,6 +84,13 @@ def _subnetwork(summary: str, name: Literal["good", "random", "bad"]) -> dict[st
 
 def _quantized(summary: str, quantizer: str) -> Technique:
     return Technique(summary, clock="keep", flags={"quantizer": quantizer})
+
+
+def _greedy(
+    summary: str, budget: str = "layerwise", schedule: Literal["constant", "layerwise"] = "constant"
+) -> Technique:
+    flags = {"saliency": "activation", "group": "channel", "budget": budget}
+    return Technique(summary, mask=DENSE, schedule=schedule, flags=flags)
 
 
 TECHNIQUES: dict[str, Technique] = {
@@ -142,6 +149,10 @@ TECHNIQUES: dict[str, Technique] = {
         schedule="rigl",
         flags={"saliency": "random", "budget": "erk"},
     ),
+    "oes": _at_initialisation("masks learned on the frozen fresh weights (Ghosh 2024)", "oes"),
+    "greedy": _greedy("channels, layer by layer while training goes on (Zhang 2022)", schedule="layerwise"),
+    "greedy-calibration": _greedy("channels, layer by layer before training goes on (Zhang 2022)"),
+    "greedy-oneshot": _greedy("channels, all layers by the dense statistics (Zhang 2022)", "layerwise:remeasure=false"),
     "random-init": _at_initialisation("a random mask at initialisation", "random", is_control=True),
     "random": Technique(
         "SLT with random masks (Gale 2019)",

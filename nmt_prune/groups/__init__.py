@@ -80,6 +80,10 @@ class Group(ABC):
             raise PruneError("no matrix of the prune set has such groups; choose another group or prune set")
         return found
 
+    def members(self, prunables: Sequence[Prunable]) -> list[Prunable]:
+        """The matrices that have such groups."""
+        return [prunable for prunable in prunables if self.membership(prunable, prunables)]
+
     def alive(self, masks: MaskSet) -> MaskSet:
         """The families' masks: a group exists as long as one of its weights does."""
         collapsed = {}

@@ -20,6 +20,9 @@ class Element(Group):
 
     # Weights are their own groups: nothing is collected, copied or put back.
 
+    def members(self, prunables: Sequence[Prunable]) -> list[Prunable]:
+        return list(prunables)
+
     def alive(self, masks: MaskSet) -> MaskSet:
         return masks
 

@@ -45,6 +45,6 @@ class Head(Group):
             if heads.block == "encoder_attn" and not chosen[heads.name].any() and not self.empty_cross_attention:
                 raise PruneError(
                     f"group head: {heads.name} would lose all its heads, and its layer sight of the source; prune less,"
-                    " use --budget matrix, or allow it with head:empty_cross_attention=true"
+                    " use --budget matrix, or allow it with --group head:empty_cross_attention=true"
                 )
         return super().expand(chosen, masks)

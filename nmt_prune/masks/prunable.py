@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nmt_prune.errors import PruneError
 
-PADDING_INDEX = 1  # of every fairseq.data.Dictionary: <s> 0, <pad> 1, </s> 2, <unk> 3
+PADDING_INDEX, EOS_INDEX = 1, 2  # of every fairseq.data.Dictionary: <s> 0, <pad> 1, </s> 2, <unk> 3
 _LAYER_MATRIX = re.compile(
     r"(?P<stack>encoder|decoder)\.layers\.(?P<layer>\d+)\.(?:(?P<block>self_attn|encoder_attn)\.)?"
     r"(?P<matrix>[qkv]_proj|out_proj|fc1|fc2)\.weight"

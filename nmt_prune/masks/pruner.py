@@ -1,6 +1,6 @@
 """From weights to masks: a saliency, a budget, a prune set and a control together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -60,16 +60,29 @@ class Pruner:
         Raises:
             PruneError: more is pruned already, or a score is NaN.
         """
+        return self.find(weights, alive, sparsity)[0]
+
+    def find(
+        self, weights: Mapping[Prunable, Tensor], alive: MaskSet, sparsity: float
+    ) -> tuple[MaskSet, dict[str, float]]:
+        """Prunes as ``prune`` does.
+
+        Returns:
+            Masks of all matrices and what the saliency found out about them (see ``Saliency.findings``).
+        """
         chosen = restrict(alive.prunables, self.prune_set)
         within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
         # By name: an old checkpoint lists fewer aliases of a tied matrix than its mask file.
         by_name = {prunable.name: weight for prunable, weight in weights.items()}
         matrices = {prunable: by_name[prunable.name] for prunable in alive.prunables}
+        members = self.group.members(chosen)
         existing, masks, first_scores = self.group.alive(within), within, None
         if self.saliency.is_learned and _is_reached(existing, sparsity):
-            return alive  # at the start of a training, when there are no scores yet
-        for target in self._targets(existing.sparsity(), sparsity):
-            scores = self.group.scores(self.saliency.score(matrices, overlay(alive, masks)), masks)
+            return alive, {}  # at the start of a training, when there are no scores yet
+        for target in self._targets(existing, sparsity):
+            saliency = self.saliency.aimed(members, 1 - target)
+            by_weight = saliency.score(matrices, overlay(alive, masks))
+            scores = self.group.scores(by_weight, masks)
             survivors = self.budget.select(scores, self.group.alive(masks), target)
             masks = self.group.expand(survivors, masks)
             first_scores = scores if first_scores is None else first_scores
@@ -77,19 +90,30 @@ class Pruner:
             # A control chooses among all that existed, by the scores that all had.
             survivors = control(self.mask_control, survivors, existing, first_scores, self.seed)
             masks = self.group.expand(survivors, within)
-        return overlay(alive, masks)
+        found = overlay(alive, masks)
+        return found, {} if masks == within else dict(saliency.findings(by_weight, matrices, alive, found))
 
-    def _targets(self, initial: float, final: float) -> Iterator[float]:
-        """The sparsities of the rounds: densities fall exponentially (Tanaka 2020)."""
-        rounds = self.saliency.rounds
-        for round_ in range(1, rounds):
-            yield 1 - (1 - initial) ** (1 - round_ / rounds) * (1 - final) ** (round_ / rounds)
-        yield final
+    def _targets(self, existing: MaskSet, sparsity: float) -> Iterator[float]:
+        """The sparsities of the rounds of each stage: densities fall exponentially (Tanaka 2020)."""
+        initial, rounds = existing.sparsity(), self.saliency.rounds
+        for final in self.budget.stages(existing, sparsity):
+            for round_ in range(1, rounds):
+                yield 1 - (1 - initial) ** (1 - round_ / rounds) * (1 - final) ** (round_ / rounds)
+            yield final
+            initial = final
+
+    def stages(self, masks: MaskSet, sparsity: float) -> Sequence[float]:
+        """The sparsities that the budget goes through from these masks to a sparsity, which is the last."""
+        return self.budget.stages(self._groups(masks), sparsity)
 
     def pruned_share(self, masks: MaskSet) -> float:
         """Share of the prune set's groups that are gone."""
+        return self._groups(masks).sparsity()
+
+    def _groups(self, masks: MaskSet) -> MaskSet:
+        """Which groups of the prune set exist."""
         chosen = restrict(masks.prunables, self.prune_set)
-        return self.group.alive(MaskSet({prunable: masks[prunable.name] for prunable in chosen})).sparsity()
+        return self.group.alive(MaskSet({prunable: masks[prunable.name] for prunable in chosen}))
 
 
 def overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:

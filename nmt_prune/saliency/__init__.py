@@ -1,7 +1,7 @@
 """Saliencies: what a weight is worth."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -59,6 +59,28 @@ class Saliency(ABC):
             alive: the masks so far, for scores that depend on other weights; None: nothing is pruned.
         """
         return Scores(self, weights)
+
+    def aimed(self, prunables: Sequence[Prunable], density: float) -> "Saliency":
+        """The saliency for a given aim; most do not depend on it.
+
+        Args:
+            prunables: the matrices that are going to be pruned; the others stay as they are.
+            density: the share of their weights (or groups) that is going to survive.
+        """
+        return self
+
+    def findings(
+        self, scores: Mapping[str, Tensor], weights: Mapping[Prunable, Tensor], alive: MaskSet, found: MaskSet
+    ) -> Mapping[str, float]:
+        """What there is to say about the masks that came of the scores, for logs and provenance.
+
+        Args:
+            scores: the scores that this saliency gave.
+            weights: all matrices of the model.
+            alive: the masks before.
+            found: the masks now.
+        """
+        return {}
 
 
 class Scores(Mapping[str, Tensor]):
@@ -131,14 +153,19 @@ class MeasuredSaliency(ModelSaliency):
 
     evidence: Evidence | None = field(default=None, kw_only=True)
 
+    @property
+    def name(self) -> str:
+        """Its name in the registry."""
+        return next(name for name, entry in saliencies.entries().items() if entry is type(self))
+
     @abstractmethod
     def measure(self, probe: Probe) -> Mapping[str, Tensor]:
         """Scores a masked copy of the model."""
 
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
         if self.evidence is None:
-            name = next(name for name, entry in saliencies.entries().items() if entry is type(self))
             raise PruneError(
-                f"saliency {name} is measured on training data: give --data, the folder that fairseq-preprocess made"
+                f"saliency {self.name} is measured on training data: give --data, the folder that fairseq-preprocess"
+                " made"
             )
         return {name: score.detach().cpu() for name, score in self.measure(self.evidence.probe(weights, alive)).items()}

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.prunable import Prunable
+from nmt_prune.masks.prunable import PADDING_INDEX, Prunable
 
 
 class Loss(NamedTuple):
@@ -19,15 +19,32 @@ class Loss(NamedTuple):
 
     Attributes:
         mean: mean over its target tokens, with the graph.
-        target_tokens: number of target tokens, padding left out.
-        source_tokens: number of source tokens, padding left out.
-        sentences: number of sentence pairs.
+        source: the symbols that the encoder reads, (sentences, time).
+        previous: the symbols that the decoder reads, (sentences, time): those of the target, but one position later.
     """
 
     mean: Tensor
-    target_tokens: int
-    source_tokens: int
-    sentences: int
+    source: Tensor
+    previous: Tensor
+
+    def symbols(self, stack: str) -> Tensor:
+        """The symbols that ``encoder`` or ``decoder`` reads."""
+        return self.source if stack == "encoder" else self.previous
+
+    @property
+    def source_tokens(self) -> int:
+        """Number of source tokens, padding left out."""
+        return int((self.source != PADDING_INDEX).sum())
+
+    @property
+    def target_tokens(self) -> int:
+        """Number of target tokens, padding left out."""
+        return int((self.previous != PADDING_INDEX).sum())
+
+    @property
+    def sentences(self) -> int:
+        """Number of sentence pairs."""
+        return len(self.source)
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,7 @@ class Evidence:
                 parameters[prunable.name].copy_(weight * alive[prunable.name].to(weight.device))
         for parameter in parameters.values():
             parameter.requires_grad_(True)
-        return Probe(self, model, parameters)
+        return Probe(self, model, parameters, alive)
 
 
 @dataclass(frozen=True)
@@ -91,14 +108,16 @@ class Probe:
         evidence: what it is measured on.
         model: the copy, which may be changed at will.
         parameters: its matrices by name.
+        masks: its masks.
     """
 
     evidence: Evidence
     model: nn.Module
     parameters: Mapping[str, nn.Parameter]
+    masks: MaskSet
 
-    def losses(self, temperature: float = 1.0) -> Iterator[Loss]:
-        """The loss on each mini-batch.
+    def batches(self) -> Sequence[Any]:
+        """The mini-batches.
 
         Raises:
             PruneError: there is none.
@@ -109,11 +128,28 @@ class Probe:
                 "the calibration set is empty: give --calibration-batches of at least 1 and a training set with"
                 " sentences that fit into a batch"
             )
-        for batch in batches:
-            # Of the attention kernels this one alone can be differentiated twice, and gives the same bits every time.
-            with sdpa_kernel(SDPBackend.MATH):
-                loss = self.evidence.loss(self.model, batch, temperature)
-            yield loss
+        return batches
+
+    def loss(self, batch: Any, temperature: float = 1.0) -> Loss:
+        """The loss on a mini-batch."""
+        # Of the attention kernels this one alone can be differentiated twice, and gives the same bits every time.
+        with sdpa_kernel(SDPBackend.MATH):
+            return self.evidence.loss(self.model, batch, temperature)
+
+    def losses(self, temperature: float = 1.0) -> Iterator[Loss]:
+        """The loss on each mini-batch.
+
+        Raises:
+            PruneError: there is none.
+        """
+        for batch in self.batches():
+            yield self.loss(batch, temperature)
+
+    @torch.no_grad()
+    def mean_loss(self) -> float:
+        """The loss averaged over all target tokens."""
+        losses = [(float(loss.mean), loss.target_tokens) for loss in self.losses()]
+        return sum(mean * tokens for mean, tokens in losses) / sum(tokens for _, tokens in losses)
 
     def gradients(self, temperature: float = 1.0) -> dict[str, Tensor]:
         """The gradient g of the loss, averaged over the mini-batches, by matrix."""

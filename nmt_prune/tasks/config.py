@@ -29,20 +29,24 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(
         default="magnitude",
         metadata={
-            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, head-importance,"
-            " and learned while training: movement, hard-concrete"
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, oes:steps=N,"
+            " head-importance:per=token, activation:kind=nonzero, confidence, and learned while training: movement,"
+            " hard-concrete"
         },
     )
     budget: str = field(
         default="matrix",
         metadata={
-            "help": "how many survive where: matrix, global, global-body, erk (each with :floor=SHARE), nm:keep=N,of=M,"
-            " threshold:below=SCORE"
+            "help": "how many survive where: matrix, global, global-body, erk, layerwise (each with :floor=SHARE),"
+            " nm:keep=N,of=M, threshold:below=SCORE"
         },
     )
     group: str = field(
         default="element",
-        metadata={"help": "what is pruned together: element, head, unit, sublayer, layer, block:rows=R,columns=C"},
+        metadata={
+            "help": "what is pruned together: element, head, unit, channel (heads and units), sublayer, layer,"
+            " block:rows=R,columns=C"
+        },
     )
     sparsity: Optional[float] = field(
         default=None, metadata={"help": "final sparsity in [0, 1); default: that of --mask-from, or 0"}
@@ -51,7 +55,7 @@ class TranslationPruningConfig(TranslationConfig):
         default="constant",
         metadata={
             "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3,"
-            " rigl:interval=N,end=SHARE,share=SHARE"
+            " layerwise:begin=UPDATE,window=N, rigl:interval=N,end=SHARE,share=SHARE"
         },
     )
     regulariser: str = field(

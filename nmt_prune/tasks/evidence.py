@@ -103,8 +103,7 @@ def _evidence(task: Any, model: nn.Module, calibration: Calibration, device: str
         # Without label smoothing, whatever the criterion: that is a regulariser of the training.
         log_probabilities = model.get_normalized_probs((logits / temperature, extra), log_probs=True, sample=batch)
         mean = nn.functional.nll_loss(log_probabilities.flatten(0, 1), batch["target"].flatten(), ignore_index=padding)
-        source_tokens = int(batch["net_input"]["src_lengths"].sum())
-        return Loss(mean, int(batch["ntokens"]), source_tokens, int(batch["nsentences"]))
+        return Loss(mean, batch["net_input"]["src_tokens"], batch["net_input"]["prev_output_tokens"])
 
     return Evidence(model, cache(lambda: calibration.batches(task, model)), loss, device)
 

@@ -1,12 +1,14 @@
 """How a training starts: resumed, from a ticket, pruned at initialisation, or dense."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.checkpoints import save
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
 from nmt_prune.saliency import Evidence
@@ -53,18 +55,17 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
     if not default_restore and not has_begun and cfg.mask_from:
         raise PruneError("--restore-file and --mask-from both say where to start; give one of them")
     if is_resumed:
-        inherited = read_json(provenance)["inherited"] if provenance.exists() else 0.0
         logger.info("masks come from the checkpoint to be restored; nothing is pruned or reset again")
-        return _schedule(cfg, settings, inherited)
-    _check_start(cfg, settings)
+        return _schedule(cfg, settings, read_json(provenance) if provenance.exists() else _fresh(settings, model))
+    _check_start(cfg, settings, model)
     if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
-        schedule = _prune_initial(cfg, settings, model, evidence)
+        schedule, facts = _prune_initial(cfg, settings, model, evidence)
         if is_master():
-            write_json(provenance, {"inherited": schedule.inherited})
+            write_json(provenance, facts)
         return schedule
     if is_master():
         state, facts = settings.ticket(evidence)
-        _schedule(cfg, settings, facts["inherited"])
+        _schedule(cfg, settings, facts)
         _check_fits(state, model, cfg.mask_from)
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.
@@ -74,7 +75,7 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
         save(state, last)
         logger.info(f"wrote the ticket {last}: {settings.sparsity} of {cfg.mask_from}, masks {facts['masks'][:12]}")
     wait_for_master()
-    return _schedule(cfg, settings, read_json(provenance)["inherited"])
+    return _schedule(cfg, settings, read_json(provenance))
 
 
 def last_checkpoint(cfg: TranslationPruningConfig) -> Path:
@@ -87,11 +88,11 @@ def restored_checkpoint(cfg: TranslationPruningConfig) -> Path:
     return last_checkpoint(cfg) if cfg.restore_file == DEFAULT_RESTORE_FILE else Path(cfg.restore_file)
 
 
-def _check_start(cfg: TranslationPruningConfig, settings: PruningSettings) -> None:
+def _check_start(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any) -> None:
     """Checks that the flags of a new training agree on what it starts from."""
     if cfg.finetune_from_model and cfg.mask_from:
         raise PruneError("--finetune-from-model and --mask-from both say where to start; give one of them")
-    if cfg.finetune_from_model and settings.build_schedule(0.0).sparsity(0) > 0:
+    if cfg.finetune_from_model and settings.build_schedule(**_fresh(settings, model)).sparsity(0) > 0:
         raise PruneError("--finetune-from-model replaces the weights that would be pruned; use --mask-from instead")
     if cfg.mask_from is None and cfg.rewind_from:
         raise PruneError("--rewind-from needs --mask-from, the checkpoint or mask file that says which weights survive")
@@ -104,9 +105,14 @@ def _check_start(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
                 )
 
 
-def _schedule(cfg: TranslationPruningConfig, settings: PruningSettings, inherited: float) -> Schedule:
+def _fresh(settings: PruningSettings, model: Any) -> dict[str, Any]:
+    """The departure of a training from dense weights."""
+    return settings.departure(settings.pruner(head_dim(model)), MaskSet.dense(model.masking.parameters_by_matrix))
+
+
+def _schedule(cfg: TranslationPruningConfig, settings: PruningSettings, facts: Mapping[str, Any]) -> Schedule:
     """Builds the schedule and refuses what it makes impossible."""
-    schedule = settings.build_schedule(inherited)
+    schedule = settings.build_schedule(facts["inherited"], facts.get("stages", ()))
     refuse_unreachable_average(cfg, schedule)
     refuse_incompatible(cfg, settings.pruner(), schedule)
     return schedule
@@ -122,7 +128,7 @@ def head_dim(model: Any) -> dict[str, int]:
 
 def _prune_initial(
     cfg: TranslationPruningConfig, settings: PruningSettings, model: Any, evidence: Evidence
-) -> Schedule:
+) -> tuple[Schedule, dict[str, Any]]:
     """Prunes the fresh weights: the start of MP, pruning at initialisation, a mask file on new weights."""
     masking: Masking = model.masking
     alive = masking.masks
@@ -130,11 +136,12 @@ def _prune_initial(
         _, alive = settings.load_mask_source()
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
     pruner = settings.pruner(head_dim(model), evidence)
-    schedule = _schedule(cfg, settings, pruner.pruned_share(alive))
-    masks = pruner.prune(masking.parameters_by_matrix, alive, schedule.sparsity(0))
+    departure = settings.departure(pruner, alive)
+    schedule = _schedule(cfg, settings, departure)
+    masks, findings = pruner.find(masking.parameters_by_matrix, alive, schedule.sparsity(0))
     check_agreement(masks.digest(), "masks of the fresh weights")
     masking.replace(masks)
-    return schedule
+    return schedule, {**departure, **findings}
 
 
 def _check_fits(state: dict[str, Any], model: Any, source: str) -> None:

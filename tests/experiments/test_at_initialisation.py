@@ -7,11 +7,11 @@ from nmt_prune.experiments.techniques import TECHNIQUES
 from nmt_prune.saliency import saliencies
 from tests.experiments.recipes import make_recipe
 
-SCORES = {"snip": "snip", "grasp": "grasp", "synflow": "synflow", "random-init": "random"}
+SCORES = {"snip": "snip", "grasp": "grasp", "synflow": "synflow", "oes": "oes", "random-init": "random"}
 
 
 def expanded(**changes):
-    recipe = make_recipe(**{"techniques": ["snip", "grasp", "synflow"], "controls": ["random-init"], **changes})
+    recipe = make_recipe(**{"techniques": ["snip", "grasp", "synflow", "oes"], "controls": ["random-init"], **changes})
     return {run.name: run for run in expand(recipe)}
 
 
@@ -33,8 +33,8 @@ def test_fresh_weights_are_pruned_to_each_rung(technique):
 
 
 def test_there_is_a_run_per_rung_and_the_dense_one():
-    assert len(expanded()) == 1 + 4 * 3
-    assert len(expanded(seeds=[1, 2])) == 2 * (1 + 4 * 3)
+    assert len(expanded()) == 1 + 5 * 3
+    assert len(expanded(seeds=[1, 2])) == 2 * (1 + 5 * 3)
     assert {run.technique for run in expanded().values()} == {"dense", *SCORES}
 
 

@@ -44,7 +44,7 @@ def cross_entropy(model: nn.Module, batch: dict[str, Tensor], temperature: float
     logits, _ = model(source, lengths, previous)
     flat = (logits / temperature).flatten(0, 1)
     mean = nn.functional.cross_entropy(flat, target.flatten(), ignore_index=PADDING)
-    return Loss(mean, int((target != PADDING).sum()), int(lengths.sum()), len(source))
+    return Loss(mean, source, previous.masked_fill(target == PADDING, PADDING))
 
 
 def evidence(model: nn.Module, batches: list[dict[str, Tensor]] | None = None) -> Evidence:

@@ -191,15 +191,15 @@ def test_controls_of_rounds_have_the_same_counts(control):
     assert real != other
 
 
-@pytest.mark.parametrize("name", ["snip", "grasp", "taylor", "head-importance"])
+@pytest.mark.parametrize("name", ["snip", "grasp", "taylor", "head-importance", "activation", "confidence", "oes"])
 def test_without_data_each_says_what_to_give(name):
     weights, alive = weights_and_masks(model())
     with pytest.raises(PruneError, match=f"^saliency {name} is measured on training data: give --data") as error:
-        saliencies.build(name, head_dim=HEAD_DIM).score(weights, alive)[FC1]
+        saliencies.build(name, head_dim=HEAD_DIM).score(weights, alive)[QUERY]
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["snip", "grasp", "taylor", "head-importance"])
+@pytest.mark.parametrize("name", ["snip", "grasp", "taylor", "head-importance", "activation", "confidence", "oes"])
 def test_an_empty_calibration_set_is_refused(name):
     network = model()
     weights, alive = weights_and_masks(network)

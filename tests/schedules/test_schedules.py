@@ -5,9 +5,11 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.schedules import Schedule, schedules
 
+STAGES = (0.2, 0.5, 0.6, 0.8)
 
-def build(spec: str, final: float = 0.8, inherited: float = 0.0, max_update: int = 100) -> Schedule:
-    return schedules.build(spec, final=final, inherited=inherited, max_update=max_update)
+
+def build(spec: str, final: float = 0.8, inherited: float = 0.0, max_update: int = 100, stages=STAGES) -> Schedule:
+    return schedules.build(spec, final=final, inherited=inherited, max_update=max_update, stages=stages)
 
 
 def changes(schedule: Schedule, until: int) -> list[int]:
@@ -95,12 +97,37 @@ def test_oneshot():
     assert (schedule.settled_at, changes(schedule, 100)) == (40, [40])
 
 
+def test_layerwise_reaches_one_stage_per_window():
+    schedule = build("layerwise:begin=5,window=20", inherited=0.1)
+    assert changes(schedule, 100) == [5, 25, 45, 65]
+    assert [schedule.sparsity(update) for update in (0, 4, 5, 24, 25, 64, 65, 100)] == [
+        *(0.1, 0.1, 0.2, 0.2),
+        *(0.5, 0.6, 0.8, 0.8),
+    ]
+    assert schedule.settled_at == 65
+
+
+def test_layerwise_windows_are_equal_by_default_and_end_at_80_percent():
+    assert changes(build("layerwise:begin=20"), 100) == [20, 40, 60, 80]
+    assert changes(build("layerwise:begin=1,end=11"), 100) == [1, 4, 7, 11]
+    first_at_once = build("layerwise")
+    assert (first_at_once.sparsity(0), changes(first_at_once, 100)) == (0.2, [26, 53, 80])
+
+
+def test_layerwise_needs_stages_and_an_end():
+    with pytest.raises(PruneError, match="one sublayer after the other: also give --budget layerwise"):
+        build("layerwise", stages=())
+    assert build("layerwise", final=0.5, inherited=0.5, stages=()).sparsity(50) == 0.5
+    with pytest.raises(PruneError, match="give --max-update, window= or end="):
+        build("layerwise", max_update=0)
+
+
 def test_oneshot_cannot_bring_weights_back():
     with pytest.raises(PruneError, match=r"--sparsity 0\.5 is below what is already pruned \(0\.6\)"):
         build("oneshot:at=40", 0.5, 0.6)
 
 
-@pytest.mark.parametrize("name", ["constant", "cubic", "oneshot"])
+@pytest.mark.parametrize("name", ["constant", "cubic", "oneshot", "layerwise"])
 @pytest.mark.parametrize("final", [-0.1, 1.0, 1.5, float("nan")])
 def test_a_final_sparsity_outside_its_range_is_refused(name, final):
     with pytest.raises(PruneError, match=r"--sparsity .* is outside \[0, 1\)"):
@@ -123,6 +150,11 @@ def test_a_final_sparsity_outside_its_range_is_refused(name, final):
         ("cubic:exponent=nan", "exponent=nan must be above 0"),
         ("oneshot:at=101", "at=101 must lie between 0 and --max-update 100"),
         ("oneshot:at=-1", "at=-1 must lie between 0"),
+        ("layerwise:begin=-1", "begin=-1 must be at least 0"),
+        ("layerwise:window=0", "window=0 must be at least 1"),
+        ("layerwise:window=5,end=20", "window= and end= both say when"),
+        ("layerwise:begin=10,end=12", "4 sublayers need as many updates; end=12 is too close to begin=10"),
+        ("layerwise:window=40", "the last of 4 sublayers is pruned at update 120, after --max-update 100"),
     ],
 )
 def test_settings_that_contradict_one_another_are_refused(spec, message):

@@ -1,0 +1,100 @@
+"""What saliencies of attention heads and feed-forward units have in common."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import Prunable
+from nmt_prune.saliency import MeasuredSaliency
+
+
+@dataclass(frozen=True)
+class ChannelSaliency(MeasuredSaliency):
+    """A measured saliency of whole heads (four slices) and feed-forward units (row of fc1, column of fc2).
+
+    ``measure`` gives the importance of each head or unit by sublayer. All weights of a head or unit get the same score,
+    scaled so that the reduction ``norm`` of ``--group head``, ``unit`` or ``channel`` gives back the importance.
+
+    Args:
+        head_dim: width of an attention head by stack.
+    """
+
+    ranks: ClassVar[str] = "heads and feed-forward units; give --group head or unit, or --prune-set body"
+
+    head_dim: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+
+    def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
+        importance = super().score_model(weights, alive)
+        sizes: dict[str, int] = defaultdict(int)
+        for prunable in weights:
+            sizes[sublayer(prunable.name)] += prunable.shape[0] * prunable.shape[1]
+        scores = {}
+        for prunable in weights:
+            name = sublayer(prunable.name)
+            if prunable.in_body and name in importance:
+                per_group = importance[name] / (sizes[name] / len(importance[name])) ** 0.5
+                is_output = prunable.matrix in ("out_proj", "fc2")
+                across = per_group.repeat_interleave(prunable.shape[is_output] // len(per_group))
+                scores[prunable.name] = (across[None, :] if is_output else across[:, None]).expand(prunable.shape)
+        return _Scores(scores, self)
+
+    def width(self, name: str) -> int:
+        """Width of what is ranked in a sublayer: a head, or a single unit."""
+        return self.head_dim[name.split(".")[0]] if name.endswith("_attn") else 1
+
+
+class _Scores(dict[str, Tensor]):
+    def __init__(self, scores: Mapping[str, Tensor], saliency: ChannelSaliency) -> None:
+        super().__init__(scores)
+        self._saliency = saliency
+
+    def __missing__(self, name: str) -> Tensor:
+        saliency = self._saliency
+        raise PruneError(f"saliency {saliency.name} has no score for {name}: it ranks {saliency.ranks}")
+
+
+class Activations:
+    """What heads and feed-forward units put out at each forward pass: (time, batch, width) by sublayer.
+
+    Args:
+        model: the model to watch.
+        matrices: names of its matrices.
+    """
+
+    def __init__(self, model: nn.Module, matrices: Iterable[str]) -> None:
+        self._found: dict[str, Tensor] = {}
+        unfuse_attention(model)
+        for name in matrices:
+            if name.endswith(("out_proj.weight", "fc2.weight")):
+                self._watch(model.get_submodule(name.removesuffix(".weight")), sublayer(name))
+
+    def _watch(self, module: nn.Module, name: str) -> None:
+        def keep(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+            self._found[name] = inputs[0]
+
+        module.register_forward_pre_hook(keep)
+
+    def take(self) -> dict[str, Tensor]:
+        """The activations of the last forward pass."""
+        found, self._found = self._found, {}
+        return found
+
+
+def unfuse_attention(model: nn.Module) -> None:
+    """Makes fairseq's attention compute step by step.
+
+    By default it hands the output projection to a fused function and never calls it.
+    """
+    for module in model.modules():
+        if hasattr(module, "skip_embed_dim_check"):
+            setattr(module, "skip_embed_dim_check", True)  # noqa: B010
+
+
+def sublayer(name: str) -> str:
+    """``encoder.layers.0.self_attn`` of each of its matrices, ``encoder.layers.0`` of those of the feed-forward one."""
+    return name.rsplit(".", 2)[0]
