@@ -8,7 +8,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo wmt14-en-de wmt14-en-fr test lint bench lock clean
+.PHONY: help demo systems wmt14-en-de wmt14-en-fr test lint bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -24,6 +24,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## real text, dense and pruned Transformers, table and plot (CORPUS=numbers for the five-minute one)
 	$(BIN)/nmt-prune run nmt_prune/recipes/demo-$(CORPUS).yaml
+
+systems: $(READY) ## every system on real text, three seeds, hours on 2 cores (CORPUS=numbers: one seed, ten minutes)
+	$(BIN)/nmt-prune run nmt_prune/recipes/systems-$(CORPUS).yaml
 
 wmt14-en-de wmt14-en-fr: $(READY) ## download, clean and binarize WMT14 (OPTIONS="--mirror URL ...")
 	$(BIN)/nmt-prune data $@ $(OPTIONS)

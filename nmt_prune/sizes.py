@@ -1,10 +1,11 @@
-"""What a model takes in memory and on disk, counted from its masks."""
+"""What a model takes in memory and on disk, counted from its masks and bits."""
 
 from dataclasses import dataclass
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.statistics import existing, parameter_count
+from nmt_prune.masks.statistics import parameter_count
+from nmt_prune.quantization.size import quantized_bytes
 
 VALUE_BYTES = 4  # fp32
 
@@ -15,7 +16,7 @@ class ModelSize:
 
     Attributes:
         used: in memory: every parameter of the checkpoint in fp32, masked ones as zeros.
-        stored: on disk: surviving weights as values and bitmask; see :func:`packed_bytes`.
+        stored: on disk: surviving weights in their bits and an index; see nmt_prune.quantization.size.
     """
 
     used: int
@@ -24,8 +25,7 @@ class ModelSize:
 
 def model_size(checkpoint: Checkpoint) -> ModelSize:
     """Counts the bytes of a checkpoint's model as it stands: shrink it first to count what is left of it."""
-    masks, parameters = existing(checkpoint), parameter_count(checkpoint)
-    return ModelSize(VALUE_BYTES * parameters, packed_bytes(masks, parameters))
+    return ModelSize(VALUE_BYTES * parameter_count(checkpoint), quantized_bytes(checkpoint))
 
 
 def packed_bytes(masks: MaskSet, parameters: int) -> int:

@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 
 STORED = Cost(
-    "stored: bitmask and surviving values, MB (log scale)",
+    "stored: surviving weights and index, MB (log scale)",
     lambda model: model.megabytes["stored"] if model.megabytes else None,
 )
 USED = Cost(

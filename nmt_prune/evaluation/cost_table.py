@@ -10,8 +10,9 @@ from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
 BY_CONSTRUCTION = "1 (dense)"
 
 _LEGEND = f"""\
-- *stored*: surviving weights as fp32 values and one bit per weight of each pruned matrix; *in memory*: fp32, without
-  the heads and units that `nmt-prune shrink` takes out. Parameters only, 10^6 bytes.
+- *stored*: surviving weights in fp32, or in their bits where quantized, and an index of one bit per weight (or group)
+  of each pruned matrix; *in memory*: fp32, without the heads and units that `nmt-prune shrink` takes out. Parameters
+  only, 10^6 bytes.
 - *CPU time* of translating with the shrunk model, relative to the same model before shrinking, which is as slow as the
   dense one: the same sentences in turns, one thread, user and system time without loading. *{BY_CONSTRUCTION}*:
   nothing, or less than 1 % of the parameters, can be taken out, so that the model is as slow as the dense one."""

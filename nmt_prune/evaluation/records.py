@@ -73,7 +73,7 @@ class Costs:
     Attributes:
         bytes_masked: the scored checkpoint's parameters in fp32, masked ones as zeros.
         bytes_used: the same without heads and units that are gone: what the model takes in memory.
-        bytes_stored: the same as bitmask and surviving values.
+        bytes_stored: the same as index and surviving weights in their bits.
         cpu_ratio: CPU time relative to the dense model: 1 by construction where nothing (or next to nothing) can be
             taken out; None where no dense model is known.
         cpu: the measurement behind it; None if it is 1 by construction.

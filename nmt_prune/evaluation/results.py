@@ -46,8 +46,8 @@ class RunResult:
     run of the same seed and are None without one; ``bleu_low`` and ``bleu_high`` bound BLEU's 95 % confidence interval.
 
     Megabytes (10^6) are of the parameters: ``mb_masked`` in fp32 with zeros, ``mb_used`` in fp32 without heads and
-    units that are gone, ``mb_stored`` as bitmask and surviving values. ``cpu_ratio`` is CPU time relative to the dense
-    model; without the seconds of a measurement it is 1 by construction.
+    units that are gone, ``mb_stored`` as index and surviving weights in their bits. ``cpu_ratio`` is CPU time relative
+    to the dense model; without the seconds of a measurement it is 1 by construction.
     """
 
     run: str

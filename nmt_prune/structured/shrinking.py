@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
+from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint
 from nmt_prune.conversion import restarted
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.statistics import existing
@@ -93,6 +93,11 @@ def shrink(checkpoint: Checkpoint, allow_empty_cross_attention: bool = False) ->
 def _check_keys(checkpoint: Checkpoint) -> None:
     """Refuses models that are not a plain Transformer, whose other parts could depend on what is removed."""
     assert checkpoint.matrices  # refuses what has none
+    if any(key.startswith(f"{QUANTIZATION_MODULE}.") for key in checkpoint.state["model"]):
+        raise PruneError(
+            f"{checkpoint.path} is quantized, with activations measured in layers of its widths; shrink first, then run"
+            " nmt-prune quantize"
+        )
     if foreign := [name for name in checkpoint.model if not _KNOWN_KEY.fullmatch(name)]:
         raise PruneError(
             f"{checkpoint.path} is not a plain fairseq Transformer: it has {foreign[0]}; shrink can remove heads and"
