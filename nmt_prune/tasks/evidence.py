@@ -90,7 +90,8 @@ def checkpoint_evidence_and_task(checkpoint: Path, data: Path, count: int, seed:
     except Exception as error:  # fairseq raises bare Exception, RuntimeError, OSError, ...
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise PruneError(f"{checkpoint} cannot be measured on --data {data}: {reason[0]}") from error
-    calibration = Calibration(count, seed, cfg.dataset.max_tokens, cfg.dataset.batch_size)
+    sizes = cfg.get("dataset") or task.cfg  # a rewind point has the task's copy alone
+    calibration = Calibration(count, seed, sizes.max_tokens, sizes.batch_size)
     return _evidence(task, models[0], calibration, _device()), task
 
 

@@ -10,6 +10,7 @@ from nmt_prune.masks.statistics import parameter_count
 from nmt_prune.quantization.conversion import quantize
 from nmt_prune.quantization.quantized import Facts
 from nmt_prune.quantization.size import quantized_bytes
+from nmt_prune.structured.shrinking import shrink
 from tests.toy import toy_state
 
 # The toy has 12 attention matrices of 8 x 8, two fc1 of 12 x 8, two fc2 of 8 x 12, a tied embedding of 11 x 8 whose
@@ -37,6 +38,11 @@ def first_block(weight):
     mask = torch.zeros_like(weight)
     mask[:, :4] = 1
     return mask
+
+
+def test_a_quantized_checkpoint_is_not_shrunk(tmp_path):
+    with pytest.raises(PruneError, match=r"is quantized.*; shrink first, then run nmt-prune quantize"):
+        shrink(quantized(checkpoint(tmp_path), "ternary"))
 
 
 def test_full_precision(tmp_path):

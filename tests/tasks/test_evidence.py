@@ -101,3 +101,9 @@ def test_evidence_of_a_checkpoint(dense, corpus, tmp_path):
         ) as error:
             checkpoint_evidence(path, data, count=2, seed=1)
         assert "\n" not in str(error.value)
+
+
+def test_a_rewind_point_is_measured_on_batches_of_its_training(corpus, dense):
+    found = checkpoint_evidence(dense.folder / "rewind_4.pt", corpus, count=2, seed=1).batches()
+    assert len(found) == 2
+    assert all(each["net_input"]["src_tokens"].numel() <= 200 for each in found)
