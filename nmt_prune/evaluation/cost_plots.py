@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from nmt_prune.evaluation.aggregates import Aggregate, aggregate
 from nmt_prune.evaluation.results import Results
-from nmt_prune.evaluation.style import STYLE, footnote, looks, write
+from nmt_prune.evaluation.style import LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
 
 
@@ -69,7 +69,9 @@ def draw(results: Results, title: str, costs: Sequence[Cost]) -> Figure:
     """
     # Another training of the dense model costs what that one does.
     aggregates = {cell: model for cell, model in aggregate(results.rows).items() if cell.technique != LONGER}
-    figure = Figure(figsize=(7.6 if len(costs) == 1 else 10.4, 4.6), layout="constrained")
+    lines = len({cell.technique for cell in aggregates})
+    size = 7.6 if len(costs) == 1 else 10.4, max(4.6, LEGEND_LINE * lines + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, cost in zip(panels, costs, strict=True):
         _draw_panel(axes, aggregates, cost)

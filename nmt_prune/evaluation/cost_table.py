@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from nmt_prune.evaluation.aggregates import Aggregate
 from nmt_prune.evaluation.results import RunResult
-from nmt_prune.evaluation.tables import NOTHING, bleu_cell, markdown, percent
+from nmt_prune.evaluation.tables import NOTHING, bleu_cell, markdown, percent, sparsity_of
 from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
 
 BY_CONSTRUCTION = "1 (dense)"
@@ -28,7 +28,7 @@ def cost_section(aggregates: Mapping[Cell, Aggregate], rows: Sequence[RunResult]
     body = [
         [
             label(model.cell.technique),
-            percent(model.cell.sparsity),
+            sparsity_of(model),
             bleu_cell(model, seeds),
             *(_megabytes(model, kind, dense) for kind in ("stored", "used")),
             _cpu_time(model),

@@ -13,9 +13,12 @@ from matplotlib.figure import Figure
 from nmt_prune.evaluation.aggregates import Aggregate, aggregate
 from nmt_prune.evaluation.published import Number, Published
 from nmt_prune.evaluation.results import Results
-from nmt_prune.evaluation.style import GREY, STYLE, footnote, looks, write
+from nmt_prune.evaluation.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.tables import updates
 from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
+
+MOST_LEGEND_LINES = 10
+"""More techniques than these have their legend beside the axes."""
 
 _PUBLISHED = ((0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
 
@@ -36,7 +39,10 @@ def plot(results: Results, paths: Sequence[Path]) -> None:
 def draw(results: Results) -> Figure:
     """The figure, not yet written anywhere."""
     aggregates = aggregate(results.rows)
-    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
+    lines = len({cell.technique for cell in aggregates})
+    is_crowded = lines > MOST_LEGEND_LINES
+    size = (10.4, max(4.6, LEGEND_LINE * lines + 0.8)) if is_crowded else (7.6, 4.6)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     colours = _draw_techniques(axes, aggregates)
     sparsities = {cell.sparsity for cell in aggregates if cell.sparsity > 0}
@@ -46,8 +52,18 @@ def draw(results: Results) -> Figure:
     _draw_dense(axes, aggregates, [(paper, paper.dense(results.pair or ""), dashes) for paper, dashes in papers])
     _set_sparsity_axis(axes, sorted(sparsities))
     axes.set_ylabel("BLEU")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="best", fontsize=8.5, title="technique (updates behind it)", alignment="left", edgecolor="none")
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        look: Any = {
+            "title": "technique (updates behind it)",
+            "fontsize": 8.5,
+            "alignment": "left",
+            "edgecolor": "none",
+        }
+        if is_crowded:
+            figure.legend(handles, labels, loc="outside right upper", **look)
+        else:
+            axes.legend(handles, labels, loc="best", **look)
     axes.set_title(f"{results.recipe}: BLEU by sparsity", loc="left", fontsize=10.5)
     footnote(figure, results)
     return figure

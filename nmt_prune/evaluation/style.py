@@ -1,7 +1,7 @@
 """How figures look: a colour and a marker for each technique, the same in every figure of a report."""
 
 from collections.abc import Iterable, Sequence
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from nmt_prune.files import atomic_path
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#777777"
+LEGEND_LINE = 0.2
+"""Height of a legend's line in inches."""
 STYLE: Any = {
     # Without a salt of our own the ids in an SVG are random: the same results must give the same bytes.
     "svg.hashsalt": "nmt-prune",
@@ -31,15 +33,16 @@ STYLE: Any = {
 def looks(techniques: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour, marker and line of each technique but the dense model, in the order of techniques; controls are grey."""
     found: dict[str, dict[str, Any]] = {}
-    coloured, control_markers = cycle(zip(_COLOURS, _MARKERS, strict=True)), cycle(_MARKERS)
+    # A round of colours later each has another marker, so that no two of 49 techniques look alike.
+    colours, markers = cycle(_COLOURS), (_MARKERS[(i + i // len(_MARKERS)) % len(_MARKERS)] for i in count())
+    control_markers = cycle(_MARKERS)
     for technique in ordered(techniques):
         if technique == DENSE:
             continue
         if is_control(technique):
             found[technique] = {"color": GREY, "marker": next(control_markers), "ls": ":", "mfc": "white"}
         else:
-            colour, marker = next(coloured)
-            found[technique] = {"color": colour, "marker": marker, "ls": "-"}
+            found[technique] = {"color": next(colours), "marker": next(markers), "ls": "-"}
     return found
 
 

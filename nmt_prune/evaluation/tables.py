@@ -32,8 +32,15 @@ ROW_COLUMNS = (
 )
 
 
+MOST_COLUMNS = 8
+"""More techniques than these are rows and not columns."""
+
+
 def sparsity_table(aggregates: Aggregates) -> str:
-    """BLEU by sparsity (rows) and technique (columns), the dense model on top in each column."""
+    """BLEU by sparsity (rows) and technique (columns), the dense model on top in each column.
+
+    Many techniques are rows, and sparsities columns.
+    """
     techniques = ordered(
         cell.technique
         for cell in aggregates
@@ -42,6 +49,8 @@ def sparsity_table(aggregates: Aggregates) -> str:
     sparsities = sorted({cell.sparsity for cell in aggregates if cell.technique in techniques})
     dense = aggregates.get(Cell(DENSE, 0.0))
     seeds = _most_seeds(aggregates)
+    if len(techniques) > MOST_COLUMNS:
+        return _by_technique(aggregates, techniques, sparsities, dense, seeds)
     rows = []
     if dense is not None:
         rows.append(["dense", *_about([dense]), *[bleu_cell(dense, seeds)] * max(1, len(techniques))])
@@ -55,6 +64,16 @@ def sparsity_table(aggregates: Aggregates) -> str:
         *[label(name) for name in techniques or ["BLEU"]],
     ]
     return markdown(headings, rows)
+
+
+def _by_technique(
+    aggregates: Aggregates, techniques: Sequence[str], sparsities: Sequence[float], dense: Aggregate | None, seeds: int
+) -> str:
+    rows = [] if dense is None else [["dense", *[bleu_cell(dense, seeds)] * len(sparsities)]]
+    for technique in techniques:
+        cells = [aggregates.get(Cell(technique, sparsity)) for sparsity in sparsities]
+        rows.append([label(technique), *[bleu_cell(cell, seeds) if cell else NOTHING for cell in cells]])
+    return markdown(["technique", *map(percent, sparsities)], rows)
 
 
 def control_table(aggregates: Aggregates) -> str:
@@ -76,8 +95,7 @@ def _named_table(aggregates: Aggregates, heading: str, is_listed: Callable[[str]
     for cell in [*dense, *controls]:
         control = aggregates[cell]
         delta = NOTHING if control.bleu_delta is None else f"{control.bleu_delta:+.1f}"
-        sparsity = percent(control.sparsity["prunable"] if is_searched(cell.technique) else cell.sparsity)
-        rows.append([label(cell.technique), sparsity, bleu_cell(control, _most_seeds(aggregates)), delta])
+        rows.append([label(cell.technique), sparsity_of(control), bleu_cell(control, _most_seeds(aggregates)), delta])
     return markdown([heading, "sparsity", "BLEU", "Δ dense"], rows)
 
 
@@ -91,6 +109,11 @@ def bleu_cell(cell: Aggregate, seeds: int) -> str:
     spread = "" if cell.bleu_std is None else f" ± {cell.bleu_std:.1f}"
     number = "" if len(cell.seeds) == seeds else f"; n = {len(cell.seeds)}"
     return f"{cell.bleu:.1f}{spread}{'*' if cell.significant else ''} ({updates(cell)}{number})"
+
+
+def sparsity_of(model: Aggregate) -> str:
+    """The target sparsity, or what a search found."""
+    return percent(model.sparsity["prunable"] if is_searched(model.cell.technique) else model.cell.sparsity)
 
 
 def updates(cell: Aggregate) -> str:

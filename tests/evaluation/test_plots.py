@@ -2,6 +2,7 @@ import matplotlib
 import pytest
 
 from nmt_prune.evaluation.plots import draw, plot, spread
+from nmt_prune.evaluation.style import looks
 from tests.evaluation.samples import results, row
 from tests.evaluation.test_report import ROWS
 
@@ -73,3 +74,13 @@ def test_only_dense_runs(tmp_path):
 )
 def test_labels_are_spread(heights, places):
     assert spread(heights, 1, 10) == places
+
+
+def test_many_techniques_look_different_and_have_their_legend_beside_the_axes():
+    names = [f"technique-{number}" for number in range(30)]
+    found = looks(names)
+    assert len({(look["color"], look["marker"]) for look in found.values()}) == 30
+    figure = draw(results(*[row(name, 0.5, 20, 800) for name in names]))
+    assert figure.axes[0].get_legend() is None
+    assert len(figure.legends[0].get_texts()) == 30
+    assert figure.get_figheight() > 6
