@@ -31,7 +31,7 @@ def model_size(checkpoint: Checkpoint) -> ModelSize:
 def packed_bytes(masks: MaskSet, parameters: int) -> int:
     """Bytes of a model's surviving weights in fp32 with, for each pruned matrix, one bit per weight to say which.
 
-    A matrix that is not pruned needs no bits. The padding row of an embedding is zero and not stored where bits say so.
+    A matrix that is not pruned needs no bits. The padding row of an embedding is zero and not stored.
 
     Args:
         masks: masks of all its matrices.
@@ -41,5 +41,5 @@ def packed_bytes(masks: MaskSet, parameters: int) -> int:
     total = VALUE_BYTES * (parameters - sum(matrices.values()))
     for prunable, size in matrices.items():
         kept = masks.kept(prunable)
-        total += VALUE_BYTES * size if kept == prunable.size else VALUE_BYTES * kept + -(-size // 8)
+        total += VALUE_BYTES * kept + (0 if kept == prunable.size else -(-size // 8))
     return total
