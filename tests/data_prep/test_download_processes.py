@@ -81,6 +81,8 @@ def test_ctrl_c_does_not_wait_for_a_server_that_stalls(tmp_path, mirror, start):
     wait_for_bytes(tmp_path / "cache/x.tgz.part", transfer._BLOCK)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=5)
+    assert process.returncode != 0
+    assert not (tmp_path / "cache/x.tgz").exists()
 
 
 def test_two_processes_download_a_file_once(mirror, start):
