@@ -1,0 +1,67 @@
+"""What to search for: fairseq-generate's settings of the same names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Beam search as ``fairseq.sequence_generator.SequenceGenerator`` does it.
+
+    Attributes:
+        beam: hypotheses kept.
+        nbest: hypotheses returned, at most ``beam``.
+        lenpen: a hypothesis' score is divided by its length, end of sentence included, to this power.
+        unkpen: subtracted from the log-probability of the unknown word.
+        max_len_a: longest output is ``max_len_a`` · source length + ``max_len_b``; the source's end of sentence counts.
+        max_len_b: see ``max_len_a``.
+        min_len: shortest output, end of sentence not counted.
+        no_repeat_ngram_size: no n-gram of this size twice in a hypothesis; 0 allows all.
+        normalize_scores: divide scores by length at all (fairseq's ``--unnormalized`` says no).
+        temperature: divides the logits.
+    """
+
+    beam: int = 5
+    nbest: int = 1
+    lenpen: float = 1.0
+    unkpen: float = 0.0
+    max_len_a: float = 0.0
+    max_len_b: int = 200
+    min_len: int = 1
+    no_repeat_ngram_size: int = 0
+    normalize_scores: bool = True
+    temperature: float = 1.0
+
+
+class Hypothesis(NamedTuple):
+    """One translation.
+
+    Attributes:
+        tokens: rows of the target dictionary, the end of sentence last.
+        score: what the hypotheses are ranked by.
+        token_scores: log-probability of each token.
+    """
+
+    tokens: list[int]
+    score: float
+    token_scores: list[float]
+
+
+class Engine(Protocol):
+    """What runs a model: compiled (fast) or in torch (anywhere)."""
+
+    def search(
+        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Hypothesis]]:
+        """Translates one batch.
+
+        Args:
+            sources: rows of the source dictionary, each ending with the end of sentence.
+            options: the settings.
+            prefixes: tokens with which each translation must begin.
+
+        Returns:
+            For each source its ``nbest`` hypotheses, the best first.
+        """
+        ...
