@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+import numpy.typing as npt
 
 from nmt_prune.storage.architecture import Architecture
 from nmt_prune.storage.encoded import Encoded
+
+Values = Literal["float32", "float16", "bfloat16", "int8", "auto"]
+"""Type of the kept weights of matrices; see :func:`nmt_prune.storage.precision.converted`."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class CompactModel:
         text: how lines become subwords and back: ``source_lang``, ``target_lang``, ``bpe``, ``tokenizer`` and the like.
         sentencepiece: the SentencePiece model's bytes, where there is one.
         provenance: where the weights come from; nothing in it is needed to translate.
+        extras: other entries of the state dict, which no engine reads, such as ranges of quantized activations.
     """
 
     architecture: Architecture
@@ -33,3 +39,4 @@ class CompactModel:
     text: Mapping[str, Any] = field(default_factory=dict)
     sentencepiece: bytes | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)

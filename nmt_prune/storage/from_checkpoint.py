@@ -1,0 +1,96 @@
+"""From a fairseq checkpoint to a compact model."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.statistics import is_weight
+from nmt_prune.storage.architecture import Architecture
+from nmt_prune.storage.configuration import architecture_of
+from nmt_prune.storage.layout import layout
+from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.plain import Plain
+from nmt_prune.storage.precision import check_values, converted
+from nmt_prune.storage.provenance import extras, provenance
+from nmt_prune.storage.vocabularies import Vocabularies, read_vocabularies
+
+
+def compact_model(checkpoint: Checkpoint, data: Path | None = None, values: str = "float32") -> CompactModel:
+    """Takes from a checkpoint all that translating needs.
+
+    Where a mask exists, what it keeps is kept, bit for bit, exact zeros too; a -0.0 that it removes becomes +0.0.
+    Elsewhere everything is kept but +0.0. The padding row of an embedding is not, as long as it is zero.
+
+    Args:
+        checkpoint: a checkpoint of a fairseq Transformer: stock, masked or shrunk.
+        data: folder of fairseq-preprocess with its dictionaries; None: the one that it was trained on.
+        values: type of the kept values; ``float32`` changes nothing.
+
+    Raises:
+        PruneError: the model cannot run without fairseq, contradicts itself, or has other dictionaries.
+    """
+    check_values(values)
+    architecture, vocabularies = architecture_of(checkpoint), read_vocabularies(checkpoint, data)
+    aliases = _check(checkpoint, architecture, vocabularies)
+    weights = {
+        name: converted(f"{checkpoint.path}: {name}", _plain(checkpoint, name, tensor), values)
+        for name, tensor in checkpoint.model.items()
+        if is_weight(name) and name not in aliases
+    }
+    return CompactModel(
+        architecture, weights, aliases, *vocabularies, provenance=provenance(checkpoint), extras=extras(checkpoint)
+    )
+
+
+def _check(checkpoint: Checkpoint, architecture: Architecture, vocabularies: Vocabularies) -> dict[str, str]:
+    """Compares the weights with the architecture; returns the tied ones."""
+    sizes = {"encoder": len(vocabularies.source), "decoder": len(vocabularies.target)}
+    expected, found = layout(architecture, *sizes.values()), checkpoint.model
+    for stack, size in sizes.items():
+        rows = found[f"{stack}.embed_tokens.weight"].shape[0]
+        if rows != size:
+            raise PruneError(
+                f"{checkpoint.path} has {rows} {stack} embeddings, the dictionary {size} symbols; name the folder with"
+                " its own dictionaries with --data"
+            )
+    if foreign := [name for name in found if is_weight(name) and name not in expected]:
+        raise PruneError(
+            f"{checkpoint.path} is not a plain fairseq Transformer: it has {foreign[0]}; only the architectures"
+            " transformer, masked_transformer and shrunk_transformer can be stored"
+        )
+    aliases = {alias: prunable.name for prunable in checkpoint.matrices for alias in prunable.aliases}
+    output, embedding = "decoder.output_projection.weight", "decoder.embed_tokens.weight"
+    settings = checkpoint.model_settings
+    if output not in found and any(settings.get(f"share_{which}") for which in _SHARED):
+        aliases[output] = aliases.get(embedding, embedding)  # fairseq only writes it since 2020
+        del expected[output]
+    for name, shape in expected.items():
+        if name not in found or tuple(found[name].shape) != shape:
+            what = f"of shape {tuple(found[name].shape)}, not {shape}" if name in found else "missing"
+            raise PruneError(f"{checkpoint.path}: {name} is {what}; give a checkpoint that fairseq-train wrote")
+    return aliases
+
+
+_SHARED = ("all_embeddings", "decoder_input_output_embed")
+
+
+def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> Plain:
+    array = tensor.detach().to(torch.float32).numpy()
+    if f"{MASK_MODULE}.{name}" not in checkpoint.state["model"]:
+        return Plain.of(array)
+    prunable = next(prunable for prunable in checkpoint.matrices if prunable.name == name)
+    mask: npt.NDArray[np.bool_] = checkpoint.masks[name].numpy()
+    if (array[~mask] != 0).any():
+        raise PruneError(
+            f"{checkpoint.path}: {name} has weights that its mask removes but that are not zero; give a checkpoint that"
+            " this toolkit wrote"
+        )
+    if prunable.padding_row is not None and not array[prunable.padding_row].any():
+        mask = mask.copy()
+        mask[prunable.padding_row] = False
+    return Plain.of(array, mask)
