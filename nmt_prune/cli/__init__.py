@@ -5,6 +5,7 @@ import typer
 from nmt_prune.cli.data import data
 from nmt_prune.cli.inspect import compare, inspect
 from nmt_prune.cli.mask import mask
+from nmt_prune.cli.pack import pack, unpack
 from nmt_prune.cli.plugin import list_entries, user_dir
 from nmt_prune.cli.quantize import quantize
 from nmt_prune.cli.report import report
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 for command in (
     *(run, data, mask, ticket, search, inspect, compare, stability, transfer),
-    *(shrink, quantize, strip, average, score, report),
+    *(shrink, quantize, pack, unpack, strip, average, score, report),
 ):
     app.command()(command)
 app.command("user-dir")(user_dir)

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nmt_prune.cli import options
+from nmt_prune.cli.tables import print_table
 
 File = Annotated[Path, typer.Argument(help="fairseq Transformer checkpoint (masked or stock) or mask file")]
 
@@ -31,7 +32,7 @@ def inspect(file: File, as_json: options.AsJson = False) -> None:
         ]
         for row in found["matrices"]
     ]
-    _print_table(["matrix", "shape", "kept", "sparsity", "dead rows", "dead columns", "max |w|"], rows)
+    print_table(["matrix", "shape", "kept", "sparsity", "dead rows", "dead columns", "max |w|"], rows)
     for sublayer in found["sublayers"]:
         if sublayer["dead_units"] or sublayer["is_dead"]:
             kind = "units" if sublayer["name"].endswith("ffn") else "heads"
@@ -68,19 +69,4 @@ def compare(first: File, second: File, as_json: options.AsJson = False) -> None:
         ]
         for row in found
     ]
-    _print_table(["matrix", "first", "second", "both", "Jaccard", "by chance", "same sign"], rows)
-
-
-def _print_table(header: list[str], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header, box=box.SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(*row)
-    # A pipe has no width: never cut a name short there.
-    console: Any = Console(width=None if Console().is_terminal else 140)
-    console.print(table)
+    print_table(["matrix", "first", "second", "both", "Jaccard", "by chance", "same sign"], rows)

@@ -10,8 +10,10 @@ from torch import Tensor
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.statistics import is_weight
+from nmt_prune.quantization.quantized import Facts
 from nmt_prune.storage.architecture import Architecture
 from nmt_prune.storage.configuration import architecture_of
+from nmt_prune.storage.grids import narrowed
 from nmt_prune.storage.layout import layout
 from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.plain import Plain
@@ -29,7 +31,8 @@ def compact_model(checkpoint: Checkpoint, data: Path | None = None, values: str 
     Args:
         checkpoint: a checkpoint of a fairseq Transformer: stock, masked or shrunk.
         data: folder of fairseq-preprocess with its dictionaries; None: the one that it was trained on.
-        values: type of the kept values; ``float32`` changes nothing.
+        values: type of the kept values; ``float32`` changes nothing. Values that need fewer bits, because the model was
+            quantized or trained in half precision, get a smaller type in any case, as long as that changes nothing.
 
     Raises:
         PruneError: the model cannot run without fairseq, contradicts itself, or has other dictionaries.
@@ -37,8 +40,12 @@ def compact_model(checkpoint: Checkpoint, data: Path | None = None, values: str 
     check_values(values)
     architecture, vocabularies = architecture_of(checkpoint), read_vocabularies(checkpoint, data)
     aliases = _check(checkpoint, architecture, vocabularies)
+    facts = Facts.of(checkpoint.state["model"])
+    scales = {name: scale.float().numpy() for name, scale in facts.scales.items()} if facts else {}
     weights = {
-        name: converted(f"{checkpoint.path}: {name}", _plain(checkpoint, name, tensor), values)
+        name: converted(
+            f"{checkpoint.path}: {name}", narrowed(_plain(checkpoint, name, tensor), scales.get(name)), values
+        )
         for name, tensor in checkpoint.model.items()
         if is_weight(name) and name not in aliases
     }
@@ -80,6 +87,8 @@ _SHARED = ("all_embeddings", "decoder_input_output_embed")
 
 
 def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> Plain:
+    if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise PruneError(f"{checkpoint.path}: {name} is of type {tensor.dtype}; save the model in float32")
     array = tensor.detach().to(torch.float32).numpy()
     if f"{MASK_MODULE}.{name}" not in checkpoint.state["model"]:
         return Plain.of(array)

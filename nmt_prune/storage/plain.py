@@ -20,12 +20,14 @@ class Plain:
         mask: (elements,), bool; None where every element is kept.
         values: (kept,), float32, float16 or int8.
         scales: (rows,), float32: factor of each row of int8 values; None otherwise.
+        negative_zeros: (kept,), bool: which zeros among int8 values are -0.0; None: none of them.
     """
 
     shape: tuple[int, ...]
     mask: npt.NDArray[np.bool_] | None
     values: npt.NDArray[Any]
     scales: npt.NDArray[np.float32] | None = None
+    negative_zeros: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, array: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) -> "Plain":
@@ -48,10 +50,16 @@ class Plain:
 
     def dense(self) -> npt.NDArray[np.float32]:
         """The tensor, float32."""
+        return self.spread(self.kept_values())
+
+    def kept_values(self) -> npt.NDArray[np.float32]:
+        """The kept values in float32, multiplied by their scales."""
         values = self.values.astype(np.float32, copy=False)
         if self.scales is not None:
             values = values * np.repeat(self.scales, self.row_counts)
-        return self.spread(values)
+        if self.negative_zeros is not None:
+            values[self.negative_zeros] = -0.0
+        return values
 
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Puts other values in the places of the kept ones, zeros elsewhere."""
@@ -68,6 +76,16 @@ class Plain:
         if self.mask is None:
             return np.full(rows, prod(self.shape[1:]), np.int64)
         return np.count_nonzero(self.mask.reshape(rows, -1), axis=1).astype(np.int64)
+
+    def row_maxima(self) -> npt.NDArray[np.float32]:
+        """The largest size of a kept value in each row; 0 where a row has none."""
+        counts = self.row_counts
+        starts, filled = np.cumsum(counts) - counts, counts > 0
+        largest = np.zeros(self.shape[0], np.float32)
+        # reduceat would give an empty row the first value of the next.
+        if filled.any():
+            largest[filled] = np.maximum.reduceat(np.abs(self.values), starts[filled])
+        return largest
 
     def csr(self) -> Csr:
         """A matrix's rows, values in the type in which they are stored."""

@@ -23,20 +23,21 @@ def check_values(values: str) -> None:
 
 
 def converted(name: str, tensor: Plain, values: str) -> Plain:
-    """The same tensor with values of another type.
+    """The same tensor with values of another type; one that needs fewer bits already stays as it is.
 
     Args:
         name: of the tensor, for messages.
-        tensor: with float32 values.
+        tensor: the tensor.
         values: ``float32``: as they are; ``float16``, ``bfloat16``: rounded to the nearest, to even in ties (bfloat16
             in float32 arrays); ``auto``: float16 where every value is in its normal range, float32 elsewhere;
-            ``int8``: round(w / s) with a scale s = max |w| / 127 per row. Vectors stay as they are.
+            ``int8``: round(w / s) with a scale s = max |w| / 127 per row, s rounded up to a bfloat16. Vectors stay as
+            they are.
 
     Raises:
         PruneError: a value does not fit the type.
     """
     exact = tensor.values
-    if values == "float32" or len(tensor.shape) != 2 or not exact.size:
+    if values == "float32" or exact.dtype != np.float32 or len(tensor.shape) != 2 or not exact.size:
         return tensor
     if not np.isfinite(exact).all():
         raise PruneError(f"{name} has infinite values or NaN, which --values {values} cannot keep; use float32")
@@ -59,13 +60,8 @@ def to_bfloat16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _int8(tensor: Plain) -> Plain:
-    sizes, counts = np.abs(tensor.values), tensor.row_counts
-    starts = np.cumsum(counts) - counts
-    largest = np.zeros(tensor.shape[0], np.float32)
-    # reduceat would give an empty row the first value of the next.
-    filled = counts > 0
-    largest[filled] = np.maximum.reduceat(sizes, starts[filled])
-    scales = largest / np.float32(_LARGEST_CODE)
-    divisors = np.repeat(np.where(scales > 0, scales, np.float32(1)), counts)
+    scales = tensor.row_maxima() / np.float32(_LARGEST_CODE)
+    scales = ((scales.view(np.uint32) + 0xFFFF) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    divisors = np.repeat(np.where(scales > 0, scales, np.float32(1)), tensor.row_counts)
     codes = np.rint(tensor.values / divisors).clip(-_LARGEST_CODE, _LARGEST_CODE).astype(np.int8)
     return Plain(tensor.shape, tensor.mask, codes, scales)

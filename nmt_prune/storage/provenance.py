@@ -17,7 +17,7 @@ def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
     The task's settings say how the masks were found.
     """
     weights = checkpoint.model
-    configuration = restarted(checkpoint, {})["cfg"] if checkpoint.state.get("optimizer_history") else {}
+    state = restarted(checkpoint, {}) if checkpoint.state.get("optimizer_history") else {}
     dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in weights.items() if is_weight(name)}
     return {
         "nmt_prune": __version__,
@@ -26,8 +26,8 @@ def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
         "masks": checkpoint.masks.digest() if checkpoint.has_masks else None,
         "masked": [name for prunable in checkpoint.matrices if _is_masked(checkpoint, name := prunable.name)],
         "dtypes": {name: dtype for name, dtype in dtypes.items() if dtype != "float32"},
-        "model": configuration.get("model"),
-        "task": configuration.get("task"),
+        "configuration": state.get("cfg"),
+        "history": state["optimizer_history"][0] if state else None,
     }
 
 

@@ -6,7 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-BENCHMARKS = ("mask_computation", "training_step", "data_preparation", "shrunk_translation")
+BENCHMARKS = ("mask_computation", "training_step", "data_preparation", "shrunk_translation", "compact_storage")
 
 
 def main() -> None:
