@@ -25,8 +25,9 @@ from nmt_prune.storage.vocabularies import Vocabularies, read_vocabularies
 def compact_model(checkpoint: Checkpoint, data: Path | None = None, values: str = "float32") -> CompactModel:
     """Takes from a checkpoint all that translating needs.
 
-    Where a mask exists, what it keeps is kept, bit for bit, exact zeros too; a -0.0 that it removes becomes +0.0.
-    Elsewhere everything is kept but +0.0. The padding row of an embedding is not, as long as it is zero.
+    Where a mask exists, what it keeps is kept, bit for bit, exact zeros and NaN too. Elsewhere everything is kept that
+    is not zero. What is not kept becomes +0.0, also where it was -0.0, as negative weights are after pruning. So does
+    the padding row of an embedding, as long as it is zero.
 
     Args:
         checkpoint: a checkpoint of a fairseq Transformer: stock, masked or shrunk.

@@ -31,17 +31,17 @@ class Plain:
 
     @classmethod
     def of(cls, array: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) -> "Plain":
-        """Takes the values of an array that a mask keeps, bit for bit.
+        """Takes the values of an array that a mask keeps, bit for bit; what it does not keep becomes +0.0.
 
         Args:
             array: float32 or float16.
-            mask: of its shape; None: every element is kept that is not +0.0.
+            mask: of its shape; None: every element is kept that is not zero.
         """
-        bits = np.ascontiguousarray(array).reshape(-1)
-        kept = mask.reshape(-1) if mask is not None else bits.view(f"u{bits.itemsize}") != 0
+        flat = np.ascontiguousarray(array).reshape(-1)
+        kept = mask.reshape(-1) if mask is not None else flat != 0
         if kept.all():
-            return cls(array.shape, None, bits)
-        return cls(array.shape, kept, bits[kept])
+            return cls(array.shape, None, flat)
+        return cls(array.shape, kept, flat[kept])
 
     @property
     def kept(self) -> int:

@@ -39,8 +39,7 @@ def change_header(path, change):
 def refused(path):
     """The message with which a file is refused when all of it is read."""
     with pytest.raises(PruneError) as error:
-        for weight in load_compact(path).weights.values():
-            weight.dense()
+        [weight.dense() for weight in load_compact(path).weights.values()]
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
     return str(error.value)
