@@ -54,7 +54,7 @@ def save_compact(model: CompactModel, path: Path | str) -> None:
         texts["sentencepiece"] = model.sentencepiece
     tensors |= {name: np.frombuffer(compress(text), np.uint8) for name, text in texts.items()}
     tensors |= {"vectors": np.frombuffer(encoded[1], np.uint8)}
-    tensors |= {_EXTRA + name: np.ascontiguousarray(array) for name, array in model.extras.items()}
+    tensors |= {_EXTRA + name: np.asarray(array, order="C") for name, array in model.extras.items()}
     metadata = {KEY: json.dumps({"format": FORMAT, "digest": _digest(tensors)})}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
@@ -135,7 +135,7 @@ def _model(path: Path, tensors: Tensors) -> CompactModel:
 def _digest(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
     sha = hashlib.sha256(f"{FORMAT}\n".encode())
     for name in sorted(tensors):
-        tensor = np.ascontiguousarray(tensors[name])
+        tensor = np.asarray(tensors[name], order="C")
         sha.update(f"{name} {tensor.dtype.name} {list(tensor.shape)}\n".encode("utf-8", "surrogatepass"))
         sha.update(tensor.reshape(-1).view(np.uint8).data)
     return sha.hexdigest()

@@ -104,7 +104,9 @@ def assert_same(one: CompactModel, other: CompactModel) -> None:
         assert_same_bits(weight.dense(), other.weights[name].dense())
         assert weight.kept == other.weights[name].kept
     assert one.extras.keys() == other.extras.keys()
-    assert all(array.tobytes() == other.extras[name].tobytes() for name, array in one.extras.items())
+    for name, array in one.extras.items():
+        assert (array.dtype, array.shape) == (other.extras[name].dtype, other.extras[name].shape)
+        np.testing.assert_array_equal(array, other.extras[name])
 
 
 def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
