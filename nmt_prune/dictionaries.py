@@ -6,6 +6,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+BOS, PAD, EOS, UNK = range(4)
 _BINARY = re.compile(r"[^.]+\.(?P<source>[^.-]+)-(?P<target>[^.]+)\.[^.]+\.idx")
 
 

@@ -1,0 +1,45 @@
+"""An engine that runs wherever torch does."""
+
+from collections.abc import Sequence
+
+import torch
+
+from nmt_prune.dictionaries import PAD
+from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
+from nmt_prune.runtime.torch_layers import Weights
+from nmt_prune.runtime.torch_model import Decoder, Encoder
+from nmt_prune.runtime.torch_search import BeamSearch
+from nmt_prune.storage.model import CompactModel
+
+
+class TorchEngine:
+    """Dense float32 arithmetic in plain torch: slow, and the reference for the compiled engine.
+
+    It multiplies with as many threads as torch is told to.
+
+    Args:
+        model: the model; zeros gain nothing here but for sublayers that are gone.
+    """
+
+    def __init__(self, model: CompactModel) -> None:
+        weights = Weights(model)
+        self._longest = model.architecture.decoder.max_positions - 1
+        self._encoder = Encoder(weights, model.architecture.encoder)
+        self._decoder = Decoder(weights, model.architecture.decoder)
+
+    @torch.inference_mode()
+    def search(
+        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Hypothesis]]:
+        """Translates one batch; see ``nmt_prune.runtime.search_options.Engine``."""
+        tokens = torch.full((len(sources), max(map(len, sources), default=0)), PAD)
+        for row, source in zip(tokens, sources, strict=True):
+            row[: len(source)] = torch.tensor(source)
+        visible = (tokens != PAD)[:, None, None, :]
+        limits = [min(int(options.max_len_a * len(source) + options.max_len_b), self._longest) for source in sources]
+        search = BeamSearch(limits, options, prefixes or [()] * len(sources))
+        if not search.is_done:
+            state = self._decoder.start(self._encoder(tokens, visible), visible)
+        while not search.is_done:
+            state.keep(*search.advance(self._decoder.step(search.last_tokens, state)))
+        return search.results()
