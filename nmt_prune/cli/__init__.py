@@ -17,6 +17,7 @@ from nmt_prune.cli.stability import stability
 from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
+from nmt_prune.cli.translate import translate
 from nmt_prune.errors import PruneError
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 for command in (
     *(run, data, mask, ticket, search, inspect, compare, stability, transfer),
-    *(shrink, quantize, pack, unpack, strip, average, score, report),
+    *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
     app.command()(command)
 app.command("user-dir")(user_dir)

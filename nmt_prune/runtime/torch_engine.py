@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from nmt_prune.dictionaries import PAD
+from nmt_prune.runtime.search_limits import longest_output
 from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
 from nmt_prune.runtime.torch_layers import Weights
 from nmt_prune.runtime.torch_model import Decoder, Encoder
@@ -23,7 +24,7 @@ class TorchEngine:
 
     def __init__(self, model: CompactModel) -> None:
         weights = Weights(model)
-        self._longest = model.architecture.decoder.max_positions - 1
+        self._positions = model.architecture.decoder.max_positions
         self._encoder = Encoder(weights, model.architecture.encoder)
         self._decoder = Decoder(weights, model.architecture.decoder)
 
@@ -36,7 +37,7 @@ class TorchEngine:
         for row, source in zip(tokens, sources, strict=True):
             row[: len(source)] = torch.tensor(source)
         visible = (tokens != PAD)[:, None, None, :]
-        limits = [min(int(options.max_len_a * len(source) + options.max_len_b), self._longest) for source in sources]
+        limits = [longest_output(options, len(source), self._positions) for source in sources]
         search = BeamSearch(limits, options, prefixes or [()] * len(sources))
         if not search.is_done:
             state = self._decoder.start(self._encoder(tokens, visible), visible)

@@ -1,6 +1,6 @@
 """Which tensors a model of an architecture has, under the keys of the stock state dict."""
 
-from nmt_prune.masks.prunable import PADDING_INDEX
+from nmt_prune.dictionaries import PAD
 from nmt_prune.storage.architecture import Architecture, Stack
 
 Shapes = dict[str, tuple[int, ...]]
@@ -26,7 +26,7 @@ def _stack(name: str, stack: Stack, symbols: int, memory_dim: int) -> Shapes:
     shapes: Shapes = {f"{name}.embed_tokens.weight": (symbols, stack.dim)}
     if stack.positions == "learned":
         # fairseq counts positions from the row behind the padding's.
-        shapes[f"{name}.embed_positions.weight"] = (stack.max_positions + PADDING_INDEX + 1, stack.dim)
+        shapes[f"{name}.embed_positions.weight"] = (stack.max_positions + PAD + 1, stack.dim)
     if stack.embedding_norm:
         shapes |= _norm(f"{name}.layernorm_embedding", stack.dim)
     cross_heads: tuple[int | None, ...] = stack.cross_heads if name == "decoder" else (None,) * len(stack.heads)

@@ -1,0 +1,140 @@
+"""``nmt-prune translate``."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from nmt_prune.cli.meter import Meter, open_meter
+
+if TYPE_CHECKING:
+    from nmt_prune.runtime.translator import Translator
+
+
+def translate(
+    model: Annotated[Path, typer.Argument(help="compact model, or fairseq checkpoint")],
+    input: Annotated[Path | None, typer.Option(help="text, a sentence a line", show_default="stdin")] = None,
+    output: Annotated[Path | None, typer.Option(help="file to write", show_default="stdout")] = None,
+    prefix: Annotated[Path | None, typer.Option(help="what each translation must begin with, a line each")] = None,
+    beam: Annotated[int, typer.Option(help="hypotheses kept")] = 5,
+    nbest: Annotated[int, typer.Option(help="hypotheses printed; if several: NUMBER, SCORE and TEXT, by tabs")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line, with scores and subwords")] = False,
+    lenpen: Annotated[float, typer.Option(help="length penalty; above 1 favours longer sentences")] = 1.0,
+    unkpen: Annotated[float, typer.Option(help="unknown word penalty")] = 0.0,
+    unnormalized: Annotated[bool, typer.Option("--unnormalized", help="do not divide scores by length")] = False,
+    max_len_a: Annotated[float, typer.Option(help="longest translation: a times source length, plus b")] = 0.0,
+    max_len_b: Annotated[int, typer.Option(help="see --max-len-a")] = 200,
+    min_len: Annotated[int, typer.Option(help="shortest translation")] = 1,
+    no_repeat_ngram_size: Annotated[int, typer.Option(help="no n-gram of this size twice; 0: any")] = 0,
+    temperature: Annotated[float, typer.Option(help="divides the logits")] = 1.0,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="sentences of a batch", show_default="32 without --max-tokens")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of a batch, with padding")] = None,
+    buffer_size: Annotated[int, typer.Option(min=1, help="lines that are read at a time and sorted by length")] = 1000,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="answer line by line, as on a terminal; no buffer")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=1, help="batches translated at the same time")] = 1,
+    engine: Annotated[str, typer.Option(help="compiled, torch, or auto: compiled where it was built")] = "auto",
+    data: Annotated[
+        Path | None, typer.Option(help="of a checkpoint: folder with its dictionaries", show_default="the training's")
+    ] = None,
+    values: Annotated[
+        str | None, typer.Option(help="of a checkpoint: type of the weights, e.g. float16", show_default="as they are")
+    ] = None,
+    progress: Annotated[
+        bool | None, typer.Option(help="count sentences on stderr", show_default="on a terminal")
+    ] = None,
+) -> None:
+    """Translate text on a CPU, skipping what was pruned: raw lines in, detokenized lines out, in their order.
+
+    Subwords, and how the text is tokenized, are in the model. An empty line stays empty. A line longer than the model
+    can read becomes an empty one, and one that is not UTF-8 is translated as far as it can be read, both with a warning
+    on stderr that gives its number. The hypotheses are those of fairseq-generate with the same settings.
+    """
+    # For torch: each of --threads is one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from nmt_prune.runtime.batching import BatchSize
+    from nmt_prune.runtime.search_limits import check_options
+    from nmt_prune.runtime.search_options import SearchOptions
+    from nmt_prune.runtime.text_streams import as_json as json_line
+    from nmt_prune.runtime.text_streams import as_nbest, as_text, read_lines
+
+    options = SearchOptions(
+        beam=beam,
+        nbest=nbest,
+        lenpen=lenpen,
+        unkpen=unkpen,
+        max_len_a=max_len_a,
+        max_len_b=max_len_b,
+        min_len=min_len,
+        no_repeat_ngram_size=no_repeat_ngram_size,
+        normalize_scores=not unnormalized,
+        temperature=temperature,
+    )
+    check_options(options)
+    one_by_one = interactive or (input is None and sys.stdin.isatty())
+    size = BatchSize(32 if batch_size is None and max_tokens is None else batch_size, max_tokens)
+    write = json_line if as_json else as_nbest if nbest > 1 else as_text
+    is_counted = progress if progress is not None else sys.stderr.isatty() and not one_by_one
+    with open_meter(is_counted) as meter, _source(input) as lines, _source(prefix) as beginnings, _sink(output) as sink:
+        results = _translator(meter, model, engine, threads, values, data).translate_lines(
+            read_lines(lines, meter.warn),
+            options,
+            prefixes=None if prefix is None else read_lines(beginnings, meter.warn, f"{prefix}, line"),
+            batch_size=size,
+            buffer_size=1 if one_by_one else buffer_size,
+        )
+        for number, result in enumerate(results):
+            if result.problem:
+                meter.warn(f"line {number + 1} is not translated: {result.problem}")
+            sink.write(write(number, result).encode("utf-8"))
+            meter.advance()
+            if one_by_one:
+                sink.flush()
+        sink.flush()
+
+
+def _translator(
+    meter: Meter, model: Path, engine: str, threads: int, values: str | None, data: Path | None
+) -> "Translator":
+    from nmt_prune.runtime.translator import Translator
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        translator = Translator(model, engine, threads, values, data)
+    for warning in caught:
+        meter.warn(str(warning.message))
+    return translator
+
+
+@contextmanager
+def _source(path: Path | None) -> Iterator[BinaryIO]:
+    from nmt_prune.errors import PruneError
+
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise PruneError(f"{path} cannot be read: {error.strerror}") from None
+    with file:
+        yield file
+
+
+@contextmanager
+def _sink(path: Path | None) -> Iterator[BinaryIO]:
+    from nmt_prune.files import atomic_path
+
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        yield file

@@ -1,0 +1,94 @@
+"""From subwords of sentences in any order and number to their hypotheses."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from nmt_prune.dictionaries import EOS
+from nmt_prune.errors import PruneError
+from nmt_prune.runtime.batching import BatchSize, batches
+from nmt_prune.runtime.search_limits import check_limits, check_options, fit_beam
+from nmt_prune.runtime.search_options import Engine, Hypothesis, SearchOptions
+from nmt_prune.runtime.vocabulary import Vocabulary
+from nmt_prune.storage.model import CompactModel
+
+Subwords = Sequence[str]
+
+
+class BatchedSearch:
+    """Divides sentences into batches, has an engine translate them, and puts the results in order.
+
+    Args:
+        model: the model.
+        engine: what runs it.
+        threads: batches that are translated at the same time.
+
+    Raises:
+        PruneError: ``threads`` is not positive.
+    """
+
+    def __init__(self, model: CompactModel, engine: Engine, threads: int) -> None:
+        if threads < 1:
+            raise PruneError(f"--threads {threads} is too small; give 1 or more")
+        self._engine = engine
+        self._longest_source = model.architecture.encoder.max_positions
+        self._longest_output = model.architecture.decoder.max_positions
+        self._source, self._target = Vocabulary(model.source), Vocabulary(model.target)
+        self._pool = ThreadPoolExecutor(threads, "translate") if threads > 1 else None
+
+    def search(
+        self, sources: Sequence[Subwords], prefixes: Sequence[Subwords], options: SearchOptions, size: BatchSize
+    ) -> list[list[Hypothesis]]:
+        """Translates sentences.
+
+        Args:
+            sources: their subwords; a sentence without any has empty translations.
+            prefixes: what each translation must begin with.
+            options: what to search for.
+            size: size of a batch.
+
+        Returns:
+            Hypotheses of each sentence, the best first; none of one that is too long.
+
+        Raises:
+            PruneError: the arguments contradict each other.
+        """
+        if len(prefixes) != len(sources):
+            raise PruneError(f"{len(prefixes)} prefixes for {len(sources)} sentences; give one for each")
+        check_options(options)
+        options = fit_beam(options, len(self._target))
+        rows = [[*self._source.rows(source), EOS] for source in sources]
+        begin = [self._target.rows(prefix) for prefix in prefixes]
+        if any(EOS in prefix for prefix in begin):
+            raise PruneError("a prefix has the end of sentence </s>; give what is in front of it")
+        found = [[Hypothesis([EOS], 0.0, [0.0])] * options.nbest if len(row) == 1 else [] for row in rows]
+        for batch, results in self._in_batches(rows, begin, options, size):
+            for index, hypotheses in zip(batch, results, strict=True):
+                found[index] = hypotheses
+        return found
+
+    def subwords(self, hypothesis: Hypothesis) -> list[str]:
+        """Subwords of a hypothesis."""
+        return self._target.subwords(hypothesis.tokens)
+
+    def why_nothing(self, source: Subwords) -> str:
+        """Why a sentence has no hypothesis."""
+        length = len(self._source.rows(source)) + 1
+        if length > self._longest_source:
+            return f"its {length} tokens are more than the {self._longest_source} that the model can read"
+        return "no translation is as long as, or has the prefix that, is asked for"
+
+    def _in_batches(
+        self, rows: list[list[int]], begin: list[list[int]], options: SearchOptions, size: BatchSize
+    ) -> Iterable[tuple[list[int], list[list[Hypothesis]]]]:
+        """Indices of the sentences of each batch, and their hypotheses."""
+        chosen = [index for index, row in enumerate(rows) if 1 < len(row) <= self._longest_source]
+        lengths = [len(rows[index]) for index in chosen]
+        check_limits(options, lengths, self._longest_output)
+        work = [[chosen[place] for place in batch] for batch in batches(lengths, size)]
+
+        def translate(batch: list[int]) -> list[list[Hypothesis]]:
+            given = [begin[index] for index in batch]
+            return self._engine.search([rows[index] for index in batch], options, given if any(given) else None)
+
+        run: Callable[..., Iterable[list[list[Hypothesis]]]] = self._pool.map if self._pool else map
+        return zip(work, run(translate, work), strict=True)

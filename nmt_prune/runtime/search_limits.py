@@ -1,0 +1,67 @@
+"""What an engine may be asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nmt_prune.errors import PruneError
+from nmt_prune.runtime.search_options import SearchOptions
+
+
+def check_options(options: SearchOptions) -> None:
+    """Refuses settings that mean nothing.
+
+    Raises:
+        PruneError: one is out of range.
+    """
+    least = {"beam": 1, "nbest": 1, "min_len": 0, "max_len_a": 0, "max_len_b": 0, "no_repeat_ngram_size": 0}
+    for name, smallest in least.items():
+        if getattr(options, name) < smallest:
+            flag = "--" + name.replace("_", "-")
+            raise PruneError(f"{flag} {getattr(options, name)} is too small; the least is {smallest}")
+    if options.temperature <= 0:
+        raise PruneError(f"--temperature {options.temperature} is too small; give more than 0")
+    if options.nbest > options.beam:
+        raise PruneError(f"--nbest {options.nbest} is more than --beam {options.beam}; widen the beam")
+
+
+def fit_beam(options: SearchOptions, words: int) -> SearchOptions:
+    """Narrows a beam that is wider than there are words, as fairseq does.
+
+    Args:
+        options: the settings.
+        words: size of the target dictionary; its padding is never said.
+    """
+    beam = min(options.beam, words - 1)
+    return replace(options, beam=beam, nbest=min(options.nbest, beam))
+
+
+def longest_output(options: SearchOptions, source_length: int, max_positions: int) -> int:
+    """Longest translation of a source, end of sentence not counted.
+
+    Args:
+        options: the settings.
+        source_length: tokens of the source, end of sentence included.
+        max_positions: longest sequence of the decoder.
+    """
+    return min(int(options.max_len_a * source_length + options.max_len_b), max_positions - 1)
+
+
+def check_limits(options: SearchOptions, lengths: Sequence[int], max_positions: int) -> None:
+    """Refuses a shortest translation that is longer than the longest one of some source.
+
+    Args:
+        options: the settings.
+        lengths: tokens of the sources, ends of sentence included.
+        max_positions: longest sequence of the decoder.
+
+    Raises:
+        PruneError: there is such a source.
+    """
+    if not lengths:
+        return
+    limit = longest_output(options, min(lengths), max_positions)
+    if options.min_len > limit:
+        raise PruneError(
+            f"--min-len {options.min_len} is more than the longest translation, {limit}, of a source of {min(lengths)}"
+            " tokens; lower it or raise --max-len-b"
+        )

@@ -1,0 +1,43 @@
+"""Lines from a stream of bytes, and results as lines."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from nmt_prune.runtime.translator import LineResult
+
+Say = Callable[[str], None]
+
+
+def read_lines(stream: BinaryIO, warn: Say, name: str = "line") -> Iterator[str]:
+    """Reads lines as they come; only a line feed, or one behind a carriage return, ends a line.
+
+    Args:
+        stream: UTF-8; what is not becomes U+FFFD.
+        warn: told about each line that is not UTF-8.
+        name: what to call a line.
+    """
+    for number, line in enumerate(iter(stream.readline, b""), start=1):
+        line = line.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            warn(f"{name} {number} is not UTF-8 (byte {error.start + 1}); what cannot be read is taken for U+FFFD")
+            yield line.decode("utf-8", errors="replace")
+
+
+def as_text(number: int, result: LineResult) -> str:
+    """The best translation; an empty line where there is none."""
+    return f"{result.lines[0] if result.lines else ''}\n"
+
+
+def as_nbest(number: int, result: LineResult) -> str:
+    """A line for each hypothesis: number of the sentence, counted from 0, score and translation, between tabs."""
+    pairs = zip(result.scores, result.lines, strict=True)
+    return "".join(f"{number}\t{score:.6f}\t{line}\n" for score, line in pairs)
+
+
+def as_json(number: int, result: LineResult) -> str:
+    """A JSON object with the translations, their scores and their subwords, the best first."""
+    found = {"hypotheses": result.lines, "scores": result.scores, "tokens": result.tokens}
+    return json.dumps(found, ensure_ascii=False) + "\n"

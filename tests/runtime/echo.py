@@ -1,0 +1,69 @@
+"""An engine that says everything again, so that only what is around it is tested; it needs no torch.
+
+``python -m tests.runtime.echo ARGUMENTS`` is ``nmt-prune`` with this engine as the compiled one, for any model.
+"""
+
+import sys
+import threading
+from collections.abc import Sequence
+from types import ModuleType
+
+from nmt_prune.dictionaries import EOS, SPECIAL
+from nmt_prune.runtime import loading
+from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
+from nmt_prune.storage.architecture import Architecture, Stack
+from nmt_prune.storage.model import CompactModel
+
+_STACK = Stack(8, 4, (2,), (), (8,), True, True, "relu", 1.0, False, "sinusoidal", 50)
+WORDS = ("one", "two", "three", "four", "ä", "�")
+
+
+class EchoEngine:
+    """Every word of the source behind the prefix; the n-th best hypothesis without the last n words.
+
+    Attributes:
+        batches: the sources of each batch so far.
+        threads: the threads that have asked.
+    """
+
+    def __init__(self, model: CompactModel) -> None:
+        self.batches: list[list[list[int]]] = []
+        self.threads: set[int] = set()
+
+    def search(
+        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Hypothesis]]:
+        self.batches.append([list(source) for source in sources])
+        self.threads.add(threading.get_ident())
+        return [
+            [self._hypothesis([*prefix, *source[: len(source) - 1 - place]], place) for place in range(options.nbest)]
+            for source, prefix in zip(sources, prefixes or [()] * len(sources), strict=True)
+        ]
+
+    def _hypothesis(self, words: list[int], place: int) -> Hypothesis:
+        return Hypothesis([*words, EOS], -0.5 - place, [-0.5] * (len(words) + 1))
+
+
+def echo_model(**text: str) -> CompactModel:
+    """A model without weights."""
+    symbols = (*SPECIAL, *WORDS)
+    return CompactModel(Architecture(_STACK, _STACK), {}, {}, symbols, symbols, text)
+
+
+def install(engine: type = EchoEngine) -> None:
+    """Makes this the compiled engine of the process."""
+    module = ModuleType("nmt_prune.runtime.compiled")
+    module.CompiledEngine = engine
+    sys.modules[module.__name__] = module
+
+
+if __name__ == "__main__":
+    install()
+    loading.load_model = lambda *_: echo_model()
+    from nmt_prune.cli import main
+
+    try:
+        main()
+    finally:
+        heavy = sorted({"torch", "fairseq", "omegaconf", "rich.progress"} & sys.modules.keys())
+        print(f"imported: {heavy}", file=sys.stderr)

@@ -1,0 +1,49 @@
+"""Which engine runs a model."""
+
+import sys
+import warnings
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.runtime.engines import make_engine
+from nmt_prune.runtime.torch_engine import TorchEngine
+from tests.runtime.echo import EchoEngine, install
+from tests.runtime.models import random_model
+
+
+@pytest.fixture
+def _compiled(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nmt_prune.runtime.compiled", None)
+    install()
+
+
+@pytest.fixture
+def _not_compiled(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nmt_prune.runtime.compiled", None)
+
+
+@pytest.mark.usefixtures("_compiled")
+@pytest.mark.parametrize(("kind", "engine"), [("auto", EchoEngine), ("compiled", EchoEngine), ("torch", TorchEngine)])
+def test_the_compiled_engine_comes_first(kind, engine):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert isinstance(make_engine(random_model(), kind), engine)
+
+
+@pytest.mark.usefixtures("_not_compiled")
+def test_torch_takes_its_place_with_a_warning():
+    with pytest.warns(RuntimeWarning, match="translating with torch, which is slower; install a C") as caught:
+        assert isinstance(make_engine(random_model()), TorchEngine)
+    assert len(caught) == 1
+
+
+@pytest.mark.usefixtures("_not_compiled")
+def test_not_if_the_compiled_one_was_asked_for():
+    with pytest.raises(PruneError, match=r"compiled engine was not built .*; install a C"):
+        make_engine(random_model(), "compiled")
+
+
+def test_an_unknown_engine():
+    with pytest.raises(PruneError, match="engine gpu is unknown; choose auto, compiled or torch"):
+        make_engine(random_model(), "gpu")
