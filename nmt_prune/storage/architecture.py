@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "swish")
+POSITIONS = ("sinusoidal", "learned", "none")
+
 
 @dataclass(frozen=True)
 class Stack:

@@ -7,11 +7,9 @@ from typing import Any
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.prunable import PADDING_INDEX
-from nmt_prune.storage.architecture import Architecture, Stack
+from nmt_prune.storage.architecture import ACTIVATIONS, Architecture, Stack
 from nmt_prune.structured.widths import flag
 
-ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "swish")
-POSITIONS = ("sinusoidal", "learned", "none")
 DEFAULT_MAX_POSITIONS = 1024  # fairseq's own
 
 # Parts that fairseq can add to a Transformer and that no engine here computes.

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from nmt_prune.storage.architecture import Architecture, Stack
-from nmt_prune.storage.configuration import ACTIVATIONS, POSITIONS
+from nmt_prune.storage.architecture import ACTIVATIONS, POSITIONS, Architecture, Stack
 from nmt_prune.storage.encoding import LARGEST_SIZE, shape_of
 from nmt_prune.storage.layout import Shapes, layout
 from nmt_prune.storage.model import CompactModel
