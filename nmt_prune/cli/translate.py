@@ -46,7 +46,8 @@ def translate(
         Path | None, typer.Option(help="of a checkpoint: folder with its dictionaries", show_default="the training's")
     ] = None,
     values: Annotated[
-        str | None, typer.Option(help="of a checkpoint: type of the weights, e.g. float16", show_default="as they are")
+        str | None,
+        typer.Option(help="convert weights, as nmt-prune pack does", show_default="as they are"),
     ] = None,
     progress: Annotated[
         bool | None, typer.Option(help="count sentences on stderr", show_default="on a terminal")

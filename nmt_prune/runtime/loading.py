@@ -1,5 +1,6 @@
 """A model from a file: a compact one, or a checkpoint of fairseq's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
@@ -15,10 +16,11 @@ def load_model(path: Path | str, data: Path | None = None, values: str | None = 
     Args:
         path: what ``nmt-prune pack`` wrote, or a checkpoint of a fairseq Transformer.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
-        values: of a checkpoint: type of the weights, as ``nmt-prune pack`` calls it; None: as they are.
+        values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: none.
 
     Raises:
-        PruneError: there is no such file, it is of another kind, or ``data`` or ``values`` is given for a compact one.
+        PruneError: there is no such file, it is of another kind, it is a compact one with ``data``, or its weights do
+            not fit ``values``.
     """
     path = Path(path)
     try:
@@ -35,9 +37,22 @@ def load_model(path: Path | str, data: Path | None = None, values: str | None = 
         from nmt_prune.storage.from_checkpoint import compact_model
 
         return compact_model(Checkpoint.load(path), data, values or "float32")
-    for name, value in (("data", data), ("values", values)):
-        if value is not None:
-            raise PruneError(f"--{name} is only for checkpoints; {path} already holds its own")
+    if data is not None:
+        raise PruneError(f"--data {data} is only for checkpoints; {path} holds its own dictionaries")
     from nmt_prune.storage.compact_file import load_compact
 
-    return load_compact(path)
+    return _converted(path, load_compact(path), values)
+
+
+def _converted(path: Path, model: CompactModel, values: str | None) -> CompactModel:
+    if values is None:
+        return model
+    from nmt_prune.storage.precision import check_values, converted
+    from nmt_prune.storage.stored import plain
+
+    check_values(values)
+    weights = {
+        name: converted(f"{path}: {name}", plain(weight), values) if len(weight.shape) == 2 else weight
+        for name, weight in model.weights.items()
+    }
+    return replace(model, weights=weights)

@@ -16,7 +16,8 @@ class BeamSearch:
     """The hypotheses of a batch.
 
     A sentence is searched for as if it were alone in its batch; fairseq takes the longest output of a batch from its
-    longest source, and the shortest output holds for none of its sentences while any is within its prefix.
+    longest source, and the shortest output holds for none of its sentences while any is within its prefix. No n-gram is
+    repeated if so asked; in fairseq 0.12 that has no effect on a CPU. What a prefix forces may be repeated.
 
     Args:
         limits: longest output of each sentence, end of sentence not counted.

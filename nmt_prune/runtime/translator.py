@@ -50,7 +50,7 @@ class Translator:
         model: a compact model, or the path of one or of a checkpoint of fairseq's.
         engine: ``auto``, ``compiled`` or ``torch``.
         threads: batches that are translated at the same time.
-        values: of a checkpoint: type of the weights; None: as they are.
+        values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: as they are.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
 
     Raises:
