@@ -138,7 +138,18 @@ def test_grasp_keeps_what_the_gradient_norm_would_lose():
 
 
 def test_default_grasp_has_the_temperature_of_the_paper():
-    assert saliencies.settings("grasp") == {"temperature": 200.0, "rounds": 1}
+    assert saliencies.settings("grasp") == {"temperature": 200.0, "preserve": False, "rounds": 1}
+
+
+def test_preserving_the_gradient_norm_is_the_score_without_its_sign():
+    network = model()
+    weights, alive = weights_and_masks(network)
+    signed, absolute = (
+        saliencies.build(spec, evidence=evidence(network)).score(weights, alive)
+        for spec in ("grasp", "grasp:preserve=true")
+    )
+    assert signed[FC1].min() < 0
+    assert all(torch.equal(absolute[name], signed[name].abs()) for name in signed)
 
 
 @pytest.mark.parametrize("block", ["encoder.layers.0.self_attn", "decoder.layers.1.encoder_attn"])
