@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from nmt_prune.budgets import kept_count, select_globally
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element
@@ -35,22 +36,26 @@ class Movement(LearnedSaliency):
     ∂L/∂S = ∂L/∂W'·W, also those of weights that are masked just then. The original leaves embeddings alone:
     ``--prune-set body``.
 
-    The soft variant sees W' = W where σ(S) > τ instead, and at least 0.5 % of each matrix; the loss gains λ times the
-    mean of σ(S). Both rise with the schedule, from 0 to the settings. What is left when it settles is the mask: its
-    count is exactly that of the forward pass, not that of ``--sparsity``, which with soft=true only paces the rise
-    (``--budget`` says nothing). The penalty decides how much goes: compare runs by the sparsity that they log.
+    The soft variant sees W' = W where σ(S) > τ instead, one threshold for all matrices, and at least 0.5 % of each; the
+    loss gains λ times the mean of σ(S), λ rising with the schedule from 0 on (``--budget`` says nothing). By default τ
+    is at every update what leaves the schedule's sparsity. With exact=false τ is as published: it rises with the
+    schedule to ``threshold``, and what is left when it settles is the mask. ``--sparsity`` then only paces the rise, λ
+    decides how much goes, and nothing does unless scores have the time to fall from 0 to σ⁻¹(τ): with Adam and τ = 0.1
+    at least 2.2 / lr updates; in a shorter training raise lr.
 
     Args:
         lr: learning rate of the scores; with ``optimizer=sgd`` S is the sum above, the original's code takes Adam.
         straight_through: whether masked weights learn, too, by the gradient of W'; the original's code multiplies it
             by the mask, so that only their scores move.
         soft: whether weights go by a threshold on their scores and not by a budget.
-        threshold: final τ of soft movement pruning, in [0, 1).
-        strength: final λ of its penalty, which decides how much is left.
+        exact: whether soft movement pruning meets ``--sparsity``.
+        threshold: final τ of soft movement pruning without exact, in [0, 1).
+        strength: final λ of its penalty.
     """
 
     straight_through: bool = True
     soft: bool = False
+    exact: bool = True
     threshold: float = 0.1
     strength: float = 400.0
 
@@ -113,7 +118,19 @@ class SoftMovementLearner(MovementLearner):
     """The scores of soft movement pruning: a weight is seen while σ(S) > τ."""
 
     def masks(self, update: int) -> MaskSet:
-        threshold, alive = self.saliency.threshold * self._progress(update), self.masking.masks
+        return self._exact(update) if self.saliency.exact else self._above(self.saliency.threshold, update)
+
+    def _exact(self, update: int) -> MaskSet:
+        """τ is the score of the last weight that the schedule's sparsity leaves."""
+        sparsity, alive = self.schedule.sparsity(update), self.masking.masks
+        least = min(LEAST, 1 - sparsity)
+        floors = {p.name: min(int(least * p.size), alive.kept(p)) for p in self.parameters}
+        count = kept_count(sum(prunable.size for prunable in self.parameters), sparsity)
+        chosen = select_globally(self.scores, alive, floors, count)
+        return MaskSet({prunable: chosen.get(prunable.name, alive[prunable.name]) for prunable in alive.prunables})
+
+    def _above(self, threshold: float, update: int) -> MaskSet:
+        threshold, alive = threshold * self._progress(update), self.masking.masks
         masks = {prunable: alive[prunable.name] for prunable in alive.prunables}
         for prunable in self.parameters:
             score, candidates = self.scores[prunable.name].detach().cpu(), alive.candidates(prunable)

@@ -106,7 +106,17 @@ def test_units_by_movement(run_training):
     assert torch.equal(masks[FC1].any(dim=1), masks[FC1].all(dim=1))
 
 
-SOFT = "--saliency movement:soft=true,lr=0.5,strength=2000 --schedule cubic:interval=3,end=9 --sparsity 0.8"
+SOFT = "--saliency movement:soft=true,exact=false,lr=0.5,strength=2000 --schedule cubic:interval=3,end=9 --sparsity 0.8"
+
+
+def test_soft_movement_meets_the_sparsity(run_training):
+    training = run_training("exact", MOVEMENT.replace("movement", "movement:soft=true"))
+    lines, masks = training.progress(), training.masks()
+    assert [line["learned_sparsity"] for line in lines[:8:3]] == pytest.approx(
+        [0.8 * (1 - (1 - update / 9) ** 3) for update in (0, 3, 6)], abs=1e-3
+    )
+    assert sparsity(masks) == pytest.approx(0.8, abs=1e-3)
+    assert len({float(mask.float().mean()) for mask in masks.values()}) > len(masks) / 2, "not one share for each"
 
 
 def test_soft_movement_keeps_what_the_threshold_leaves(run_training, monkeypatch):
