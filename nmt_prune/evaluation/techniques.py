@@ -21,6 +21,7 @@ _TECHNIQUES = {
     "lr-rewind": "LR rewinding",
     "snip": "SNIP",
     "grasp": "GraSP",
+    "grasp-preserve": "GraSP, absolute",
     "synflow": "SynFlow",
     "oes": "OES",
     "rigl": "RigL",

@@ -168,7 +168,9 @@ class _Expansion:
     def _schedule(self, technique: Technique, parent: Run | None) -> str:
         if technique.schedule == "constant":
             return "constant"
-        end, interval = (self._recipe.updates(m) for m in (self._recipe.prune_end, self._recipe.prune_interval))
+        recipe = self._recipe
+        own_end = None if "prune_end" in recipe.model_fields_set else technique.prune_end
+        end, interval = (recipe.updates(moment) for moment in (own_end or recipe.prune_end, recipe.prune_interval))
         if technique.schedule == "oneshot":
             begin = parent.last_update if technique.clock == "keep" and parent else 0
             return f"oneshot:at={begin + end}"

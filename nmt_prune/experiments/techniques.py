@@ -24,6 +24,7 @@ class Technique:
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
         schedule: ``constant``, ``cubic`` (Zhu & Gupta 2018) from the sparsity of the mask source on, ``oneshot``: that
             sparsity until a recipe's ``prune_end``, then the final one, ``layerwise`` or ``rigl``.
+        prune_end: when the mask is final, as a share of the training, unless the recipe says when.
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
@@ -38,6 +39,7 @@ class Technique:
     reset: str = "keep"
     rewind: Literal["early", "init"] | None = None
     schedule: Literal["constant", "cubic", "oneshot", "layerwise", "rigl"] = "constant"
+    prune_end: float | None = None
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
@@ -52,12 +54,14 @@ class Technique:
         return self.mask == "none" or (self.mask == "previous" and self.rewind == "early" and self.clock == "restart")
 
 
-# Scores at initialisation are compared at the same budget: one ranking of the body, and no matrix dies altogether.
-AT_INITIALISATION = "global-body:floor=0.25"
+# Scores at initialisation are compared at the same density in every matrix: one ranking starves queries and keys, whose
+# gradients are small while attention is nearly uniform. Embeddings stay dense: no paper has a score for them, and
+# |g · w| empties the rows of rare words.
+AT_INITIALISATION = {"budget": "matrix", "prune_set": "body"}
 
 
 def _at_initialisation(summary: str, saliency: str, is_control: bool = False) -> Technique:
-    flags = {"saliency": saliency, "budget": AT_INITIALISATION}
+    flags = {"saliency": saliency, **AT_INITIALISATION}
     return Technique(summary, mask="init", flags=flags, is_control=is_control)
 
 
@@ -110,6 +114,7 @@ TECHNIQUES: dict[str, Technique] = {
         "blocks emptied by weight penalty clipping, then ternary weights (Yang, He & Fan 2020)",
         clock="keep",
         schedule="oneshot",
+        prune_end=0.5,  # as many updates with ternary weights as with the penalty
         flags={
             "group": "block:rows=1,columns=16",
             "prune_set": "body",
@@ -124,6 +129,9 @@ TECHNIQUES: dict[str, Technique] = {
     ),
     "snip": _at_initialisation("connection sensitivity at initialisation (Lee 2019)", "snip"),
     "grasp": _at_initialisation("gradient flow at initialisation (Wang 2020)", "grasp"),
+    "grasp-preserve": _at_initialisation(
+        "gradient flow at initialisation neither lowered nor raised (Lubana & Dick 2021)", "grasp:preserve=true"
+    ),
     "synflow": _at_initialisation("synaptic flow at initialisation, without data (Tanaka 2020)", "synflow"),
     **_subnetwork("what a search leaves of the dense model", "good"),
     **_subnetwork("as much of each kind, drawn at random", "random"),
@@ -132,7 +140,7 @@ TECHNIQUES: dict[str, Technique] = {
         "what moves away from zero survives (Sanh 2020)", DENSE, schedule="cubic", flags={"saliency": "movement"}
     ),
     "soft-movement": Technique(
-        "movement pruning by a threshold that rises; the ladder only paces it (Sanh 2020)",
+        "movement pruning by one threshold for all matrices, and a penalty (Sanh 2020)",
         DENSE,
         schedule="cubic",
         flags={"saliency": "movement:soft=true"},

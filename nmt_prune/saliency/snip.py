@@ -15,6 +15,10 @@ class Snip(MeasuredSaliency):
 
     The original divides all scores by their sum, which changes no ranking.
 
+    In a fresh Transformer attention is nearly uniform, so queries and keys have small gradients: one ranking of all
+    matrices leaves them what the floor says, and in embeddings it takes whole rows, those of rare words. A budget by
+    matrix and the prune set ``body`` train better.
+
     Args:
         rounds: number of steps, at exponentially falling densities; the original takes one.
     """

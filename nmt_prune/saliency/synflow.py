@@ -25,7 +25,7 @@ class SynFlow(ModelSaliency):
     those of fc1 and fc2. Residual connections still let whole sublayers die: use a budget with a floor.
 
     Scores are shares of R. Vocabulary matrices, bypassed on one side by the ones, are scored by |w|; only a budget that
-    ranks them apart, or the prune set ``body``, makes sense.
+    ranks them apart, or, better, the prune set ``body``, makes sense.
 
     Args:
         rounds: number of steps, at exponentially falling densities; one step would collapse layers.

@@ -39,6 +39,12 @@ def test_the_penalty_lasts_until_the_mask_is_made_and_weights_are_ternary_from_t
         assert pruning["quantizer"] == "ternary:after_pruning=true,beta=0.03"
 
 
+def test_both_stages_of_weight_penalty_clipping_are_as_long_unless_the_recipe_says_otherwise():
+    runs = expanded()
+    for percent, at in ((50, 150), (80, 250)):
+        assert runs[f"wpc-{percent}-seed1"].settings["pruning"]["schedule"] == f"oneshot:at={at}"
+
+
 def test_their_entries_exist():
     for technique in QUANTIZED:
         quantizers.build(TECHNIQUES[technique].flags["quantizer"])
