@@ -1,0 +1,101 @@
+"""A model for CTranslate2: a folder that its Translator loads, with what it takes to translate text."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nmt_prune import __version__
+from nmt_prune.errors import PruneError
+from nmt_prune.export.transformer_spec import transformer_spec
+from nmt_prune.files import atomic_path
+from nmt_prune.storage.model import CompactModel
+
+QUANTIZATIONS = ("float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
+"""Types of stored weights, as CTranslate2 calls them."""
+
+MANIFEST = "manifest.json"
+SUBWORDS = "sentencepiece.model"
+_FORMAT = "ctranslate2"
+
+
+def export_ctranslate2(model: CompactModel, out: Path, quantization: str = "int8") -> None:
+    """Writes a folder for ``ctranslate2.Translator``: weights, vocabularies, SentencePiece model and a README.
+
+    Zeros are stored and computed like any weight; only heads, feed-forward units and sublayers that are gone make the
+    model smaller and faster.
+
+    Args:
+        model: the model.
+        out: the folder to make; an earlier export there is replaced.
+        quantization: type of the weights, one of ``QUANTIZATIONS``.
+
+    Raises:
+        PruneError: CTranslate2 is not installed or cannot express the model, or ``out`` holds something else.
+    """
+    if quantization not in QUANTIZATIONS:
+        raise PruneError(f"--quantization {quantization}: choose one of {', '.join(QUANTIZATIONS)}")
+    out = out.absolute()
+    _check_replaceable(out)
+    spec = transformer_spec(model)
+    try:
+        spec.validate()
+    except ValueError as error:
+        raise PruneError(f"CTranslate2 refuses the model: {' '.join(str(error).split())}") from None
+    spec.optimize(quantization=quantization)
+    with atomic_path(out) as folder:
+        folder.mkdir()
+        spec.save(str(folder))
+        if model.sentencepiece is not None:
+            (folder / SUBWORDS).write_bytes(model.sentencepiece)
+        (folder / "README.txt").write_text(_usage(model, out.name, quantization), encoding="utf-8")
+        manifest = json.dumps(_manifest(model, quantization), indent=2, ensure_ascii=False, default=str)
+        (folder / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+
+
+def _check_replaceable(out: Path) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        is_ours = isinstance(manifest, dict) and manifest.get("format") == _FORMAT
+    except (OSError, ValueError):
+        is_ours = False
+    if not is_ours:
+        raise PruneError(f"{out} exists and is not an export for CTranslate2; choose another --out or remove it")
+
+
+def _manifest(model: CompactModel, quantization: str) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "quantization": quantization,
+        "nmt_prune": __version__,
+        "text": dict(model.text),
+        "provenance": dict(model.provenance),
+    }
+
+
+def _usage(model: CompactModel, folder: str, quantization: str) -> str:
+    source, target = (model.text.get(f"{side}_lang") for side in ("source", "target"))
+    direction = f" from {source} to {target}" if source and target else ""
+    lines = [
+        f"A translation model{direction} for CTranslate2 (pip install ctranslate2), weights in {quantization}.",
+        "",
+        "import ctranslate2",
+        "",
+        f'translator = ctranslate2.Translator("{folder}", device="cpu")',
+    ]
+    if model.sentencepiece is not None:
+        lines[3:3] = ["import sentencepiece"]
+        lines += [
+            f'subwords = sentencepiece.SentencePieceProcessor(model_file="{folder}/{SUBWORDS}")',
+            'tokens = subwords.encode("A sentence.", out_type=str)',
+            "result = translator.translate_batch([tokens], beam_size=5)[0]",
+            "print(subwords.decode(result.hypotheses[0]))",
+        ]
+    else:
+        lines += [
+            'tokens = "a sentence in the subwords that the model was trained on".split()',
+            "result = translator.translate_batch([tokens], beam_size=5)[0]",
+            'print(" ".join(result.hypotheses[0]))',
+        ]
+    return "\n".join(lines) + "\n"
