@@ -3,6 +3,7 @@
 import typer
 
 from nmt_prune.cli.data import data
+from nmt_prune.cli.export import export
 from nmt_prune.cli.inspect import compare, inspect
 from nmt_prune.cli.mask import mask
 from nmt_prune.cli.pack import pack, unpack
@@ -31,6 +32,7 @@ for command in (
     *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
     app.command()(command)
+app.add_typer(export, name="export")
 app.command("user-dir")(user_dir)
 app.command("list")(list_entries)
 

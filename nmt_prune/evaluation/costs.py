@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint, save
-from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.records import Costs, CpuTime
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.translation import Decoding, generate_command, run_fairseq
 from nmt_prune.sizes import model_size
-from nmt_prune.structured.shrinking import shrink
+from nmt_prune.structured.shrinking import shrunk_state
 from nmt_prune.structured.widths import is_shrunk
 
 WORTH_MEASURING = 0.01
@@ -35,7 +34,7 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
         PruneError: the checkpoint cannot be read or translated with.
     """
     original = Checkpoint.load(path)
-    state = None if is_shrunk(original.model_settings) else _shrunk_state(original)
+    state = None if is_shrunk(original.model_settings) else shrunk_state(original)
     used = original if state is None else Checkpoint(path, state)
     before, after = model_size(original), model_size(used)
     cpu: CpuTime | None = None
@@ -66,11 +65,3 @@ def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> 
     measured = json.loads(output.splitlines()[-1])
     dense, mine = measured["seconds"]
     return CpuTime(round(mine, 3), round(dense, 3), measured["sentences"])
-
-
-def _shrunk_state(checkpoint: Checkpoint) -> dict[str, object] | None:
-    """The shrunk checkpoint; None where nothing can be taken out because the model is no plain Transformer."""
-    try:
-        return shrink(checkpoint, allow_empty_cross_attention=True).state
-    except PruneError:
-        return None

@@ -10,13 +10,16 @@ _CHECKPOINT_STARTS = (b"PK\x03\x04", b"\x80")
 """Of the files that torch writes: zip archives, and pickles before 2020."""
 
 
-def load_model(path: Path | str, data: Path | None = None, values: str | None = None) -> CompactModel:
+def load_model(
+    path: Path | str, data: Path | None = None, values: str | None = None, shrunk: bool = False
+) -> CompactModel:
     """Reads a model; torch is only needed for a checkpoint.
 
     Args:
         path: what ``nmt-prune pack`` wrote, or a checkpoint of a fairseq Transformer.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
         values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: none.
+        shrunk: of a checkpoint: take out the heads and units that its masks have emptied, where that is possible.
 
     Raises:
         PruneError: there is no such file, it is of another kind, it is a compact one with ``data``, or its weights do
@@ -35,8 +38,12 @@ def load_model(path: Path | str, data: Path | None = None, values: str | None = 
     if not is_compact:
         from nmt_prune.checkpoints import Checkpoint
         from nmt_prune.storage.from_checkpoint import compact_model
+        from nmt_prune.structured.shrinking import shrunk_state
 
-        return compact_model(Checkpoint.load(path), data, values or "float32")
+        checkpoint = Checkpoint.load(path)
+        if shrunk and (state := shrunk_state(checkpoint)) is not None:
+            checkpoint = Checkpoint(path, state)
+        return compact_model(checkpoint, data, values or "float32")
     if data is not None:
         raise PruneError(f"--data {data} is only for checkpoints; {path} holds its own dictionaries")
     from nmt_prune.storage.compact_file import load_compact

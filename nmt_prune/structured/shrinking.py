@@ -90,6 +90,14 @@ def shrink(checkpoint: Checkpoint, allow_empty_cross_attention: bool = False) ->
     return Shrunk(state, before, after)
 
 
+def shrunk_state(checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """The shrunk checkpoint; None where nothing can be taken out because the model is no plain Transformer."""
+    try:
+        return shrink(checkpoint, allow_empty_cross_attention=True).state
+    except PruneError:
+        return None
+
+
 def _check_keys(checkpoint: Checkpoint) -> None:
     """Refuses models that are not a plain Transformer, whose other parts could depend on what is removed."""
     assert checkpoint.matrices  # refuses what has none

@@ -1,0 +1,36 @@
+"""``nmt-prune export``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_prune.cli.strip import strip
+
+export = typer.Typer(no_args_is_help=True, help="Write a model for another program that translates.")
+export.command("fairseq")(strip)
+
+
+@export.command()
+def ctranslate2(
+    model: Annotated[Path, typer.Argument(help="checkpoint of a Transformer (any), or file of nmt-prune pack")],
+    out: Annotated[Path, typer.Option(help="folder to make; an earlier export there is replaced")],
+    quantization: Annotated[
+        str,
+        typer.Option(help="float32, float16, bfloat16, int8, int8_float32, int8_float16 or int8_bfloat16"),
+    ] = "int8",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="of a checkpoint: data folder with its dictionaries and subword model",
+            show_default="that of its training",
+        ),
+    ] = None,
+) -> None:
+    """Write a folder for CTranslate2, which computes zeros as well: only what shrink takes out makes it faster."""
+    from nmt_prune.export.ctranslate2 import export_ctranslate2
+    from nmt_prune.runtime.loading import load_model
+
+    export_ctranslate2(load_model(model, data, shrunk=True), out, quantization)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    typer.echo(f"{out}: {size / 1e6:.2f} MB, weights in {quantization}; README.txt says how to translate with it")
