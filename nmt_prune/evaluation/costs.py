@@ -17,6 +17,8 @@ WORTH_MEASURING = 0.01
 """Share of its parameters that a model has to lose by shrinking for its time to be measured."""
 
 _PROGRAM = "nmt_prune.models.translation_time"
+DENSE = {"NMT_PRUNE_SPARSE_INFERENCE": "0"}
+"""Zeros are computed: what is measured is what shrinking alone is worth."""
 
 
 def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
@@ -61,7 +63,7 @@ def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> 
     """
     paths = Path(f"{original}:{used}")  # one checkpoint each, and no ensemble
     command = generate_command(paths, subset, replace(decoding, cpu=True), used.parent, _PROGRAM)
-    output = run_fairseq(command, str(original), {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
+    output = run_fairseq(command, str(original), {**DENSE, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
     measured = json.loads(output.splitlines()[-1])
     dense, mine = measured["seconds"]
     return CpuTime(round(mine, 3), round(dense, 3), measured["sentences"])

@@ -8,6 +8,7 @@ from fairseq.models.transformer import transformer_legacy as stock
 from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE
 from nmt_prune.errors import exit_on_error
 from nmt_prune.masks.masking import Masking
+from nmt_prune.models.sparse_inference import skip_zeros
 from nmt_prune.quantization.quantized import Quantized
 
 
@@ -29,6 +30,11 @@ class MaskedTransformer(stock.TransformerModel):
     def masking(self) -> Masking:
         """The masks."""
         return getattr(self, MASK_MODULE)
+
+    def prepare_for_inference_(self, cfg: Any) -> None:
+        """Also lets linear layers skip their zeros on a CPU."""
+        super().prepare_for_inference_(cfg)
+        skip_zeros(self)
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, model_cfg: Any = None, args: Any = None) -> Any:
         """Loads weights and masks; a state dict without masks is dense, unless it is loaded not strictly.
