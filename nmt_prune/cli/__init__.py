@@ -8,6 +8,7 @@ from nmt_prune.cli.inspect import compare, inspect
 from nmt_prune.cli.mask import mask
 from nmt_prune.cli.pack import pack, unpack
 from nmt_prune.cli.plugin import list_entries, user_dir
+from nmt_prune.cli.profile import profile
 from nmt_prune.cli.quantize import quantize
 from nmt_prune.cli.report import report
 from nmt_prune.cli.run import run
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
 )
 for command in (
-    *(run, data, mask, ticket, search, inspect, compare, stability, transfer),
+    *(run, data, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
     app.command()(command)

@@ -10,10 +10,11 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
     from rich.table import Table
 
     table = Table(*header, box=box.SIMPLE_HEAD)
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
     # A pipe has no width: never cut a name short there.
-    console: Any = Console(width=None if Console().is_terminal else 140)
+    console: Any = Console(width=None if Console().is_terminal else 240)
     console.print(table)

@@ -1,0 +1,1 @@
+"""What each matrix of a model costs: bytes in every format, time in every kernel."""
