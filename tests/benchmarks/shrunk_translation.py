@@ -25,7 +25,7 @@ ROUNDS = {1: 7, 8: 3}
 def run() -> None:
     """Measures all models."""
     models = {name: _model(share) for name, share in REMOVED.items()}
-    seconds = {sentences: _alternate(models, sentences, rounds) for sentences, rounds in ROUNDS.items()}
+    seconds = {sentences: alternate(models, sentences, rounds) for sentences, rounds in ROUNDS.items()}
     report(
         "shrunk_translation",
         f"Translation by shrunk Transformers, base (512 wide, {LAYERS}+{LAYERS}, {VOCABULARY:,} subwords)",
@@ -48,7 +48,7 @@ def _model(removed: float) -> BaseFairseqModel:
     return model
 
 
-def _alternate(models: dict[str, BaseFairseqModel], sentences: int, rounds: int) -> dict[str, list[float]]:
+def alternate(models: dict[str, BaseFairseqModel], sentences: int, rounds: int) -> dict[str, list[float]]:
     """Seconds per sentence of each model by round; who goes first changes, since the others find another cache."""
     sample, names = random_batch(VOCABULARY, sentences, LENGTH), list(models)
     generators = {name: _generator(model) for name, model in models.items()}
