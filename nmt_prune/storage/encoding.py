@@ -28,7 +28,7 @@ def encode(tensor: Plain) -> tuple[dict[str, Any], bytes]:
     record["values"] = values.encode(tensor.values, writer)
     if tensor.scales is not None:
         record["scales"] = values.encode(tensor.scales, writer)
-    if tensor.negative_zeros is not None:
+    if tensor.negative_zeros is not None and tensor.negative_zeros.any():
         record["negative_zeros"] = int(np.count_nonzero(tensor.values == 0))
         writer.put(np.packbits(tensor.negative_zeros[tensor.values == 0]))
     return {**record, "streams": writer.lengths}, writer.join()
