@@ -1,6 +1,7 @@
 """From checkpoints of real fairseq models to compact models."""
 
 import math
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -90,6 +91,37 @@ def test_dictionaries_and_text(tmp_path):
     with pytest.raises(PruneError, match=r"model.pt: its data folder '.*data' does not exist; name .* with --data"):
         load(path)
     assert load(path, data=tmp_path / "moved").source[4] == "w0"
+
+
+def test_subwords_and_tokens_of_fairseq(tmp_path):
+    (tmp_path / "codes").write_text("#version: 0.2\né n\n", encoding="utf-8")
+    settings = {"bpe": "subword_nmt", "bpe_codes": str(tmp_path / "codes"), "bpe_separator": "@@"}
+    path = change(save_model(tmp_path), {**settings, "tokenizer": "moses", "moses_no_escape": True})
+    text = {key: value for key, value in load(path).text.items() if "lang" not in key}
+    assert text == {
+        "bpe": "subword_nmt",
+        "bpe_codes": "#version: 0.2\né n\n",
+        "bpe_separator": "@@",
+        "tokenizer": "moses",
+        "moses_no_escape": True,
+    }
+    (tmp_path / "codes").write_bytes(b"\xff")
+    with pytest.raises(PruneError, match=r"codes, the codes of --bpe subword_nmt, cannot be read"):
+        load(path)
+    (tmp_path / "codes").unlink()
+    assert load(path).text["bpe"] == "subword_nmt"
+    assert "bpe_codes" not in load(path).text
+
+
+def test_groups_of_a_configuration(tmp_path):
+    path = save_model(tmp_path)
+    state = torch.load(path, weights_only=False)
+    flat = vars(state["args"])
+    bpe = Namespace(_name="subword_nmt", bpe_codes=None)
+    state["cfg"] = {"model": flat, "task": flat, "bpe": bpe, "tokenizer": {"_name": "space"}}
+    state["args"] = None
+    torch.save(state, path)
+    assert (load(path).text["bpe"], load(path).text["tokenizer"]) == ("subword_nmt", "space")
 
 
 def test_positions_kept_by_a_mask(tmp_path):
