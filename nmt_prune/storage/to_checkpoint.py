@@ -30,7 +30,8 @@ def checkpoint_state(model: CompactModel, source: str) -> dict[str, Any]:
     facts = model.provenance
     configuration, history = facts.get("configuration"), facts.get("history")
     masked, dtypes = facts.get("masked"), facts.get("dtypes")
-    if not (isinstance(configuration, dict) and isinstance(history, dict)):
+    groups = [configuration.get(group) for group in ("model", "task")] if isinstance(configuration, dict) else [None]
+    if not all(isinstance(group, dict) for group in (*groups, history)):
         raise PruneError(f"{source} does not say how fairseq was configured; unpack a model that nmt-prune pack made")
     if not (isinstance(masked, list) and isinstance(dtypes, dict) and set(map(str, dtypes.values())) <= _DTYPES.keys()):
         raise PruneError(f"{source} has a provenance that nmt-prune pack does not write; pack its checkpoint again")

@@ -23,6 +23,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.storage import compact_file
 from nmt_prune.storage.compact_file import FORMAT, KEY, load_compact, save_compact
 from nmt_prune.storage.header import LARGEST_RATIO
+from nmt_prune.storage.stored import plain
 from nmt_prune.storage.streams import compress, decompress_up_to
 from tests.storage.models import small_model
 
@@ -73,11 +74,12 @@ DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (damage_bytes, da
 
 
 def read_all(path: Path) -> None:
-    """Loads a file and decodes every tensor in each way."""
+    """Loads a file and decodes every tensor, in both forms that engines ask for."""
     for weight in load_compact(path).weights.values():
-        weight.dense()
+        tensor = plain(weight)
+        tensor.dense()
         if len(weight.shape) == 2:
-            weight.csr()
+            tensor.csr()
 
 
 def run(files: int, seed: int, folder: Path) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 import torch
 
 from nmt_prune.cli import main
-from nmt_prune.storage.compact_file import load_compact
+from nmt_prune.storage.compact_file import load_compact, save_compact
 from tests.models.shrinking import LAYERS, PRE_NORM, SIZES, head, mask, translations, unit
-from tests.storage.models import assert_same, small_model
+from tests.storage.models import small_model
 from tests.tasks.training import MASK, load
 
 
@@ -144,10 +145,23 @@ def test_what_is_refused(run, masked, tmp_path):
         assert not Path("x").exists()
 
 
-def test_a_model_that_no_checkpoint_was_packed_into(run, tmp_path):
-    from nmt_prune.storage.compact_file import save_compact
+GROUPS = {"model": {}, "task": {}}
+PROVENANCES = {
+    "nothing": ({}, "does not say how fairseq was configured"),
+    "no task": ({"configuration": {"model": {}}, "history": {}}, "does not say how fairseq was configured"),
+    "text": ({"configuration": "x", "history": {}}, "does not say how fairseq was configured"),
+    "no masks": ({"configuration": GROUPS, "history": {}, "dtypes": {}}, "a provenance that nmt-prune pack does not"),
+    "types": (
+        {"configuration": GROUPS, "history": {}, "masked": [], "dtypes": {"x": "int8"}},
+        "a provenance that nmt-prune pack does not write",
+    ),
+}
 
-    save_compact(small_model(), tmp_path / "model.nmt")
-    assert_same(small_model(), load_compact(tmp_path / "model.nmt"))
+
+@pytest.mark.parametrize("name", PROVENANCES)
+def test_a_model_that_was_no_checkpoint(run, tmp_path, name):
+    facts, message = PROVENANCES[name]
+    save_compact(replace(small_model(), provenance=facts), tmp_path / "model.nmt")
     status, _, error = run("unpack", "model.nmt", "--out", "x.pt")
-    assert (status, error.count("\n"), "does not say how fairseq was configured" in error) == (1, 1, True)
+    assert (status, error.count("\n"), message in error) == (1, 1, True), error
+    assert not Path("x.pt").exists()

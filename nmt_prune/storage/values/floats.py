@@ -21,6 +21,7 @@ ESCAPE = 0
 
 LARGEST_SYMBOL = 255
 _RARE = 1 / 256  # so many escapes cost less than a symbol with a bit less
+_SAMPLE = 100_000
 
 
 class _Float(NamedTuple):
@@ -47,7 +48,7 @@ def encode(values: npt.NDArray[Any], writer: StreamWriter) -> dict[str, Any]:
     trailing = _trailing_zeros(numbers, kind)
     sizes: npt.NDArray[Any] = (numbers & _all_ones(kind.bits - 1)) >> trailing
     base, shift = _window(sizes, kind.fraction - trailing)
-    symbols: npt.NDArray[np.int64] = (sizes >> shift).astype(np.int64) - (base - 1)
+    symbols: npt.NDArray[np.int32] = (sizes >> shift).astype(np.int32) - (base - 1)
     outside = (symbols < 1) | (symbols > LARGEST_SYMBOL)
     escaped = sizes[outside]
     symbols[outside] = ESCAPE
@@ -97,13 +98,14 @@ def _trailing_zeros(numbers: npt.NDArray[Any], kind: _Float) -> int:
 
 def _window(sizes: npt.NDArray[Any], fraction: int) -> tuple[int, int]:
     """The smallest symbol and the bits below it: as many leading bits as leave nearly every value in the window."""
-    exponents = np.bincount((sizes >> fraction).reshape(-1), minlength=1)
+    sample = sizes[:: 1 + sizes.size // _SAMPLE]  # what the window misses is escaped, so any window will do
+    exponents = np.bincount(sample >> fraction, minlength=1)
     below = np.concatenate([[0], np.cumsum(exponents)])
     for leading in range(min(7, fraction), -1, -1):
         octaves = LARGEST_SYMBOL >> leading
         covered = below[np.minimum(np.arange(exponents.size) + octaves, exponents.size)] - below[:-1]
         first = int(covered.argmax())
-        if leading == 0 or covered[first] >= sizes.size * (1 - _RARE):
+        if leading == 0 or covered[first] >= sample.size * (1 - _RARE):
             break
     return first << leading, fraction - leading
 
