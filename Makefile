@@ -44,7 +44,7 @@ bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
 lock: ## resolve pyproject.toml anew into requirements.lock
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet torch==2.13.0
-	.venv-lock/bin/python -m pip install --quiet hatchling editables && .venv-lock/bin/python -m pip install --quiet --no-build-isolation -e '.[dev]'
+	.venv-lock/bin/python -m pip install --quiet scikit-build-core nanobind cmake ninja && .venv-lock/bin/python -m pip install --quiet --no-build-isolation -e '.[dev]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v -e '^nvidia-' -e '^triton' > requirements.lock.tmp
 	mv requirements.lock.tmp requirements.lock && rm -rf .venv-lock
 

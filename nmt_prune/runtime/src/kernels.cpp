@@ -1,0 +1,58 @@
+#include "kernels.h"
+
+#include <atomic>
+#include <cstring>
+
+namespace nmt_prune {
+
+namespace portable { extern const Kernels kernels; }
+#ifdef NMT_PRUNE_X86
+namespace avx2 { extern const Kernels kernels; }
+namespace avx512 { extern const Kernels kernels; }
+namespace avx512vnni { extern const Kernels kernels; }
+#endif
+
+namespace {
+
+std::vector<const Kernels*> detect() {
+  std::vector<const Kernels*> found;
+#ifdef NMT_PRUNE_X86
+  // These ask the operating system too whether it saves the registers.
+  __builtin_cpu_init();
+  const bool has_avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (has_avx512 && __builtin_cpu_supports("avx512vnni")) found.push_back(&avx512vnni::kernels);
+  if (has_avx512) found.push_back(&avx512::kernels);
+  if (has_avx2) found.push_back(&avx2::kernels);
+#endif
+  found.push_back(&portable::kernels);
+  return found;
+}
+
+std::atomic<const Kernels*>& in_use() {
+  static std::atomic<const Kernels*> kernels{available_kernels().front()};
+  return kernels;
+}
+
+}  // namespace
+
+const std::vector<const Kernels*>& available_kernels() {
+  static const std::vector<const Kernels*> found = detect();
+  return found;
+}
+
+const Kernels& kernels() { return *in_use().load(std::memory_order_relaxed); }
+
+bool use_kernels(const char* name) {
+  for (const Kernels* candidate : available_kernels()) {
+    if (std::strcmp(candidate->name, name) == 0) {
+      in_use().store(candidate, std::memory_order_relaxed);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace nmt_prune

@@ -1,0 +1,42 @@
+// The loops over weights, per instruction set.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "layouts.h"
+
+namespace nmt_prune {
+
+struct Kernels {
+  const char* name;
+
+  // Tokens that one pass over sparse weights serves when so many are left.
+  int (*sparse_tile)(std::int64_t tokens);
+  // (tokens x columns) -> (columns x tile); missing tokens are zero.
+  void (*transpose)(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed);
+  // One window of rows times one tile: sums (window_rows x tile), overwritten.
+  void (*sparse_window)(const SparseLayout& weights, std::int64_t window, const float* transposed, int tile,
+                        float* sums);
+  // Sums to output[t][row], with scale, bias and ReLU.
+  void (*finish_window)(const float* sums, int tile, std::int64_t tokens, std::int64_t count, const float* scales,
+                        const float* bias, bool relu, float* output, std::int64_t stride);
+
+  void (*dense)(const DenseLayout& weights, const float* input, std::int64_t tokens, const float* bias, bool relu,
+                float* output);
+
+  // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized, |quantized| <= 127, padded with zeros to columns4 * 4;
+  // offsets[t] = 128 * sum of quantized, what the stored weights' + 128 adds.
+  void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
+                   void* quantized, float* scales, std::int32_t* offsets);
+  void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales,
+                     const std::int32_t* offsets, std::int64_t tokens, const float* bias, bool relu, float* output);
+};
+
+// Those that this CPU and its operating system run, the best first, the portable ones last.
+const std::vector<const Kernels*>& available_kernels();
+// In use: the best, unless use_kernels said otherwise.
+const Kernels& kernels();
+// False where there are none of this name.
+bool use_kernels(const char* name);
+
+}  // namespace nmt_prune

@@ -1,0 +1,20 @@
+// The table of kernels of the instruction set that NMT_PRUNE_KERNELS names.
+#pragma once
+#include "../kernels.h"
+#include "dense.h"
+#include "dense_int8.h"
+#include "sparse.h"
+#include "tiles.h"
+
+#define NMT_PRUNE_TEXT(name) #name
+#define NMT_PRUNE_NAME(name) NMT_PRUNE_TEXT(name)
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+
+extern const Kernels kernels;
+const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
+                         dense, quantize, dense_int8};
+
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune

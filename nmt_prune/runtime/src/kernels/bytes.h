@@ -1,0 +1,89 @@
+// Dot products of four unsigned by four signed bytes per lane, by whatever the instruction set has for it.
+#pragma once
+#include "simd.h"
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+namespace {
+
+#if defined(__AVX512VNNI__)
+
+typedef std::int8_t Quantized;
+constexpr int lane_order[4] = {0, 1, 2, 3};
+constexpr int dot_lanes = 16;
+typedef __m512i Sums;
+struct Weights { __m512i bytes; };
+NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
+NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {_mm512_loadu_si512(at)}; }
+NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
+  std::int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  return _mm512_dpbusd_epi32(sums, weights.bytes, _mm512_set1_epi32(four));
+}
+
+#elif defined(__SSE2__)
+
+// Bytes 0 and 2 of each lane as 16-bit words, then bytes 1 and 3: exact, where the product of bytes would saturate.
+typedef std::int16_t Quantized;
+constexpr int lane_order[4] = {0, 2, 1, 3};
+#if defined(__AVX512BW__)
+typedef __m512i Sums;
+NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
+NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm512_loadu_si512(at); }
+NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return _mm512_and_si512(a, _mm512_set1_epi32(0x00ff00ff)); }
+NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm512_srli_epi16(a, 8); }
+NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm512_set1_epi32(pair); }
+NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm512_madd_epi16(a, b); }
+NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm512_add_epi32(a, b); }
+#elif defined(__AVX2__)
+typedef __m256i Sums;
+NMT_PRUNE_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
+NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
+NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)); }
+NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm256_srli_epi16(a, 8); }
+NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm256_set1_epi32(pair); }
+NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm256_madd_epi16(a, b); }
+NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm256_add_epi32(a, b); }
+#else
+typedef __m128i Sums;
+NMT_PRUNE_INLINE Sums no_sums() { return _mm_setzero_si128(); }
+NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); }
+NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return _mm_and_si128(a, _mm_set1_epi32(0x00ff00ff)); }
+NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm_srli_epi16(a, 8); }
+NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm_set1_epi32(pair); }
+NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm_madd_epi16(a, b); }
+NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm_add_epi32(a, b); }
+#endif
+constexpr int dot_lanes = sizeof(Sums) / 4;
+struct Weights { Sums even, odd; };
+NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) {
+  const Sums bytes = load_bytes(at);
+  return {even_bytes(bytes), odd_bytes(bytes)};
+}
+NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
+  std::int32_t even, odd;
+  std::memcpy(&even, x, sizeof even);
+  std::memcpy(&odd, x + 2, sizeof odd);
+  return add(sums, add(multiply_add(weights.even, same(even)), multiply_add(weights.odd, same(odd))));
+}
+
+#else
+
+typedef std::int16_t Quantized;
+constexpr int lane_order[4] = {0, 1, 2, 3};
+constexpr int dot_lanes = 4;
+struct Sums { std::int32_t lane[dot_lanes]; };
+struct Weights { const std::uint8_t* bytes; };
+NMT_PRUNE_INLINE Sums no_sums() { return {}; }
+NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {at}; }
+NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
+  for (int i = 0; i < dot_lanes; ++i)
+    for (int j = 0; j < 4; ++j) sums.lane[i] += weights.bytes[4 * i + j] * x[j];
+  return sums;
+}
+
+#endif
+
+}  // namespace
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune

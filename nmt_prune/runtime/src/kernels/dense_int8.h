@@ -1,0 +1,137 @@
+// Dense int8 weights times tokens that are quantized on the fly.
+#pragma once
+#include "../layouts.h"
+#include "bytes.h"
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+namespace {
+
+float largest_magnitude(const float* values, std::int64_t count) {
+  Floats<widest> largest{};
+  std::int64_t i = 0;
+  for (; i + widest <= count; i += widest) {
+    const Floats<widest> value = load<widest>(values + i), magnitude = value > -value ? value : -value;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  float result = 0.0f;
+  for (int lane = 0; lane < widest; ++lane) result = largest[lane] > result ? largest[lane] : result;
+  for (; i < count; ++i) {
+    const float magnitude = values[i] < 0.0f ? -values[i] : values[i];
+    result = magnitude > result ? magnitude : result;
+  }
+  return result;
+}
+
+void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4, void* quantized,
+              float* scales, std::int32_t* offsets) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    const float* x = input + t * columns;
+    Quantized* q = static_cast<Quantized*>(quantized) + t * columns4 * 4;
+    const float largest = largest_magnitude(x, columns);
+    const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+    std::int32_t sum = 0;
+    std::int64_t four = 0;
+    for (; four + 1 <= columns / 4; ++four) {
+      for (int i = 0; i < 4; ++i) {
+        const float value = x[4 * four + lane_order[i]] * inverse;
+        const std::int32_t rounded = static_cast<std::int32_t>(value + (value < 0.0f ? -0.5f : 0.5f));
+        q[4 * four + i] = static_cast<Quantized>(rounded);
+        sum += rounded;
+      }
+    }
+    for (; four < columns4; ++four) {
+      for (int i = 0; i < 4; ++i) {
+        const std::int64_t column = 4 * four + lane_order[i];
+        const float value = column < columns ? x[column] * inverse : 0.0f;
+        const std::int32_t rounded = static_cast<std::int32_t>(value + (value < 0.0f ? -0.5f : 0.5f));
+        q[4 * four + i] = static_cast<Quantized>(rounded);
+        sum += rounded;
+      }
+    }
+    scales[t] = largest / 127.0f;
+    offsets[t] = 128 * sum;
+  }
+}
+
+struct Int8Job {
+  const DenseInt8Layout& weights;
+  const float* bias;
+  bool relu;
+};
+
+// Real values of one token's sums over `count` rows from `row`.
+NMT_PRUNE_INLINE void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
+                                  float scale, std::int32_t offset, float* output) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    float value = static_cast<float>(sums[i] - offset) * (scale * job.weights.scales[row + i]);
+    if (job.bias) value += job.bias[row + i];
+    output[i] = job.relu && !(value > 0.0f) ? 0.0f : value;
+  }
+}
+
+template <int Tokens, int Vectors>
+void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
+                 const std::int32_t* offsets, float* output) {
+  const std::int64_t columns4 = job.weights.columns4, stride = columns4 * 4;
+  for (int part = 0; part < panel_rows; part += Vectors * dot_lanes) {
+    const std::int64_t row = panel * panel_rows + part, left = job.weights.rows - row;
+    if (left <= 0) return;
+    const std::uint8_t* bytes = job.weights.values + (panel * columns4 * panel_rows + part) * 4;
+    Sums sums[Tokens][Vectors];
+    for (auto& token : sums)
+      for (Sums& sum : token) sum = no_sums();
+    for (std::int64_t four = 0; four < columns4; ++four, bytes += panel_rows * 4) {
+      Weights weights[Vectors];
+      NMT_PRUNE_UNROLL
+      for (int v = 0; v < Vectors; ++v) weights[v] = weights_at(bytes + v * dot_lanes * 4);
+      NMT_PRUNE_UNROLL
+      for (int t = 0; t < Tokens; ++t) {
+        NMT_PRUNE_UNROLL
+        for (int v = 0; v < Vectors; ++v) sums[t][v] = add_dots(sums[t][v], weights[v], x + t * stride + four * 4);
+      }
+    }
+    const std::int64_t count = left < Vectors * dot_lanes ? left : Vectors * dot_lanes;
+    NMT_PRUNE_UNROLL
+    for (int t = 0; t < Tokens; ++t) {
+      alignas(64) std::int32_t lanes[Vectors * dot_lanes];
+      std::memcpy(lanes, sums[t], sizeof lanes);
+      finish_int8(job, lanes, row, count, scales[t], offsets[t], output + t * job.weights.rows + row);
+    }
+  }
+}
+
+#if defined(__AVX512F__)
+constexpr int int8_block = 12, int8_vectors = 2;
+#elif defined(__AVX2__)
+constexpr int int8_block = 4, int8_vectors = 2;
+#else
+constexpr int int8_block = 4, int8_vectors = 2;
+#endif
+
+template <int Tokens>
+void int8_tail(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
+               const std::int32_t* offsets, std::int64_t tokens, float* output) {
+  if (tokens == Tokens) return int8_tokens<Tokens, int8_vectors>(job, panel, x, scales, offsets, output);
+  if constexpr (Tokens > 1) int8_tail<Tokens - 1>(job, panel, x, scales, offsets, tokens, output);
+}
+
+void dense_int8(const DenseInt8Layout& weights, const void* quantized, const float* scales,
+                const std::int32_t* offsets, std::int64_t tokens, const float* bias, bool relu, float* output) {
+  const Int8Job job{weights, bias, relu};
+  const Quantized* x = static_cast<const Quantized*>(quantized);
+  const std::int64_t stride = weights.columns4 * 4;
+  for (std::int64_t panel = 0; panel < weights.panels; ++panel) {
+    std::int64_t t = 0;
+    for (; t + int8_block <= tokens; t += int8_block)
+      int8_tokens<int8_block, int8_vectors>(job, panel, x + t * stride, scales + t, offsets + t,
+                                            output + t * weights.rows);
+    if (t < tokens)
+      int8_tail<int8_block - 1>(job, panel, x + t * stride, scales + t, offsets + t, tokens - t,
+                                output + t * weights.rows);
+  }
+}
+
+}  // namespace
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune

@@ -1,0 +1,2 @@
+#define NMT_PRUNE_KERNELS portable
+#include "all.h"

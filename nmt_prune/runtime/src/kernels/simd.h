@@ -1,0 +1,65 @@
+// Vectors of the instruction set that this translation unit is compiled for. Everything has internal linkage and uses
+// no inline function of the standard library: the linker would be free to keep the copy with instructions that not
+// every CPU has.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#define NMT_PRUNE_INLINE inline __attribute__((always_inline))
+#define NMT_PRUNE_UNROLL _Pragma("GCC unroll 16")
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+namespace {
+
+typedef float Floats4 __attribute__((vector_size(16)));
+typedef float Floats8 __attribute__((vector_size(32)));
+typedef float Floats16 __attribute__((vector_size(64)));
+
+template <int Lanes> struct FloatsOf;
+template <> struct FloatsOf<4> { typedef Floats4 type; };
+template <> struct FloatsOf<8> { typedef Floats8 type; };
+template <> struct FloatsOf<16> { typedef Floats16 type; };
+template <int Lanes> using Floats = typename FloatsOf<Lanes>::type;
+
+// Lanes of the widest register.
+#if defined(__AVX512F__)
+constexpr int widest = 16;
+#elif defined(__AVX2__)
+constexpr int widest = 8;
+#else
+constexpr int widest = 4;
+#endif
+
+template <int Lanes>
+NMT_PRUNE_INLINE Floats<Lanes> load(const float* from) {
+  Floats<Lanes> vector;
+  std::memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+
+template <class Vector>
+NMT_PRUNE_INLINE void store(float* to, Vector vector) {
+  std::memcpy(to, &vector, sizeof vector);
+}
+
+template <int Lanes>
+NMT_PRUNE_INLINE Floats<Lanes> broadcast(float value) {
+  return Floats<Lanes>{} + value;
+}
+
+// Vector extensions compare into integer masks; an element-wise conditional is what both compilers understand.
+template <class Vector>
+NMT_PRUNE_INLINE Vector relu_of(Vector vector) {
+  const Vector zero{};
+  return vector > zero ? vector : zero;
+}
+
+}  // namespace
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune

@@ -1,0 +1,46 @@
+// How weights lie in memory: the same for every instruction set, so that any of them runs any matrix.
+#pragma once
+#include <cstdint>
+
+namespace nmt_prune {
+
+enum class ValueType { float32, float16, int8 };
+
+// Sparse weights in windows of rows and panels of columns. Within a panel of a window, rows are sorted by their number
+// of nonzeros and taken eight at a time: a step holds the next nonzero of each of the eight, padded with zeros to the
+// longest of them (SELL, Kreutzer et al. 2014). Four consecutive rows with the same columns share one offset per step
+// (block = 4).
+constexpr int group_rows = 8;
+constexpr int window_rows = 256;
+constexpr int window_groups = window_rows / group_rows;
+
+struct SparseLayout {
+  std::int64_t rows, columns;
+  std::int64_t windows, panels, panel_columns;
+  int block;                      // 1 or 4
+  ValueType type;
+  const std::uint32_t* starts;    // (windows * panels * window_groups + 1): the first step of each group
+  const std::uint8_t* order;      // (windows * panels * window_rows): the row of the window in each place
+  const std::uint16_t* offsets;   // (steps * 8 / block): 4 * column within the panel
+  const void* values;             // (steps * 8)
+  const float* scales;            // (windows * window_rows) of int8 values, or null
+};
+
+// Dense weights in panels of 32 rows: within one, the 32 weights of a column follow each other; rows past the last are
+// zero.
+constexpr int panel_rows = 32;
+
+struct DenseLayout {
+  std::int64_t rows, columns, panels;
+  const float* values;  // (panels, columns, 32)
+};
+
+// Dense int8: as above, with four columns together (one dot product of four bytes per lane), stored plus 128 because
+// the x86 instruction multiplies unsigned by signed bytes. columns4 = columns / 4, rounded up.
+struct DenseInt8Layout {
+  std::int64_t rows, columns, columns4, panels;
+  const std::uint8_t* values;  // (panels, columns4, 32, 4)
+  const float* scales;         // (panels * 32)
+};
+
+}  // namespace nmt_prune

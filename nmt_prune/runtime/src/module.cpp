@@ -1,0 +1,6 @@
+#include "bindings.h"
+
+NB_MODULE(_engine, module) {
+  module.doc() = "Kernels that skip what was pruned.";
+  nmt_prune::bind_matrices(module);
+}
