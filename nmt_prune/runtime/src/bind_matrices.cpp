@@ -5,9 +5,12 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bindings.h"
 #include "dense_matrix.h"
@@ -29,6 +32,7 @@ constexpr std::int64_t largest_side = std::int64_t{1} << 31;
 }
 
 bool contiguous(const Array& array) {
+  if (array.size() == 0) return true;
   std::int64_t stride = 1;
   for (std::size_t i = array.ndim(); i-- > 0; stride *= static_cast<std::int64_t>(array.shape(i)))
     if (array.shape(i) > 1 && array.stride(i) != stride) return false;
@@ -145,6 +149,8 @@ std::unique_ptr<Matrix> dense_int8(const Array& values, const nb::object& scales
     return dense_int8_matrix(bytes.data(), found.data(), rows, columns);
   }
   const std::int8_t* bytes = data_of<std::int8_t>("values", values, 2, "int8 where scales are given");
+  for (std::int64_t i = 0; i < rows * columns; ++i)
+    if (bytes[i] == -128) refuse("values", "must be between -127 and 127");
   Array scale_array;
   if (!nb::try_cast(scales, scale_array)) refuse("scales", "must be a float32 array");
   return dense_int8_matrix(bytes, scales_of(scale_array, rows), rows, columns);

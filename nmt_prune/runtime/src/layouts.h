@@ -13,6 +13,10 @@ enum class ValueType { float32, float16, int8 };
 constexpr int group_rows = 8;
 constexpr int window_rows = 256;
 constexpr int window_groups = window_rows / group_rows;
+// Bytes per column that an offset counts: with 16, the addresses of tiles of 4, 8, 16 and 32 tokens are scaled by 1, 2,
+// 4 and 8, which costs nothing.
+constexpr int offset_unit = 16;
+constexpr int maximal_panel_columns = 65536 / offset_unit;
 
 struct SparseLayout {
   std::int64_t rows, columns;
@@ -21,7 +25,7 @@ struct SparseLayout {
   ValueType type;
   const std::uint32_t* starts;    // (windows * panels * window_groups + 1): the first step of each group
   const std::uint8_t* order;      // (windows * panels * window_rows): the row of the window in each place
-  const std::uint16_t* offsets;   // (steps * 8 / block): 4 * column within the panel
+  const std::uint16_t* offsets;   // (steps * 8 / block): offset_unit * column within the panel
   const void* values;             // (steps * 8)
   const float* scales;            // (windows * window_rows) of int8 values, or null
 };

@@ -13,7 +13,8 @@ namespace nmt_prune {
 namespace {
 
 // Columns of which a tile of tokens stays in a first-level cache.
-constexpr std::int64_t panel_columns = 1024;
+constexpr std::int64_t panel_columns = 512;
+static_assert(panel_columns <= maximal_panel_columns, "offsets have 16 bits");
 constexpr int blocked_rows = 4;
 
 std::size_t size_of(ValueType type) {
@@ -89,7 +90,7 @@ class SparseMatrix final : public Matrix {
       for (std::size_t step = starts_[group]; step < starts_[group + 1]; ++step) {
         const std::size_t offset = offsets_[(step * group_rows + lane) / block_];
         // Padding adds nothing, whatever column it names.
-        output[panel * panel_columns + offset / sizeof(float)] += value(step * group_rows + lane);
+        output[panel * panel_columns + offset / offset_unit] += value(step * group_rows + lane);
       }
     }
     if (scales_.size())
@@ -192,7 +193,7 @@ class SparseMatrix final : public Matrix {
         std::size_t target = starts_[part * window_groups + place / group_rows] * std::size_t{group_rows} +
                              place % group_rows;
         for (std::int64_t i = range.first; i < range.last; ++i, target += group_rows) {
-          offsets_[target / block_] = static_cast<std::uint16_t>((from.indices[i] - panel * panel_columns) * 4);
+          offsets_[target / block_] = static_cast<std::uint16_t>((from.indices[i] - panel * panel_columns) * offset_unit);
           std::memcpy(values_.data() + target * bytes, values + i * bytes, bytes);
         }
       }

@@ -12,9 +12,12 @@ template <int Tokens, int Vectors>
 NMT_PRUNE_INLINE void dense_block(const float* weights, const float* input, std::int64_t columns,
                                   Floats<widest> (&sums)[Tokens][Vectors]) {
   for (std::int64_t column = 0; column < columns; ++column) {
+    const float* at = weights + column * panel_rows;
+    NMT_PRUNE_UNROLL
+    for (int line = 0; line < Vectors * widest; line += 16) prefetch(at + prefetched_bytes / 4 * 2 + line);
     Floats<widest> weight[Vectors];
     NMT_PRUNE_UNROLL
-    for (int v = 0; v < Vectors; ++v) weight[v] = load<widest>(weights + column * panel_rows + v * widest);
+    for (int v = 0; v < Vectors; ++v) weight[v] = load<widest>(at + v * widest);
     NMT_PRUNE_UNROLL
     for (int t = 0; t < Tokens; ++t) {
       const Floats<widest> x = broadcast<widest>(input[t * columns + column]);
@@ -25,22 +28,10 @@ NMT_PRUNE_INLINE void dense_block(const float* weights, const float* input, std:
 }
 
 // Bias, ReLU and a store of as many rows as there are.
-template <int Vectors>
-NMT_PRUNE_INLINE void finish_rows(Floats<widest> (&sums)[Vectors], std::int64_t count, const float* bias, bool relu,
-                                  float* output) {
-  NMT_PRUNE_UNROLL
-  for (int v = 0; v < Vectors; ++v) {
-    const std::int64_t left = count - v * widest;
-    if (left >= widest) {
-      Floats<widest> sum = sums[v];
-      if (bias) sum += load<widest>(bias + v * widest);
-      store(output + v * widest, relu ? relu_of(sum) : sum);
-    } else {
-      for (std::int64_t i = 0; i < left; ++i) {
-        const float sum = sums[v][i] + (bias ? bias[v * widest + i] : 0.0f);
-        output[v * widest + i] = relu && !(sum > 0.0f) ? 0.0f : sum;
-      }
-    }
+void finish_rows(const float* sums, std::int64_t count, const float* bias, bool relu, float* output) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float sum = bias ? sums[i] + bias[i] : sums[i];
+    output[i] = relu && !(sum > 0.0f) ? 0.0f : sum;
   }
 }
 
@@ -53,9 +44,11 @@ void dense_tokens(const DenseLayout& weights, std::int64_t panel, const float* i
     Floats<widest> sums[Tokens][Vectors] = {};
     dense_block<Tokens, Vectors>(weights.values + panel * weights.columns * panel_rows + part, input, weights.columns,
                                  sums);
-    NMT_PRUNE_UNROLL
+    alignas(64) float lanes[Tokens][Vectors * widest];
+    std::memcpy(lanes, sums, sizeof lanes);
     for (int t = 0; t < Tokens; ++t)
-      finish_rows<Vectors>(sums[t], count, bias ? bias + row : nullptr, relu, output + t * weights.rows + row);
+      finish_rows(lanes[t], count < Vectors * widest ? count : Vectors * widest, bias ? bias + row : nullptr, relu,
+                  output + t * weights.rows + row);
   }
 }
 

@@ -61,7 +61,7 @@ struct Int8Job {
 };
 
 // Real values of one token's sums over `count` rows from `row`.
-NMT_PRUNE_INLINE void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
+void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
                                   float scale, std::int32_t offset, float* output) {
   for (std::int64_t i = 0; i < count; ++i) {
     float value = static_cast<float>(sums[i] - offset) * (scale * job.weights.scales[row + i]);
@@ -82,6 +82,8 @@ void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, con
     for (auto& token : sums)
       for (Sums& sum : token) sum = no_sums();
     for (std::int64_t four = 0; four < columns4; ++four, bytes += panel_rows * 4) {
+      NMT_PRUNE_UNROLL
+      for (int line = 0; line < Vectors * dot_lanes * 4; line += 64) prefetch(bytes + 2 * prefetched_bytes + line);
       Weights weights[Vectors];
       NMT_PRUNE_UNROLL
       for (int v = 0; v < Vectors; ++v) weights[v] = weights_at(bytes + v * dot_lanes * 4);
@@ -92,12 +94,10 @@ void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, con
       }
     }
     const std::int64_t count = left < Vectors * dot_lanes ? left : Vectors * dot_lanes;
-    NMT_PRUNE_UNROLL
-    for (int t = 0; t < Tokens; ++t) {
-      alignas(64) std::int32_t lanes[Vectors * dot_lanes];
-      std::memcpy(lanes, sums[t], sizeof lanes);
-      finish_int8(job, lanes, row, count, scales[t], offsets[t], output + t * job.weights.rows + row);
-    }
+    alignas(64) std::int32_t lanes[Tokens][Vectors * dot_lanes];
+    std::memcpy(lanes, sums, sizeof lanes);
+    for (int t = 0; t < Tokens; ++t)
+      finish_int8(job, lanes[t], row, count, scales[t], offsets[t], output + t * job.weights.rows + row);
   }
 }
 

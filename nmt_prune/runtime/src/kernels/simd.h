@@ -36,6 +36,11 @@ constexpr int widest = 8;
 constexpr int widest = 4;
 #endif
 
+// Weights are read once and in order, but faster than prefetchers in hardware look ahead. An address past the end of an
+// array is allowed: nothing is read for the program.
+constexpr int prefetched_bytes = 2048;
+NMT_PRUNE_INLINE void prefetch(const void* from) { __builtin_prefetch(from); }
+
 template <int Lanes>
 NMT_PRUNE_INLINE Floats<Lanes> load(const float* from) {
   Floats<Lanes> vector;
@@ -48,9 +53,13 @@ NMT_PRUNE_INLINE void store(float* to, Vector vector) {
   std::memcpy(to, &vector, sizeof vector);
 }
 
+// A sum with a vector of zeros would cost an addition, for the sake of -0.
 template <int Lanes>
 NMT_PRUNE_INLINE Floats<Lanes> broadcast(float value) {
-  return Floats<Lanes>{} + value;
+  if constexpr (Lanes == 4) return Floats4{value, value, value, value};
+  else if constexpr (Lanes == 8) return Floats8{value, value, value, value, value, value, value, value};
+  else return Floats16{value, value, value, value, value, value, value, value,
+                       value, value, value, value, value, value, value, value};
 }
 
 // Vector extensions compare into integer masks; an element-wise conditional is what both compilers understand.

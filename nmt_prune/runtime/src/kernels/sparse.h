@@ -8,40 +8,112 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-// The eight weights of a step, as floats in memory.
-NMT_PRUNE_INLINE const float* weights_of_step(const float* values, float*) { return values; }
-NMT_PRUNE_INLINE const float* weights_of_step(const std::uint16_t* values, float* buffer) {
+// The eight weights of a step in registers: loads are what these loops are short of, so a weight is broadcast by a
+// permutation and offsets are read four at a time.
 #if defined(__AVX2__)
-  _mm256_store_ps(buffer, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values))));
-#else
-  for (int i = 0; i < group_rows; ++i) buffer[i] = half_to_float(values[i]);
-#endif
-  return buffer;
+
+NMT_PRUNE_INLINE __m256 load_step(const float* values) { return _mm256_loadu_ps(values); }
+NMT_PRUNE_INLINE __m256 load_step(const std::uint16_t* values) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values)));
 }
-NMT_PRUNE_INLINE const float* weights_of_step(const std::int8_t* values, float* buffer) {
-  for (int i = 0; i < group_rows; ++i) buffer[i] = values[i];
-  return buffer;
+NMT_PRUNE_INLINE __m256 load_step(const std::int8_t* values) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(values))));
 }
 
-// Rows first..first+Rows of one group; sums[r] has Count vectors for each of the eight.
+template <int Lanes>
+struct Step;
+
+template <>
+struct Step<8> {
+  __m256 half[2];  // four weights, twice
+  template <class Value>
+  NMT_PRUNE_INLINE explicit Step(const Value* values) {
+    const __m256 weights = load_step(values);
+    half[0] = _mm256_permute2f128_ps(weights, weights, 0x00);
+    half[1] = _mm256_permute2f128_ps(weights, weights, 0x11);
+  }
+  NMT_PRUNE_INLINE explicit Step(const float* values) {
+    half[0] = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(values));
+    half[1] = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(values + 4));
+  }
+  NMT_PRUNE_INLINE Floats8 weight(int row) const {
+    const __m256 four = half[row / 4];
+    switch (row % 4) {
+      case 0: return _mm256_permute_ps(four, 0x00);
+      case 1: return _mm256_permute_ps(four, 0x55);
+      case 2: return _mm256_permute_ps(four, 0xaa);
+      default: return _mm256_permute_ps(four, 0xff);
+    }
+  }
+};
+
+#if defined(__AVX512F__)
+template <>
+struct Step<16> {
+  __m512 weights;
+  template <class Value>
+  NMT_PRUNE_INLINE explicit Step(const Value* values) : weights(_mm512_castps256_ps512(load_step(values))) {}
+  NMT_PRUNE_INLINE Floats16 weight(int row) const {
+    return _mm512_permutexvar_ps(_mm512_set1_epi32(row), weights);
+  }
+};
+#endif
+
+#else
+
+template <int Lanes>
+struct Step {
+  float weights[group_rows];
+  NMT_PRUNE_INLINE explicit Step(const float* values) { std::memcpy(weights, values, sizeof weights); }
+  NMT_PRUNE_INLINE explicit Step(const std::uint16_t* values) {
+    for (int i = 0; i < group_rows; ++i) weights[i] = half_to_float(values[i]);
+  }
+  NMT_PRUNE_INLINE explicit Step(const std::int8_t* values) {
+    for (int i = 0; i < group_rows; ++i) weights[i] = values[i];
+  }
+  NMT_PRUNE_INLINE Floats<Lanes> weight(int row) const { return broadcast<Lanes>(weights[row]); }
+};
+
+#endif
+
+// Offsets of a step, for each of its rows.
+template <int Block>
+struct Offsets {
+  static constexpr int words = Block == 1 ? 2 : 1;
+  std::uint64_t word[words];
+  NMT_PRUNE_INLINE explicit Offsets(const std::uint16_t* from) {
+    NMT_PRUNE_UNROLL
+    for (int i = 0; i < words; ++i) {
+      word[i] = 0;
+      std::memcpy(&word[i], from + 4 * i, Block == 1 ? 8 : 4);
+      __asm__("" : "+r"(word[i]));  // or the compiler makes four loads of it again
+    }
+  }
+  NMT_PRUNE_INLINE std::size_t of(int row) const {
+    const int place = row / Block;
+    return (word[place / 4] >> (16 * (place % 4))) & 0xffff;
+  }
+};
+
+// Rows First..First+Rows of one group; sums[r] are Count vectors.
 template <class Value, int Lanes, int Count, int Block, int First, int Rows>
 NMT_PRUNE_INLINE void sum_rows(const std::uint16_t* offsets, const Value* values, std::uint32_t steps, const float* x,
                                Floats<Lanes> (&sums)[Rows][Count]) {
-  constexpr int tile = Lanes * Count;
-  constexpr int offsets_per_step = group_rows / Block;
+  constexpr std::size_t scale = Lanes * Count * sizeof(float) / offset_unit;
   const char* inputs = reinterpret_cast<const char*>(x);
   for (std::uint32_t step = 0; step < steps; ++step) {
-    alignas(32) float buffer[group_rows];
-    const float* weights = weights_of_step(values, buffer) + First;
+    prefetch(values + prefetched_bytes / sizeof(Value));
+    prefetch(offsets + prefetched_bytes / sizeof *offsets);
+    const Step<Lanes> weights(values);
+    const Offsets<Block> from(offsets);
     NMT_PRUNE_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      const std::size_t offset = offsets[(First + r) / Block];
-      const float* column = reinterpret_cast<const float*>(inputs + offset * tile);
-      const Floats<Lanes> weight = broadcast<Lanes>(weights[r]);
+      const float* column = reinterpret_cast<const float*>(inputs + from.of(First + r) * scale);
+      const Floats<Lanes> weight = weights.weight(First + r);
       NMT_PRUNE_UNROLL
       for (int c = 0; c < Count; ++c) sums[r][c] += weight * load<Lanes>(column + c * Lanes);
     }
-    offsets += offsets_per_step;
+    offsets += group_rows / Block;
     values += group_rows;
   }
 }
@@ -83,44 +155,13 @@ void sum_window(const SparseLayout& weights, std::int64_t window, const float* x
   }
 }
 
-// One token: eight rows side by side, each with its own input.
-template <class Value, int Block>
-void sum_window_of_one(const SparseLayout& weights, std::int64_t window, const float* x, float* sums) {
-  for (std::int64_t panel = 0; panel < weights.panels; ++panel) {
-    const std::int64_t part = window * weights.panels + panel;
-    const std::uint32_t* starts = weights.starts + part * window_groups;
-    const std::uint8_t* order = weights.order + part * window_rows;
-    const char* inputs = reinterpret_cast<const char*>(x + panel * weights.panel_columns);
-    const std::uint16_t* offsets = weights.offsets + static_cast<std::size_t>(starts[0]) * (group_rows / Block);
-    const Value* values = static_cast<const Value*>(weights.values) + static_cast<std::size_t>(starts[0]) * group_rows;
-    for (int group = 0; group < window_groups; ++group, order += group_rows) {
-      float rows[group_rows] = {};
-      for (std::uint32_t steps = starts[group + 1] - starts[group]; steps > 0; --steps) {
-        alignas(32) float buffer[group_rows];
-        const float* step = weights_of_step(values, buffer);
-        NMT_PRUNE_UNROLL
-        for (int r = 0; r < group_rows; ++r) {
-          float input;
-          std::memcpy(&input, inputs + offsets[r / Block], sizeof input);
-          rows[r] += step[r] * input;
-        }
-        offsets += group_rows / Block;
-        values += group_rows;
-      }
-      for (int r = 0; r < group_rows; ++r) sums[order[r]] = panel > 0 ? sums[order[r]] + rows[r] : rows[r];
-    }
-  }
-}
-
 template <class Value, int Block>
 void sum_window_of_tile(const SparseLayout& weights, std::int64_t window, const float* x, int tile, float* sums) {
   // Registers: 16 of 16 or 32 bytes, 32 of 64 bytes.
   switch (tile) {
-    case 1: return sum_window_of_one<Value, Block>(weights, window, x, sums);
 #if defined(__AVX512F__)
     case 8: return sum_window<Value, 8, 1, Block, 8>(weights, window, x, sums);
     case 16: return sum_window<Value, 16, 1, Block, 8>(weights, window, x, sums);
-    case 32: return sum_window<Value, 16, 2, Block, 8>(weights, window, x, sums);
 #elif defined(__AVX2__)
     case 8: return sum_window<Value, 8, 1, Block, 8>(weights, window, x, sums);
     case 16: return sum_window<Value, 8, 2, Block, 4>(weights, window, x, sums);
@@ -133,9 +174,8 @@ void sum_window_of_tile(const SparseLayout& weights, std::int64_t window, const 
 }
 
 int sparse_tile(std::int64_t tokens) {
-  if (tokens == 1) return 1;
 #if defined(__AVX512F__)
-  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : 32;
+  return tokens <= 8 ? 8 : 16;  // 32 were slower: inputs of 512 columns leave a first-level cache
 #elif defined(__AVX2__)
   return tokens <= 8 ? 8 : tokens <= 16 ? 16 : 24;
 #else

@@ -1,0 +1,238 @@
+"""Every form of matrix, by every instruction set that this CPU has, against float64."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+SHAPES = [(1, 1), (7, 5), (33, 70), (256, 64), (300, 1500), (520, 130)]
+TOKENS = (1, 2, 4, 5, 8, 9, 16, 17, 24, 31, 33, 40, 64, 70)
+
+
+@pytest.fixture(params=["avx512vnni", "avx512", "avx2", "portable"])
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param not in engine.instruction_sets():
+        pytest.skip(f"this CPU has no {request.param}")
+    before = engine.instruction_set()
+    engine.use(request.param)
+    yield request.param
+    engine.use(before)
+
+
+def uneven(shape: tuple[int, int]) -> Floats:
+    """Rows of all densities: one full, some empty, if there are so many."""
+    random = np.random.default_rng(0)
+    weight = random.standard_normal(shape, dtype=np.float32)
+    weight *= random.random(shape) < random.random((shape[0], 1)) ** 2
+    weight[0] = random.standard_normal(shape[1])
+    weight[shape[0] // 2 : shape[0] // 2 + shape[0] // 9 + 1] *= shape[0] == 1
+    return weight
+
+
+def blocks(shape: tuple[int, int]) -> Floats:
+    """Four consecutive rows share their columns."""
+    values = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+    return values * np.repeat(uneven((shape[0] // 4, shape[1])) != 0, 4, axis=0)
+
+
+def rows_of(weight: np.ndarray[Any, Any], mask: np.ndarray[Any, Any] | None = None) -> tuple[np.ndarray[Any, Any], ...]:
+    mask = weight != 0 if mask is None else mask
+    starts = np.concatenate([[0], np.cumsum(mask.sum(1))]).astype(np.int64)
+    return starts, np.nonzero(mask)[1].astype(np.uint32), weight[mask]
+
+
+def rounded(weight: Floats) -> tuple[np.ndarray[Any, np.dtype[np.int8]], Floats]:
+    largest = np.abs(weight).max(1, keepdims=True)
+    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    return np.rint(weight / scales).astype(np.int8), scales[:, 0]
+
+
+def sparse_float32(weight: Floats) -> tuple[Any, Floats]:
+    return engine.Matrix.sparse(*rows_of(weight), None, weight.shape), weight
+
+
+def sparse_float16(weight: Floats) -> tuple[Any, Floats]:
+    starts, columns, values = rows_of(weight)
+    matrix = engine.Matrix.sparse(starts, columns, values.astype(np.float16), None, weight.shape)
+    return matrix, weight.astype(np.float16).astype(np.float32)
+
+
+def sparse_int8(weight: Floats) -> tuple[Any, Floats]:
+    values, scales = rounded(weight)
+    matrix = engine.Matrix.sparse(*rows_of(values, weight != 0), scales, weight.shape)
+    return matrix, values * scales[:, None]
+
+
+def dense(weight: Floats) -> tuple[Any, Floats]:
+    return engine.Matrix.dense(weight), weight
+
+
+FORMS: dict[str, Callable[[Floats], tuple[Any, Floats]]] = {
+    "sparse float32": sparse_float32,
+    "sparse float16": sparse_float16,
+    "sparse int8": sparse_int8,
+    "dense float32": dense,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("form", FORMS)
+def test_products_are_those_of_float64(instruction_set: str, form: str, shape: tuple[int, int]) -> None:
+    matrix, weight = FORMS[form](uneven(shape))
+    assert (matrix.format, matrix.shape) == (form, shape)
+    compare(matrix, weight)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form.startswith("sparse")])
+def test_blocks_of_four_rows_share_their_columns(instruction_set: str, form: str) -> None:
+    weight = blocks((520, 130))
+    matrix, expected = FORMS[form](weight)
+    compare(matrix, expected)
+    apart = weight.copy()
+    apart[0, np.flatnonzero(apart[0])[0]] = 0
+    assert matrix.nbytes < FORMS[form](apart)[0].nbytes
+
+
+def compare(matrix: Any, weight: Floats) -> None:
+    random = np.random.default_rng(3)
+    bias = random.standard_normal(weight.shape[0], dtype=np.float32)
+    for tokens in TOKENS:
+        x = random.standard_normal((tokens, weight.shape[1]), dtype=np.float32)
+        expected = x.astype(np.float64) @ weight.T.astype(np.float64)
+        # Bound of a float32 sum of rounded products.
+        error = 1e-6 * (np.abs(x) @ np.abs(weight).T + np.abs(bias) + 1e-3) * weight.shape[1] ** 0.5
+        assert (np.abs(matrix.multiply(x) - expected) <= error).all()
+        assert (np.abs(matrix.multiply(x, bias) - (expected + bias)) <= error).all()
+        assert (np.abs(matrix.multiply(x, bias, True) - np.maximum(expected + bias, 0)) <= error).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_dense_int8_errs_by_half_a_step_of_the_inputs(instruction_set: str, shape: tuple[int, int]) -> None:
+    weight, random = uneven(shape), np.random.default_rng(3)
+    values, scales = rounded(weight)
+    stored, bias = values * scales[:, None], random.standard_normal(shape[0], dtype=np.float32)
+    for matrix in (engine.Matrix.dense_int8(values, scales), engine.Matrix.dense_int8(weight)):
+        assert matrix.format == "dense int8"
+        for tokens in TOKENS:
+            x = random.standard_normal((tokens, shape[1]), dtype=np.float32)
+            half_step = np.abs(x).max(1, keepdims=True) / 127 / 2
+            bound = half_step * np.abs(stored).sum(1) * 1.001 + 1e-5 * (1 + np.abs(x) @ np.abs(stored).T)
+            expected = np.maximum(x.astype(np.float64) @ stored.T + bias, 0)
+            assert (np.abs(matrix.multiply(x, bias, True) - expected) <= bound).all()
+
+
+def test_largest_bytes_do_not_saturate(instruction_set: str) -> None:
+    weight = np.full((64, 512), 127, dtype=np.int8)
+    weight[1::2] = -127
+    x = np.ones((9, 512), dtype=np.float32)
+    product = engine.Matrix.dense_int8(weight, np.ones(64, dtype=np.float32)).multiply(x)
+    np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-6)
+
+
+def test_inputs_of_nothing_are_nothing(instruction_set: str) -> None:
+    weight = uneven((40, 30))
+    for matrix in (*(form(weight)[0] for form in FORMS.values()), engine.Matrix.dense_int8(weight)):
+        assert not matrix.multiply(np.zeros((6, 30), dtype=np.float32)).any()
+        assert matrix.multiply(np.zeros((0, 30), dtype=np.float32)).shape == (0, 40)
+
+
+def test_a_matrix_without_weights(instruction_set: str) -> None:
+    nothing = np.zeros((40, 30), dtype=np.float32)
+    for form in ("sparse float32", "sparse float16", "sparse int8"):
+        matrix, _ = FORMS[form](nothing)
+        bias = np.arange(40, dtype=np.float32)
+        np.testing.assert_array_equal(matrix.multiply(np.ones((5, 30), dtype=np.float32), bias), np.tile(bias, (5, 1)))
+        assert not matrix.row(39).any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_row_is_an_embedding(form: str) -> None:
+    matrix, weight = FORMS[form](uneven((300, 1500)))
+    for index in (0, 1, 150, 255, 256, 299):
+        np.testing.assert_array_equal(matrix.row(index), weight[index])
+    with pytest.raises(IndexError):
+        matrix.row(300)
+    with pytest.raises(IndexError):
+        matrix.row(-1)
+
+
+def test_a_row_of_bytes() -> None:
+    values, scales = rounded(uneven((40, 30)))
+    np.testing.assert_array_equal(
+        engine.Matrix.dense_int8(values, scales).row(39), values[39].astype(np.float32) * scales[39]
+    )
+
+
+def test_the_portable_instruction_set_is_always_there() -> None:
+    assert engine.instruction_sets()[-1] == "portable"
+    assert engine.instruction_set() == engine.instruction_sets()[0]
+    with pytest.raises(ValueError, match="name: this CPU has no instruction set quantum"):
+        engine.use("quantum")
+
+
+GOOD = {
+    "starts": np.array([0, 2, 3]),
+    "columns": np.array([0, 2, 1], dtype=np.uint32),
+    "values": np.ones(3, dtype=np.int8),
+    "scales": np.ones(2, dtype=np.float32),
+    "shape": (2, 3),
+}
+BAD = {
+    "starts, descending": ("starts", {"starts": np.array([0, 4, 3])}),
+    "starts, too many": ("starts", {"starts": np.array([0, 2, 9])}),
+    "starts, negative": ("starts", {"starts": np.array([0, -(2**62), 3])}),
+    "starts, not from 0": ("starts", {"starts": np.array([1, 2, 3])}),
+    "starts, too few": ("starts", {"starts": np.array([0, 3])}),
+    "starts, type": ("starts", {"starts": np.array([0, 2, 3], dtype=np.int32)}),
+    "starts, short": ("starts", {"starts": np.array([0, 1, 2])}),
+    "columns, out of range": ("columns", {"columns": np.array([0, 3, 1], dtype=np.uint32)}),
+    "columns, huge": ("columns", {"columns": np.array([0, 2**32 - 1, 1], dtype=np.uint32)}),
+    "columns, descending": ("columns", {"columns": np.array([2, 0, 1], dtype=np.uint32)}),
+    "columns, twice": ("columns", {"columns": np.array([2, 2, 1], dtype=np.uint32)}),
+    "columns, type": ("columns", {"columns": np.array([0, 2, 1])}),
+    "columns, stride": ("columns", {"columns": np.array([0, 9, 2, 9, 1, 9], dtype=np.uint32)[::2]}),
+    "values, type": ("values", {"values": np.ones(3)}),
+    "values, count": ("values", {"values": np.ones(4, dtype=np.int8)}),
+    "values, dimensions": ("values", {"values": np.ones((3, 1), dtype=np.int8)}),
+    "scales, not a number": ("scales", {"scales": np.array([1, np.nan], dtype=np.float32)}),
+    "scales, infinite": ("scales", {"scales": np.array([np.inf, 1], dtype=np.float32)}),
+    "scales, missing": ("scales", {"scales": None}),
+    "scales, count": ("scales", {"scales": np.ones(3, dtype=np.float32)}),
+    "scales, of floats": ("scales", {"values": np.ones(3, dtype=np.float32)}),
+    "shape, negative": ("shape", {"shape": (2, -3)}),
+    "shape, empty": ("shape", {"shape": (0, 3)}),
+    "shape, huge": ("shape", {"shape": (2, 2**31)}),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arrays_are_refused_by_name(case: str) -> None:
+    engine.Matrix.sparse(**GOOD)
+    name, change = BAD[case]
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        engine.Matrix.sparse(**{**GOOD, **change})
+
+
+def test_bad_dense_arrays_are_refused_by_name() -> None:
+    floats = np.ones((2, 3), dtype=np.float32)
+    with pytest.raises(ValueError, match="^array: "):
+        engine.Matrix.dense(floats.astype(np.float64))
+    with pytest.raises(ValueError, match="^array: "):
+        engine.Matrix.dense(floats[0])
+    with pytest.raises(ValueError, match="^array: "):
+        engine.Matrix.dense(floats.T)
+    with pytest.raises(ValueError, match="^values: "):
+        engine.Matrix.dense_int8(np.ones((2, 3), dtype=np.int8))
+    with pytest.raises(ValueError, match="^values: "):
+        engine.Matrix.dense_int8(floats * np.float32("nan"))
+    with pytest.raises(ValueError, match="^values: "):
+        engine.Matrix.dense_int8(np.full((2, 3), -128, dtype=np.int8), np.ones(2, dtype=np.float32))
+    matrix = engine.Matrix.dense(floats)
+    with pytest.raises(ValueError, match="^x: "):
+        matrix.multiply(np.ones((1, 4), dtype=np.float32))
+    with pytest.raises(ValueError, match="^bias: "):
+        matrix.multiply(floats, np.ones(3, dtype=np.float32))
