@@ -11,9 +11,10 @@ struct Kernels {
   const char* name;
 
   // Tokens that one pass over sparse weights serves when so many are left.
-  int (*sparse_tile)(std::int64_t tokens);
-  // (tokens x columns) -> (columns x tile); missing tokens are zero.
-  void (*transpose)(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed);
+  int (*sparse_tile)(ValueType type, std::int64_t tokens);
+  // (tokens x columns) -> (columns x tile), in at most (columns + 1) * tile floats, as sparse_window wants it for values
+  // of this type; missing tokens are zero.
+  void (*transpose)(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed);
   // One window of rows times one tile: sums (window_rows x tile), overwritten.
   void (*sparse_window)(const SparseLayout& weights, std::int64_t window, const float* transposed, int tile,
                         float* sums);

@@ -16,11 +16,13 @@ constexpr int window_groups = window_rows / group_rows;
 // Bytes per column that an offset counts: with 16, the addresses of tiles of 4, 8, 16 and 32 tokens are scaled by 1, 2,
 // 4 and 8, which costs nothing.
 constexpr int offset_unit = 16;
-constexpr int maximal_panel_columns = 65536 / offset_unit;
+// Columns of which a tile of tokens stays in a first-level cache; an offset has 16 bits.
+constexpr int panel_columns = 512;
+static_assert(panel_columns * offset_unit <= 65536, "offsets have 16 bits");
 
 struct SparseLayout {
   std::int64_t rows, columns;
-  std::int64_t windows, panels, panel_columns;
+  std::int64_t windows, panels;
   int block;                      // 1 or 4
   ValueType type;
   const std::uint32_t* starts;    // (windows * panels * window_groups + 1): the first step of each group

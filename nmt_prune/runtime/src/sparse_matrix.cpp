@@ -12,9 +12,6 @@
 namespace nmt_prune {
 namespace {
 
-// Columns of which a tile of tokens stays in a first-level cache.
-constexpr std::int64_t panel_columns = 512;
-static_assert(panel_columns <= maximal_panel_columns, "offsets have 16 bits");
 constexpr int blocked_rows = 4;
 
 std::size_t size_of(ValueType type) {
@@ -67,11 +64,11 @@ class SparseMatrix final : public Matrix {
       std::int64_t taken = 0, width = 0;
       int count = 0;
       while (count < tiles_at_once && taken < tokens) {
-        tiles[count] = run.sparse_tile(tokens - taken);
+        tiles[count] = run.sparse_tile(type_, tokens - taken);
         width += tiles[count];
         taken += std::min<std::int64_t>(tiles[count++], tokens - taken);
       }
-      float* inputs = workspace.inputs.grow(static_cast<std::size_t>(width * columns()));
+      float* inputs = workspace.inputs.grow(static_cast<std::size_t>(width * (columns() + 1)));
       multiply_tiles(run, weights, tiles, count, input, taken, bias, activation, output, inputs, workspace);
       input += taken * columns();
       output += taken * rows();
@@ -113,7 +110,7 @@ class SparseMatrix final : public Matrix {
   static constexpr int tiles_at_once = 4;
 
   SparseLayout layout() const {
-    return {rows(),         columns(),     windows_,         panels_,        panel_columns,     block_, type_,
+    return {rows(),         columns(),     windows_,        panels_,        block_,        type_,
             starts_.data(), order_.data(), offsets_.data(), values_.data(), scales_.size() ? scales_.data() : nullptr};
   }
 
@@ -130,9 +127,9 @@ class SparseMatrix final : public Matrix {
     float* transposed = inputs;
     int widest = 0;
     for (int i = 0, token = 0; i < count; token += tiles[i++]) {
-      run.transpose(input + token * columns(), std::min<std::int64_t>(tiles[i], tokens - token), columns(), tiles[i],
-                    transposed);
-      transposed += columns() * tiles[i];
+      run.transpose(type_, input + token * columns(), std::min<std::int64_t>(tiles[i], tokens - token), columns(),
+                    tiles[i], transposed);
+      transposed += (columns() + 1) * tiles[i];
       widest = std::max(widest, tiles[i]);
     }
     float* sums = workspace.outputs.grow(static_cast<std::size_t>(window_rows) * widest);
@@ -144,7 +141,7 @@ class SparseMatrix final : public Matrix {
         run.finish_window(sums, tiles[i], std::min<std::int64_t>(tiles[i], tokens - token), height,
                           weights.scales ? weights.scales + first : nullptr, bias ? bias + first : nullptr,
                           activation == Activation::relu, output + token * rows() + first, rows());
-        transposed += columns() * tiles[i];
+        transposed += (columns() + 1) * tiles[i];
       }
     }
   }

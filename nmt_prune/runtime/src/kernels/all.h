@@ -3,8 +3,7 @@
 #include "../kernels.h"
 #include "dense.h"
 #include "dense_int8.h"
-#include "sparse.h"
-#include "tiles.h"
+#include "sparse_products.h"
 
 #define NMT_PRUNE_TEXT(name) #name
 #define NMT_PRUNE_NAME(name) NMT_PRUNE_TEXT(name)

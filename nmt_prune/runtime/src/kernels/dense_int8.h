@@ -7,22 +7,6 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-float largest_magnitude(const float* values, std::int64_t count) {
-  Floats<widest> largest{};
-  std::int64_t i = 0;
-  for (; i + widest <= count; i += widest) {
-    const Floats<widest> value = load<widest>(values + i), magnitude = value > -value ? value : -value;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  float result = 0.0f;
-  for (int lane = 0; lane < widest; ++lane) result = largest[lane] > result ? largest[lane] : result;
-  for (; i < count; ++i) {
-    const float magnitude = values[i] < 0.0f ? -values[i] : values[i];
-    result = magnitude > result ? magnitude : result;
-  }
-  return result;
-}
-
 void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4, void* quantized,
               float* scales, std::int32_t* offsets) {
   for (std::int64_t t = 0; t < tokens; ++t) {

@@ -69,6 +69,39 @@ NMT_PRUNE_INLINE Vector relu_of(Vector vector) {
   return vector > zero ? vector : zero;
 }
 
+// The first `count` lanes; the others are zero.
+template <int Lanes>
+NMT_PRUNE_INLINE Floats<Lanes> load_some(const float* from, std::int64_t count) {
+  if (count >= Lanes) return load<Lanes>(from);
+  float lanes[Lanes] = {};
+  for (std::int64_t i = 0; i < count; ++i) lanes[i] = from[i];
+  return load<Lanes>(lanes);
+}
+
+template <int Lanes>
+NMT_PRUNE_INLINE void store_some(float* to, Floats<Lanes> vector, std::int64_t count) {
+  if (count >= Lanes) return store(to, vector);
+  float lanes[Lanes];
+  store(lanes, vector);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = lanes[i];
+}
+
+float largest_magnitude(const float* values, std::int64_t count) {
+  Floats<widest> largest{};
+  std::int64_t i = 0;
+  for (; i + widest <= count; i += widest) {
+    const Floats<widest> value = load<widest>(values + i), magnitude = value > -value ? value : -value;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  float result = 0.0f;
+  for (int lane = 0; lane < widest; ++lane) result = largest[lane] > result ? largest[lane] : result;
+  for (; i < count; ++i) {
+    const float magnitude = values[i] < 0.0f ? -values[i] : values[i];
+    result = magnitude > result ? magnitude : result;
+  }
+  return result;
+}
+
 }  // namespace
 }  // namespace NMT_PRUNE_KERNELS
 }  // namespace nmt_prune

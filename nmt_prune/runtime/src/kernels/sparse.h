@@ -142,7 +142,7 @@ void sum_window(const SparseLayout& weights, std::int64_t window, const float* x
     const std::int64_t part = window * weights.panels + panel;
     const std::uint32_t* starts = weights.starts + part * window_groups;
     const std::uint8_t* order = weights.order + part * window_rows;
-    const float* inputs = x + panel * weights.panel_columns * tile;
+    const float* inputs = x + panel * panel_columns * tile;
     for (int group = 0; group < window_groups; ++group, order += group_rows) {
       const std::size_t first = starts[group];
       const std::uint32_t steps = starts[group + 1] - starts[group];
@@ -170,31 +170,6 @@ void sum_window_of_tile(const SparseLayout& weights, std::int64_t window, const 
     case 4: return sum_window<Value, 4, 1, Block, 8>(weights, window, x, sums);
     case 8: return sum_window<Value, 4, 2, Block, 4>(weights, window, x, sums);
 #endif
-  }
-}
-
-int sparse_tile(std::int64_t tokens) {
-#if defined(__AVX512F__)
-  return tokens <= 8 ? 8 : 16;  // 32 were slower: inputs of 512 columns leave a first-level cache
-#elif defined(__AVX2__)
-  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : 24;
-#else
-  return tokens <= 4 ? 4 : 8;
-#endif
-}
-
-void sparse_window(const SparseLayout& weights, std::int64_t window, const float* x, int tile, float* sums) {
-  const bool blocks = weights.block > 1;
-  switch (weights.type) {
-    case ValueType::float32:
-      return blocks ? sum_window_of_tile<float, 4>(weights, window, x, tile, sums)
-                    : sum_window_of_tile<float, 1>(weights, window, x, tile, sums);
-    case ValueType::float16:
-      return blocks ? sum_window_of_tile<std::uint16_t, 4>(weights, window, x, tile, sums)
-                    : sum_window_of_tile<std::uint16_t, 1>(weights, window, x, tile, sums);
-    case ValueType::int8:
-      return blocks ? sum_window_of_tile<std::int8_t, 4>(weights, window, x, tile, sums)
-                    : sum_window_of_tile<std::int8_t, 1>(weights, window, x, tile, sums);
   }
 }
 

@@ -6,23 +6,6 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-// The first `count` lanes; the others are zero.
-template <int Lanes>
-NMT_PRUNE_INLINE Floats<Lanes> load_some(const float* from, std::int64_t count) {
-  if (count >= Lanes) return load<Lanes>(from);
-  float lanes[Lanes] = {};
-  for (std::int64_t i = 0; i < count; ++i) lanes[i] = from[i];
-  return load<Lanes>(lanes);
-}
-
-template <int Lanes>
-NMT_PRUNE_INLINE void store_some(float* to, Floats<Lanes> vector, std::int64_t count) {
-  if (count >= Lanes) return store(to, vector);
-  float lanes[Lanes];
-  store(lanes, vector);
-  for (std::int64_t i = 0; i < count; ++i) to[i] = lanes[i];
-}
-
 template <int Lanes>
 void transpose_tile(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed) {
   for (int first = 0; first < tile; first += Lanes) {
@@ -35,17 +18,6 @@ void transpose_tile(const float* input, std::int64_t tokens, std::int64_t column
       for (int c = 0; c < Lanes && c < left; ++c) store(transposed + (column + c) * tile + first, block[c]);
     }
   }
-}
-
-void transpose(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed) {
-  if (tile == 1)
-    std::memcpy(transposed, input, static_cast<std::size_t>(columns) * sizeof(float));
-  else if (tile % widest == 0)
-    transpose_tile<widest>(input, tokens, columns, tile, transposed);
-#if defined(__AVX512F__)
-  else
-    transpose_tile<8>(input, tokens, columns, tile, transposed);
-#endif
 }
 
 struct Finish {
@@ -77,22 +49,10 @@ void finish_tile(const float* sums, int tile, std::int64_t tokens, std::int64_t 
   }
 }
 
-void finish_one(const float* sums, std::int64_t count, const Finish& finish) {
-  for (std::int64_t row = 0; row < count; row += widest) {
-    const std::int64_t left = count - row;
-    Floats<widest> sum = load<widest>(sums + row);
-    if (finish.scales) sum *= load<widest>(finish.scales + row);
-    if (finish.bias) sum += load_some<widest>(finish.bias + row, left);
-    store_some<widest>(finish.output + row, finish.relu ? relu_of(sum) : sum, left);
-  }
-}
-
 void finish_window(const float* sums, int tile, std::int64_t tokens, std::int64_t count, const float* scales,
                    const float* bias, bool relu, float* output, std::int64_t stride) {
   const Finish finish{scales, bias, relu, output, stride};
-  if (tile == 1)
-    finish_one(sums, count, finish);
-  else if (tile % widest == 0)
+  if (tile % widest == 0)
     finish_tile<widest>(sums, tile, tokens, count, finish);
 #if defined(__AVX512F__)
   else

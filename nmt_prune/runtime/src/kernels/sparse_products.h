@@ -1,0 +1,60 @@
+// The kernels of sparse products, by type of the values and size of the tile.
+#pragma once
+#include "sparse.h"
+#include "sparse_words.h"
+#include "tiles.h"
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+namespace {
+
+void transpose(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile,
+               float* transposed) {
+#if defined(__AVX512VNNI__)
+  if (in_words(type, tile)) return transpose_words(input, tokens, columns, transposed);
+#endif
+  (void)type;
+  if (tile % widest == 0)
+    transpose_tile<widest>(input, tokens, columns, tile, transposed);
+#if defined(__AVX512F__)
+  else
+    transpose_tile<8>(input, tokens, columns, tile, transposed);
+#endif
+}
+
+int sparse_tile(ValueType type, std::int64_t tokens) {
+#if defined(__AVX512VNNI__)
+  if (type == ValueType::int8 && tokens > 16) return words_tile;
+#endif
+  (void)type;
+#if defined(__AVX512F__)
+  return tokens <= 8 ? 8 : 16;  // 32 were slower: inputs of 512 columns leave a first-level cache
+#elif defined(__AVX2__)
+  return tokens <= 8 ? 8 : tokens <= 16 ? 16 : 24;
+#else
+  return tokens <= 4 ? 4 : 8;
+#endif
+}
+
+void sparse_window(const SparseLayout& weights, std::int64_t window, const float* x, int tile, float* sums) {
+  const bool blocks = weights.block > 1;
+#if defined(__AVX512VNNI__)
+  if (in_words(weights.type, tile))
+    return blocks ? sum_words<4>(weights, window, x, sums) : sum_words<1>(weights, window, x, sums);
+#endif
+  switch (weights.type) {
+    case ValueType::float32:
+      return blocks ? sum_window_of_tile<float, 4>(weights, window, x, tile, sums)
+                    : sum_window_of_tile<float, 1>(weights, window, x, tile, sums);
+    case ValueType::float16:
+      return blocks ? sum_window_of_tile<std::uint16_t, 4>(weights, window, x, tile, sums)
+                    : sum_window_of_tile<std::uint16_t, 1>(weights, window, x, tile, sums);
+    case ValueType::int8:
+      return blocks ? sum_window_of_tile<std::int8_t, 4>(weights, window, x, tile, sums)
+                    : sum_window_of_tile<std::int8_t, 1>(weights, window, x, tile, sums);
+  }
+}
+
+}  // namespace
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune
