@@ -2,17 +2,31 @@
 
 #include <atomic>
 #include <cstring>
+#ifdef NMT_PRUNE_AVXVNNI
+#include <cpuid.h>
+#endif
 
 namespace nmt_prune {
 
 namespace portable { extern const Kernels kernels; }
 #ifdef NMT_PRUNE_X86
 namespace avx2 { extern const Kernels kernels; }
+#ifdef NMT_PRUNE_AVXVNNI
+namespace avxvnni { extern const Kernels kernels; }
+#endif
 namespace avx512 { extern const Kernels kernels; }
 namespace avx512vnni { extern const Kernels kernels; }
 #endif
 
 namespace {
+
+#ifdef NMT_PRUNE_AVXVNNI
+// Compilers learnt this name late.
+bool has_avxvnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 4));
+}
+#endif
 
 std::vector<const Kernels*> detect() {
   std::vector<const Kernels*> found;
@@ -25,6 +39,9 @@ std::vector<const Kernels*> detect() {
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (has_avx512 && __builtin_cpu_supports("avx512vnni")) found.push_back(&avx512vnni::kernels);
   if (has_avx512) found.push_back(&avx512::kernels);
+#ifdef NMT_PRUNE_AVXVNNI
+  if (has_avx2 && has_avxvnni()) found.push_back(&avxvnni::kernels);
+#endif
   if (has_avx2) found.push_back(&avx2::kernels);
 #endif
   found.push_back(&portable::kernels);

@@ -6,19 +6,30 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 
 typedef std::int8_t Quantized;
 constexpr int lane_order[4] = {0, 1, 2, 3};
-constexpr int dot_lanes = 16;
+#if defined(__AVX512VNNI__)
 typedef __m512i Sums;
-struct Weights { __m512i bytes; };
 NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
-NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {_mm512_loadu_si512(at)}; }
+NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm512_loadu_si512(at); }
+NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm512_set1_epi32(four); }
+NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) { return _mm512_dpbusd_epi32(sums, a, b); }
+#else
+typedef __m256i Sums;
+NMT_PRUNE_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
+NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
+NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm256_set1_epi32(four); }
+NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) { return _mm256_dpbusd_avx_epi32(sums, a, b); }
+#endif
+constexpr int dot_lanes = sizeof(Sums) / 4;
+struct Weights { Sums bytes; };
+NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {load_bytes(at)}; }
 NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   std::int32_t four;
   std::memcpy(&four, x, sizeof four);
-  return _mm512_dpbusd_epi32(sums, weights.bytes, _mm512_set1_epi32(four));
+  return dot(sums, weights.bytes, same(four));
 }
 
 #elif defined(__SSE2__)

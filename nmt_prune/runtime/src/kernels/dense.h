@@ -31,7 +31,7 @@ NMT_PRUNE_INLINE void dense_block(const float* weights, const float* input, std:
 void finish_rows(const float* sums, std::int64_t count, const float* bias, bool relu, float* output) {
   for (std::int64_t i = 0; i < count; ++i) {
     const float sum = bias ? sums[i] + bias[i] : sums[i];
-    output[i] = relu && !(sum > 0.0f) ? 0.0f : sum;
+    output[i] = relu && sum < 0.0f ? 0.0f : sum;
   }
 }
 

@@ -50,7 +50,7 @@ void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row,
   for (std::int64_t i = 0; i < count; ++i) {
     float value = static_cast<float>(sums[i] - offset) * (scale * job.weights.scales[row + i]);
     if (job.bias) value += job.bias[row + i];
-    output[i] = job.relu && !(value > 0.0f) ? 0.0f : value;
+    output[i] = job.relu && value < 0.0f ? 0.0f : value;
   }
 }
 
@@ -87,6 +87,8 @@ void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, con
 
 #if defined(__AVX512F__)
 constexpr int int8_block = 12, int8_vectors = 2;
+#elif defined(__AVXVNNI__)
+constexpr int int8_block = 6, int8_vectors = 2;
 #elif defined(__AVX2__)
 constexpr int int8_block = 4, int8_vectors = 2;
 #else

@@ -62,11 +62,11 @@ NMT_PRUNE_INLINE Floats<Lanes> broadcast(float value) {
                        value, value, value, value, value, value, value, value};
 }
 
-// Vector extensions compare into integer masks; an element-wise conditional is what both compilers understand.
+// Not a number stays what it is, as in torch.
 template <class Vector>
 NMT_PRUNE_INLINE Vector relu_of(Vector vector) {
   const Vector zero{};
-  return vector > zero ? vector : zero;
+  return zero > vector ? zero : vector;
 }
 
 // The first `count` lanes; the others are zero.

@@ -1,0 +1,2 @@
+#define NMT_PRUNE_KERNELS avxvnni
+#include "all.h"
