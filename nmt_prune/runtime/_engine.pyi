@@ -1,5 +1,6 @@
-"""The compiled engine; see src/bind_matrices.cpp."""
+"""The compiled engine; see src/bind_matrices.cpp and src/bind_model.cpp."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,24 @@ class Matrix:
     def format(self) -> str: ...
     @property
     def nbytes(self) -> int: ...
+
+class Model:
+    def __init__(
+        self,
+        architecture: Mapping[str, Any],
+        matrices: Mapping[str, Matrix],
+        vectors: Mapping[str, npt.NDArray[np.float32]],
+        pad: int,
+        eos: int,
+        unk: int,
+    ) -> None: ...
+    def search(
+        self,
+        sources: Sequence[Sequence[int]],
+        options: Mapping[str, Any],
+        prefixes: Sequence[Sequence[int]],
+        threads: int,
+    ) -> list[list[tuple[list[int], float, list[float]]]]: ...
 
 def instruction_sets() -> list[str]: ...
 def instruction_set() -> str: ...

@@ -5,5 +5,6 @@
 namespace nmt_prune {
 
 void bind_matrices(nanobind::module_& module);
+void bind_model(nanobind::module_& module);
 
 }  // namespace nmt_prune

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "layouts.h"
+#include "vector_kernels.h"
 
 namespace nmt_prune {
 
@@ -31,6 +32,8 @@ struct Kernels {
                    void* quantized, float* scales, std::int32_t* offsets);
   void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales,
                      const std::int32_t* offsets, std::int64_t tokens, const float* bias, bool relu, float* output);
+
+  VectorKernels vectors;
 };
 
 // Those that this CPU and its operating system run, the best first, the portable ones last.

@@ -1,9 +1,12 @@
 // The table of kernels of the instruction set that NMT_PRUNE_KERNELS names.
 #pragma once
 #include "../kernels.h"
+#include "attention.h"
 #include "dense.h"
 #include "dense_int8.h"
+#include "rows.h"
 #include "sparse_products.h"
+#include "top.h"
 
 #define NMT_PRUNE_TEXT(name) #name
 #define NMT_PRUNE_NAME(name) NMT_PRUNE_TEXT(name)
@@ -13,7 +16,8 @@ namespace NMT_PRUNE_KERNELS {
 
 extern const Kernels kernels;
 const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
-                         dense, quantize, dense_int8};
+                         dense, quantize, dense_int8,
+                         {add, layer_norm, activate, attend_scattered, attend_together, top}};
 
 }  // namespace NMT_PRUNE_KERNELS
 }  // namespace nmt_prune

@@ -1,0 +1,133 @@
+// Attention of one query or several.
+#pragma once
+#include "../vector_kernels.h"
+#include "rows.h"
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+namespace {
+
+// Softmax of scale * scores in place. Behind the scores there must be room up to padded(size).
+NMT_PRUNE_INLINE void softmax(float* scores, std::int64_t size, float scale) {
+  std::int64_t end = padded(size);
+  for (std::int64_t i = size; i < end; i++) scores[i] = -infinity;
+  Vector highest = all(-infinity);
+  for (std::int64_t i = 0; i < size; i += width) highest = larger(highest, load(scores + i));
+  float shift = maximum(highest);
+  Vector sums = {};
+  for (std::int64_t i = 0; i < size; i += width) {
+    Vector e = exponential((load(scores + i) - shift) * scale);
+    store(scores + i, e);
+    sums += e;
+  }
+  float factor = 1.f / sum(sums);
+  for (std::int64_t i = 0; i < size; i += width) store(scores + i, load(scores + i) * factor);
+}
+
+NMT_PRUNE_INLINE float dot(const float* a, const float* b, std::int64_t size) {
+  Vector sums[2] = {};
+  std::int64_t i = 0;
+  for (; i + 2 * width <= size; i += 2 * width) {
+    sums[0] += load(a + i) * load(b + i);
+    sums[1] += load(a + i + width) * load(b + i + width);
+  }
+  for (; i + width <= size; i += width) sums[0] += load(a + i) * load(b + i);
+  float result = sum(sums[0] + sums[1]);
+  for (; i < size; i++) result += a[i] * b[i];
+  return result;
+}
+
+void attend_scattered(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
+           std::int64_t head_dim, float* scores, float* output) {
+  const std::int64_t values = heads * head_dim;
+  const float scale = 1.f / __builtin_sqrtf(static_cast<float>(head_dim));
+  for (std::int64_t begin = 0; begin < values; begin += head_dim) {
+    for (std::int64_t p = 0; p < positions; p++) scores[p] = dot(query + begin, keys[p] + begin, head_dim);
+    softmax(scores, positions, scale);
+    std::int64_t i = 0;
+    for (; i + 4 * width <= head_dim; i += 4 * width) {
+      Vector sums[4] = {};
+      for (std::int64_t p = 0; p < positions; p++)
+        for (int part = 0; part < 4; part++)
+          sums[part] += scores[p] * load(keys[p] + values + begin + i + part * width);
+      for (int part = 0; part < 4; part++) store(output + begin + i + part * width, sums[part]);
+    }
+    for (; i + width <= head_dim; i += width) {
+      Vector sums = {};
+      for (std::int64_t p = 0; p < positions; p++) sums += scores[p] * load(keys[p] + values + begin + i);
+      store(output + begin + i, sums);
+    }
+    for (; i < head_dim; i++) {
+      output[begin + i] = 0;
+      for (std::int64_t p = 0; p < positions; p++) output[begin + i] += scores[p] * keys[p][values + begin + i];
+    }
+  }
+}
+
+// Attention of `count` queries: each vector of keys and values is loaded once for all of them.
+template <int count>
+void attend_block(const float* queries, std::int64_t stride, const HeadMemory& memory, float* scores, float* output,
+         std::int64_t output_stride) {
+  const std::int64_t row = padded(memory.positions), head_row = padded(memory.head_dim);
+  for (std::int64_t p = 0; p < row; p += 2 * width) {
+    Vector sums[count][2] = {};
+    for (std::int64_t d = 0; d < memory.head_dim; d++) {
+      Vector first = load(memory.keys + d * row + p), second = load(memory.keys + d * row + p + width);
+#pragma GCC unroll 6
+      for (int q = 0; q < count; q++) {
+        sums[q][0] += queries[q * stride + d] * first;
+        sums[q][1] += queries[q * stride + d] * second;
+      }
+    }
+    for (int q = 0; q < count; q++) {
+      store(scores + q * row + p, sums[q][0]);
+      store(scores + q * row + p + width, sums[q][1]);
+    }
+  }
+  const float scale = 1.f / __builtin_sqrtf(static_cast<float>(memory.head_dim));
+  for (int q = 0; q < count; q++) softmax(scores + q * row, memory.positions, scale);
+  for (std::int64_t d = 0; d < memory.head_dim; d += 2 * width) {
+    Vector sums[count][2] = {};
+    for (std::int64_t p = 0; p < memory.positions; p++) {
+      const float* value = memory.values + p * head_row + d;
+      Vector first = load(value), second = load(value + width);
+#pragma GCC unroll 6
+      for (int q = 0; q < count; q++) {
+        sums[q][0] += scores[q * row + p] * first;
+        sums[q][1] += scores[q * row + p] * second;
+      }
+    }
+    for (int q = 0; q < count; q++) {
+      float* to = output + q * output_stride + d;
+      if (d + 2 * width <= memory.head_dim) {
+        store(to, sums[q][0]);
+        store(to + width, sums[q][1]);
+      } else {
+        float both[2 * width];
+        store(both, sums[q][0]);
+        store(both + width, sums[q][1]);
+        for (std::int64_t i = 0; d + i < memory.head_dim; i++) to[i] = both[i];
+      }
+    }
+  }
+}
+
+void attend_together(const float* queries, std::int64_t count, std::int64_t stride, const HeadMemory& memory,
+          float* scores, float* output, std::int64_t output_stride) {
+  while (count > 0) {
+    std::int64_t block = count < 6 ? count : 6;
+    switch (block) {
+      case 1: attend_block<1>(queries, stride, memory, scores, output, output_stride); break;
+      case 2: attend_block<2>(queries, stride, memory, scores, output, output_stride); break;
+      case 3: attend_block<3>(queries, stride, memory, scores, output, output_stride); break;
+      case 4: attend_block<4>(queries, stride, memory, scores, output, output_stride); break;
+      case 5: attend_block<5>(queries, stride, memory, scores, output, output_stride); break;
+      default: attend_block<6>(queries, stride, memory, scores, output, output_stride);
+    }
+    count -= block, queries += block * stride, output += block * output_stride;
+  }
+}
+
+}  // namespace
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune

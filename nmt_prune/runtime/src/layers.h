@@ -1,0 +1,115 @@
+// The parts of which both stacks are made.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+#include "matrix.h"
+#include "parameters.h"
+#include "positions.h"
+#include "stack.h"
+
+namespace nmt_prune {
+
+// Scratch memory of one thread for a whole model; buffers grow to what the largest batch so far needs.
+struct Scratch {
+  Workspace products;
+  std::vector<const float*> keys;
+  Aligned<float> states, normed, change, projected, context, hidden, scores, memory, logits;
+};
+
+struct Norm {
+  const float* gain = nullptr;
+  const float* bias = nullptr;
+
+  Norm() = default;
+  Norm(Parameters& parameters, const std::string& name, std::int64_t dim)
+      : gain(parameters.vector(name + ".weight", dim)), bias(parameters.vector(name + ".bias", dim)) {}
+  void apply(const float* x, std::int64_t rows, std::int64_t dim, float* output) const {
+    kernels().vectors.layer_norm(x, gain, bias, rows, dim, output);
+  }
+};
+
+struct Linear {
+  const Matrix* weight = nullptr;
+  const float* bias = nullptr;
+
+  Linear() = default;
+  Linear(Parameters& parameters, const std::string& name, std::int64_t outputs, std::int64_t inputs)
+      : weight(&parameters.matrix(name + ".weight", outputs, inputs)),
+        bias(parameters.optional_vector(name + ".bias", outputs)) {}
+  void apply(const float* x, std::int64_t rows, float* output, Workspace& workspace,
+             Activation activation = Activation::none) const {
+    weight->multiply(x, rows, bias, activation, output, workspace);
+  }
+};
+
+// What surrounds a sublayer: its residual connection and its layer norm, in front or behind.
+class Residual {
+ public:
+  Residual() = default;
+  // Of a sublayer without units only the output bias is left, and no layer norm in front of it.
+  Residual(Parameters& parameters, const std::string& norm, const std::string& output, const Stack& stack, bool gone)
+      : dim_(stack.dim), pre_norm_(stack.pre_norm) {
+    if (!gone || !pre_norm_) norm_ = Norm(parameters, norm, dim_);
+    if (gone) left_ = parameters.vector(output + ".bias", dim_);
+  }
+
+  // compute(input, output) is the sublayer.
+  template <class Compute>
+  void apply(float* states, std::int64_t rows, Scratch& scratch, Compute compute) const {
+    if (left_) {
+      for (std::int64_t row = 0; row < rows; ++row) kernels().vectors.add(states + row * dim_, left_, dim_);
+    } else {
+      const float* input = states;
+      if (pre_norm_) {
+        float* normed = scratch.normed.grow(rows * dim_);
+        norm_.apply(states, rows, dim_, normed);
+        input = normed;
+      }
+      float* change = scratch.change.grow(rows * dim_);
+      compute(input, change);
+      kernels().vectors.add(states, change, rows * dim_);
+    }
+    if (!pre_norm_) norm_.apply(states, rows, dim_, states);
+  }
+
+ private:
+  std::int64_t dim_ = 0;
+  bool pre_norm_ = false;
+  Norm norm_;
+  const float* left_ = nullptr;
+};
+
+class FeedForward {
+ public:
+  FeedForward(Parameters& parameters, const std::string& layer, const Stack& stack, std::int64_t units);
+  void apply(float* states, std::int64_t rows, Scratch& scratch) const;
+
+ private:
+  std::int64_t units_;
+  Nonlinearity activation_;
+  Residual residual_;
+  Linear first_, second_;
+};
+
+// Scaled token embeddings plus positions, normed where the stack says so.
+class Embedding {
+ public:
+  Embedding(Parameters& parameters, const std::string& prefix, const Stack& stack, std::int32_t pad);
+  std::int64_t vocabulary() const { return tokens_->rows(); }
+  const Positions& positions() const { return positions_; }
+  void apply(std::int32_t token, const float* position, float* output) const;
+
+ private:
+  const Matrix* tokens_;
+  Positions positions_;
+  std::int64_t dim_;
+  float scale_;
+  Norm norm_;
+};
+
+}  // namespace nmt_prune

@@ -1,0 +1,16 @@
+// From logits to log-probabilities of the words that a hypothesis may be continued with.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "beam_search.h"
+
+namespace nmt_prune {
+
+// Answers a question, the most likely word first; fewer words where the others' probability is zero, none where logits
+// are not numbers. Overwrites logits.
+std::vector<Scored> next_words(float* logits, std::int64_t vocabulary, const Question& question,
+                               const SearchOptions& options, const Symbols& symbols);
+
+}  // namespace nmt_prune

@@ -1,0 +1,36 @@
+#include "source_attention.h"
+
+#include <algorithm>
+
+namespace nmt_prune {
+
+void lay_out_heads(const float* keys, const float* values, std::int64_t stride, std::int64_t positions,
+                   std::int64_t heads, std::int64_t head_dim, float* memory) {
+  const std::int64_t row = padded(positions), head_row = padded(head_dim);
+  for (std::int64_t head = 0; head < heads; ++head) {
+    float* head_keys = memory;
+    float* head_values = head_keys + head_dim * row;
+    memory = head_values + positions * head_row;
+    for (std::int64_t d = 0; d < head_dim; ++d)
+      std::fill(head_keys + d * row + positions, head_keys + (d + 1) * row, 0.0f);
+    for (std::int64_t p = 0; p < positions; ++p) {
+      const float* key = keys + p * stride + head * head_dim;
+      const float* value = values + p * stride + head * head_dim;
+      for (std::int64_t d = 0; d < head_dim; ++d) head_keys[d * row + p] = key[d];
+      std::copy(value, value + head_dim, head_values + p * head_row);
+      std::fill(head_values + p * head_row + head_dim, head_values + (p + 1) * head_row, 0.0f);
+    }
+  }
+}
+
+void attend(const float* queries, std::int64_t count, std::int64_t stride, const float* memory, std::int64_t positions,
+            std::int64_t heads, std::int64_t head_dim, float* output, Scratch& scratch) {
+  float* scores = scratch.scores.grow(queries_together * padded(positions));
+  for (std::int64_t head = 0; head < heads; ++head, memory += head_memory_size(positions, head_dim)) {
+    const HeadMemory of_head{memory, memory + head_dim * padded(positions), positions, head_dim};
+    kernels().vectors.attend_together(queries + head * head_dim, count, stride, of_head, scores,
+                                      output + head * head_dim, heads * head_dim);
+  }
+}
+
+}  // namespace nmt_prune

@@ -1,0 +1,49 @@
+// Translates batches of sentences.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "beam_search.h"
+#include "decoder.h"
+#include "encoder.h"
+
+namespace nmt_prune {
+
+using Sentence = std::vector<std::int32_t>;
+
+// Weights must outlive it; threads may share it.
+class Model {
+ public:
+  Model(const Architecture& architecture, Parameters& parameters, const Symbols& symbols);
+
+  // prefixes: empty or one per source. Sentences are dealt out to threads.
+  std::vector<std::vector<Hypothesis>> search(const std::vector<Sentence>& sources, const SearchOptions& options,
+                                              const std::vector<Sentence>& prefixes, std::int64_t threads) const;
+
+ private:
+  struct Job {  // one sentence of a batch
+    const Sentence* source;
+    const Sentence* prefix;
+    std::vector<Hypothesis>* result;
+  };
+  void check(const std::vector<Sentence>& sources, const SearchOptions& options,
+             const std::vector<Sentence>& prefixes) const;
+  std::int64_t max_len(const Sentence& source, const SearchOptions& options) const;
+  void translate(const std::vector<Job>& jobs, const SearchOptions& options, Scratch& scratch) const;
+  std::vector<SourceMemory> encode(const std::vector<Job>& jobs, Scratch& scratch) const;
+
+  Symbols symbols_;
+  Encoder encoder_;
+  Decoder decoder_;
+
+  // Scratch memory of searches that are over, for those to come.
+  std::unique_ptr<Scratch> borrow_scratch() const;
+  void return_scratch(std::unique_ptr<Scratch> scratch) const;
+  mutable std::mutex idle_mutex_;
+  mutable std::vector<std::unique_ptr<Scratch>> idle_;
+};
+
+}  // namespace nmt_prune

@@ -1,0 +1,56 @@
+// Arithmetic on rows of floats, everything but the products with weights; one table of functions per instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace nmt_prune {
+
+enum class Nonlinearity { relu, gelu, gelu_tanh, swish };
+
+// One word that could come next; the kernels below are compiled for several processors and share no code with the rest.
+struct Scored {
+  float score;
+  std::int32_t token;
+};
+
+// Keys and values of one head that several queries look at, laid out for vectors of any width.
+struct HeadMemory {
+  const float* keys;    // head_dim x padded(positions): one position per lane; lanes beyond `positions` are zero
+  const float* values;  // positions x padded(head_dim)
+  std::int64_t positions;
+  std::int64_t head_dim;
+};
+
+// Rows are padded to a whole number of pairs of the widest vectors.
+constexpr std::int64_t padded(std::int64_t length) { return (length + 31) / 32 * 32; }
+
+// attend_together takes so many queries at a time.
+constexpr std::int64_t queries_together = 6;
+
+struct VectorKernels {
+  // x[i] += y[i]
+  void (*add)(float* x, const float* y, std::int64_t size);
+
+  // Layer norm of each row (epsilon 1e-5); output may be x.
+  void (*layer_norm)(const float* x, const float* gain, const float* bias, std::int64_t rows, std::int64_t dim,
+           float* output);
+
+  void (*activate)(Nonlinearity kind, float* x, std::int64_t size);
+
+  // Attention of one query over positions that lie anywhere: keys[p] points to the keys of all heads at position p,
+  // their values follow behind. scores: room for padded(positions).
+  void (*attend_scattered)(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
+              std::int64_t head_dim, float* scores, float* output);
+
+  // Attention of several queries, `stride` floats apart, as are the outputs. scores: room for queries_together * padded(positions).
+  void (*attend_together)(const float* queries, std::int64_t count, std::int64_t stride, const HeadMemory& memory,
+              float* scores, float* output, std::int64_t output_stride);
+
+  // The `count` highest logits, best first (of equal ones the first), and the logarithm of the sum of all
+  // exponentials, which is not finite where there is no probability distribution. Returns how many were found:
+  // fewer than `count` where others are -infinity.
+  std::int64_t (*top)(const float* logits, std::int64_t size, std::int64_t count, Scored* best,
+            float* log_sum_exponentials);
+};
+
+}  // namespace nmt_prune
