@@ -33,7 +33,7 @@ void Decoder::SelfAttention::apply(const std::vector<LastWord>& words, StateCach
       for (std::size_t p = 0; p < slots.size(); ++p) scratch.keys[p] = cache.at(slots[p]) + offset_;
       const auto positions = static_cast<std::int64_t>(slots.size());
       kernels().vectors.attend_scattered(projected, scratch.keys.data(), positions, heads_, head_dim_,
-                                         scratch.scores.grow(padded(positions)), context + row * width);
+                                         scratch.scores.grow(heads_ * padded(positions)), context + row * width);
     }
     output_.apply(context, rows, output, scratch.products);
   });

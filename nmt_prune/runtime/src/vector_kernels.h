@@ -38,7 +38,7 @@ struct VectorKernels {
   void (*activate)(Nonlinearity kind, float* x, std::int64_t size);
 
   // Attention of one query over positions that lie anywhere: keys[p] points to the keys of all heads at position p,
-  // their values follow behind. scores: room for padded(positions).
+  // their values follow behind. scores: room for heads * padded(positions).
   void (*attend_scattered)(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
               std::int64_t head_dim, float* scores, float* output);
 

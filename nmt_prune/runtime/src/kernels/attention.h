@@ -24,44 +24,61 @@ NMT_PRUNE_INLINE void softmax(float* scores, std::int64_t size, float scale) {
   for (std::int64_t i = 0; i < size; i += width) store(scores + i, load(scores + i) * factor);
 }
 
-NMT_PRUNE_INLINE float dot(const float* a, const float* b, std::int64_t size) {
-  Vector sums[2] = {};
-  std::int64_t i = 0;
-  for (; i + 2 * width <= size; i += 2 * width) {
-    sums[0] += load(a + i) * load(b + i);
-    sums[1] += load(a + i + width) * load(b + i + width);
-  }
-  for (; i + width <= size; i += width) sums[0] += load(a + i) * load(b + i);
-  float result = sum(sums[0] + sums[1]);
-  for (; i < size; i++) result += a[i] * b[i];
-  return result;
+// Lane by lane; what does not fill a vector is left out.
+NMT_PRUNE_INLINE Vector products(const float* a, const float* b, std::int64_t size) {
+  Vector sums = {};
+  for (std::int64_t i = 0; i + width <= size; i += width) sums += load(a + i) * load(b + i);
+  return sums;
 }
 
-void attend_scattered(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
-           std::int64_t head_dim, float* scores, float* output) {
-  const std::int64_t values = heads * head_dim;
-  const float scale = 1.f / __builtin_sqrtf(static_cast<float>(head_dim));
-  for (std::int64_t begin = 0; begin < values; begin += head_dim) {
-    for (std::int64_t p = 0; p < positions; p++) scores[p] = dot(query + begin, keys[p] + begin, head_dim);
-    softmax(scores, positions, scale);
-    std::int64_t i = 0;
-    for (; i + 4 * width <= head_dim; i += 4 * width) {
-      Vector sums[4] = {};
-      for (std::int64_t p = 0; p < positions; p++)
-        for (int part = 0; part < 4; part++)
-          sums[part] += scores[p] * load(keys[p] + values + begin + i + part * width);
-      for (int part = 0; part < 4; part++) store(output + begin + i + part * width, sums[part]);
-    }
-    for (; i + width <= head_dim; i += width) {
-      Vector sums = {};
-      for (std::int64_t p = 0; p < positions; p++) sums += scores[p] * load(keys[p] + values + begin + i);
-      store(output + begin + i, sums);
-    }
-    for (; i < head_dim; i++) {
-      output[begin + i] = 0;
-      for (std::int64_t p = 0; p < positions; p++) output[begin + i] += scores[p] * keys[p][values + begin + i];
-    }
+// Products of a query with keys that lie anywhere; they are summed for as many keys at once as a vector has lanes.
+NMT_PRUNE_INLINE void score_scattered(const float* query, const float* const* keys, std::int64_t offset,
+                                      std::int64_t positions, std::int64_t head_dim, float* scores) {
+  const std::int64_t rest = head_dim / width * width;
+  for (std::int64_t begin = 0; begin < positions; begin += width) {
+    const std::int64_t count = positions - begin < width ? positions - begin : width;
+    Vector parts[width] = {};
+    for (std::int64_t i = 0; i < count; ++i) parts[i] = products(query, keys[begin + i] + offset, head_dim);
+    store(scores + begin, sum_of_each(parts));
   }
+  for (std::int64_t d = rest; d < head_dim; ++d)
+    for (std::int64_t p = 0; p < positions; ++p) scores[p] += query[d] * keys[p][offset + d];
+}
+
+// Sum of scattered values, weighted by the scores.
+NMT_PRUNE_INLINE void mix_scattered(const float* scores, const float* const* values, std::int64_t offset,
+                                    std::int64_t positions, std::int64_t head_dim, float* output) {
+  std::int64_t d = 0;
+  for (; d + 4 * width <= head_dim; d += 4 * width) {
+    Vector sums[4] = {};
+    for (std::int64_t p = 0; p < positions; ++p) {
+      const float* value = values[p] + offset + d;
+      NMT_PRUNE_UNROLL
+      for (int part = 0; part < 4; ++part) sums[part] += scores[p] * load(value + part * width);
+    }
+    for (int part = 0; part < 4; ++part) store(output + d + part * width, sums[part]);
+  }
+  for (; d + width <= head_dim; d += width) {
+    Vector sums = {};
+    for (std::int64_t p = 0; p < positions; ++p) sums += scores[p] * load(values[p] + offset + d);
+    store(output + d, sums);
+  }
+  for (; d < head_dim; ++d) {
+    output[d] = 0;
+    for (std::int64_t p = 0; p < positions; ++p) output[d] += scores[p] * values[p][offset + d];
+  }
+}
+
+// In three passes over the heads: those of different heads overlap.
+void attend_scattered(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
+                      std::int64_t head_dim, float* scores, float* output) {
+  const std::int64_t row = padded(positions);
+  const float scale = 1.f / __builtin_sqrtf(static_cast<float>(head_dim));
+  for (std::int64_t head = 0; head < heads; ++head)
+    score_scattered(query + head * head_dim, keys, head * head_dim, positions, head_dim, scores + head * row);
+  for (std::int64_t head = 0; head < heads; ++head) softmax(scores + head * row, positions, scale);
+  for (std::int64_t head = 0; head < heads; ++head)
+    mix_scattered(scores + head * row, keys, (heads + head) * head_dim, positions, head_dim, output + head * head_dim);
 }
 
 // Attention of `count` queries: each vector of keys and values is loaded once for all of them.

@@ -1,5 +1,8 @@
 // Exponentials and sums of whole vectors.
 #pragma once
+#include <cstddef>
+#include <utility>
+
 #include "simd.h"
 
 namespace nmt_prune {
@@ -16,22 +19,51 @@ NMT_PRUNE_INLINE Vector load(const float* from) { return load<widest>(from); }
 NMT_PRUNE_INLINE Vector all(float x) { return broadcast<widest>(x); }
 NMT_PRUNE_INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
 
-// Halves are combined as long as there are two, in an order that the compiler may do in vectors.
-template <class Combine>
-NMT_PRUNE_INLINE float reduce(Vector x, Combine combine) {
-  float lanes[width];
-  store(lanes, x);
-#pragma GCC unroll 4
-  for (std::int64_t half = width / 2; half; half /= 2)
-#pragma GCC unroll 8
-    for (std::int64_t i = 0; i < half; i++) lanes[i] = combine(lanes[i], lanes[i + half]);
-  return lanes[0];
+// The first or second halves of all blocks of so many lanes, those of `a` and `b` alternating.
+template <int Block, bool Second, std::size_t... Lanes>
+NMT_PRUNE_INLINE Vector halves(Vector a, Vector b, std::index_sequence<Lanes...>) {
+  constexpr int half = Block / 2, other = width - half;
+#define NMT_PRUNE_LANES (int(Lanes % Block < half ? Lanes + Second * half : Lanes + other + Second * half))...
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, NMT_PRUNE_LANES);
+#else
+  return __builtin_shuffle(a, b, Integers{NMT_PRUNE_LANES});
+#endif
+#undef NMT_PRUNE_LANES
 }
+template <int Block, bool Second>
+NMT_PRUNE_INLINE Vector halves(Vector a, Vector b) {
+  return halves<Block, Second>(a, b, std::make_index_sequence<width>());
+}
+
+// Lane i becomes the sum of all lanes of parts[i].
+template <int Count = width>
+NMT_PRUNE_INLINE Vector sum_of_each(Vector (&parts)[width]) {
+  if constexpr (Count == 1) {
+    return parts[0];
+  } else {
+    NMT_PRUNE_UNROLL
+    for (int i = 0; i < Count / 2; ++i) {
+      const Vector a = parts[i], b = parts[i + Count / 2];
+      parts[i] = halves<Count, false>(a, b) + halves<Count, true>(a, b);
+    }
+    return sum_of_each<Count / 2>(parts);
+  }
+}
+
+template <int Block = width>
 NMT_PRUNE_INLINE float sum(Vector x) {
-  return reduce(x, [](float a, float b) { return a + b; });
+  if constexpr (Block == 1)
+    return x[0];
+  else
+    return sum<Block / 2>(halves<Block, false>(x, x) + halves<Block, true>(x, x));
 }
+template <int Block = width>
 NMT_PRUNE_INLINE float maximum(Vector x) {
-  return reduce(x, [](float a, float b) { return a > b ? a : b; });
+  if constexpr (Block == 1)
+    return x[0];
+  else
+    return maximum<Block / 2>(larger(halves<Block, false>(x, x), halves<Block, true>(x, x)));
 }
 
 // e^x to 2 units in the last place (Cephes' polynomial); 0 below -87, NaN stays NaN. Not for x > 88.
