@@ -16,7 +16,7 @@ from nmt_prune.structured.widths import is_shrunk
 WORTH_MEASURING = 0.01
 """Share of its parameters that a model has to lose by shrinking for its time to be measured."""
 
-_PROGRAM = "nmt_prune.models.translation_time"
+_PROGRAM = "nmt_prune.models.programs.translation_time"
 DENSE = {"NMT_PRUNE_SPARSE_INFERENCE": "0"}
 """Zeros are computed: what is measured is what shrinking alone is worth."""
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments.pruning_flags import pruning_flags
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.run_plan import Run, with_ancestors
-from nmt_prune.experiments.techniques import DENSE, DENSE_LONGER, TECHNIQUES, Technique
+from nmt_prune.experiments.techniques import DENSE, DENSE_LONGER, TECHNIQUES
 
 
 def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
@@ -133,53 +134,8 @@ class _Expansion:
         return self._make(f"{label}-{percent:g}", label, start, percent, parent)
 
     def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
-        pruning = self._pruning(TECHNIQUES[made_by], percent, parent)
+        pruning = pruning_flags(self._recipe, TECHNIQUES[made_by], percent, self._seed, parent, self._dense())
         return self._add(label, owner, percent / 100, parent, pruning)
-
-    def _pruning(self, technique: Technique, percent: float, parent: Run | None) -> dict[str, str]:
-        """The task's pruning flags of a run."""
-        recipe = self._recipe
-        pruning = {
-            "saliency": recipe.saliency,
-            "budget": recipe.budget,
-            "group": recipe.group,
-            "prune_set": recipe.prune_set,
-            "sparsity": f"{percent / 100:g}",
-            "schedule": self._schedule(technique, parent),
-            "prune_seed": str(self._seed),
-        }
-        if recipe.extension is not None:
-            pruning["extension"] = recipe.extension
-        if parent is not None:
-            pruning |= {
-                "mask_from": f"{parent.name}/checkpoint_{recipe.mask_checkpoint}.pt",
-                "reset": technique.reset,
-                "clock": technique.clock,
-            }
-        if technique.rewind and parent is not None:
-            # θ_0 is the same everywhere; a run that does not pass update t, because its clock starts there, has no θ_t.
-            from_dense = technique.rewind == "init" or technique.clock == "rewind" or recipe.rewind_source == DENSE
-            source = self._dense() if from_dense else parent
-            pruning["rewind_from"] = f"{source.name}/rewind_{0 if technique.rewind == 'init' else self._rewind}.pt"
-        if technique.leaves_rewind_point and recipe.rewind_source == "last":
-            pruning["rewind_points"] = str(self._rewind)
-        return {**pruning, **technique.flags}
-
-    def _schedule(self, technique: Technique, parent: Run | None) -> str:
-        if technique.schedule == "constant":
-            return "constant"
-        recipe = self._recipe
-        own_end = None if "prune_end" in recipe.model_fields_set else technique.prune_end
-        end, interval = (recipe.updates(moment) for moment in (own_end or recipe.prune_end, recipe.prune_interval))
-        if technique.schedule == "oneshot":
-            begin = parent.last_update if technique.clock == "keep" and parent else 0
-            return f"oneshot:at={begin + end}"
-        if technique.schedule == "rigl":
-            return f"rigl:interval={min(100, interval)}"  # Evci 2020; a short training needs more moves than that
-        if technique.schedule == "layerwise":
-            return f"layerwise:end={end}"
-        initial = parent.sparsity if parent else 0.0
-        return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
 
     def _add(
         self,

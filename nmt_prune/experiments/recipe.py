@@ -3,143 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nmt_prune.evaluation.published import load_published
+from nmt_prune.experiments.sections import Corpus, Generation, Model, Moment, Percent, Search, Section, Training
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
 from nmt_prune.registry import Registry, load_extension
-
-Percent = Annotated[float, Field(gt=0, lt=100)]
-Moment = Annotated[float, Field(gt=0)]
-Flag = Any  # true, false, a number, text, a list of them, or a mapping that the flag takes as JSON
-
-# What the plan decides for each run; a recipe that gave one of these would contradict it.
-PLANNED_FLAGS = {"user_dir", "task", "source_lang", "target_lang", "save_dir", "restore_file", "seed"}
-PLANNED_FLAGS |= {
-    "mask_from",
-    "rewind_from",
-    "saliency",
-    "budget",
-    "group",
-    "sparsity",
-    "schedule",
-    "mask_control",
-    "reset",
-}
-PLANNED_FLAGS |= {"clock", "rewind_points", "prune_set", "prune_seed", "fp16", "memory_efficient_fp16", "bf16", "amp"}
-
-
-class Section(BaseModel):
-    """A mapping of the recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FlagSection(BaseModel):
-    """A mapping of the recipe whose further keys are flags of fairseq-train, with ``-`` or ``_``."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Flag] = Field(init=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _normalise(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        values = {str(key).lstrip("-").replace("-", "_"): value for key, value in values.items()}
-        planned = sorted(PLANNED_FLAGS & values.keys())
-        if planned:
-            raise ValueError(f"{planned[0]} is set for each run by the plan; remove it")
-        return values
-
-    def flags(self) -> dict[str, Flag]:
-        """The flags, by name with underscores."""
-        return self.model_dump()
-
-
-class Corpus(Section):
-    """Settings of ``nmt-prune data``.
-
-    Attributes:
-        name: the corpus.
-        source: source language.
-        target: target language.
-        folder: data folder below ``--data-dir``; by default NAME.SOURCE-TARGET.
-    """
-
-    name: str
-    source: str = "en"
-    target: str = "de"
-    folder: str | None = None
-    vocab_size: PositiveInt | None = None
-    model_type: Literal["unigram", "bpe"] | None = None
-    sample_size: int | None = None
-    max_length: int | None = None
-    max_ratio: float | None = None
-    clean: bool | None = None
-    identify_languages: bool = False
-    valid_size: int | None = None
-    test_size: int | None = None
-    seed: int | None = None
-    size: PositiveInt | None = None
-    train: str | None = None
-    valid: str | None = None
-    test: str | None = None
-    corpora: str | None = None
-    archives: str | None = None
-
-    @property
-    def data_folder(self) -> str:
-        """Name of the data folder."""
-        return self.folder or f"{self.name}.{self.source}-{self.target}"
-
-
-class Model(FlagSection):
-    """Architecture and its flags."""
-
-    arch: str
-
-
-class Training(FlagSection):
-    """Flags of the dense training; every other training has the same.
-
-    Attributes:
-        max_update: length of one training.
-    """
-
-    max_update: PositiveInt
-
-
-class Generation(Section):
-    """How the test set is translated."""
-
-    beam: PositiveInt = 5
-    lenpen: float = 1.0
-    max_tokens: PositiveInt = 4000
-    subset: Literal["test", "valid"] = "test"
-
-
-class Search(Section):
-    """How subnetworks are searched for in the dense run: options of ``nmt-prune search``."""
-
-    method: Literal["s", "m"] = "s"
-    heads: str = "head:normalise=true"
-    ffn: str = "sublayer"
-    saliency: str | None = None
-    step: float = 0.1
-    keep: float | None = None
-    drop: float | None = None
-    score: Literal["bleu", "loss"] = "bleu"
-    beam: PositiveInt = 1
-    lenpen: float = 1.0
-    calibration_batches: PositiveInt = 16
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Search":
-        from nmt_prune.structured.search import SearchSettings
-
-        SearchSettings(**self.model_dump()).check()
-        return self
 
 
 class Recipe(Section):
@@ -181,9 +50,9 @@ class Recipe(Section):
     training: Training
     generation: Generation = Generation()
     ladder: Annotated[list[Percent], Field(min_length=1)]
-    techniques: list[str] = []
-    controls: list[str] = []
-    seeds: Annotated[list[int], Field(min_length=1)] = [1]
+    techniques: list[str] = Field(default_factory=list)
+    controls: list[str] = Field(default_factory=list)
+    seeds: Annotated[list[int], Field(min_length=1)] = Field(default_factory=lambda: [1])
     rewind: Moment = 0.05
     rewind_source: Literal["last", "dense"] = "last"
     mask_checkpoint: Literal["last", "best"] = "last"
@@ -194,10 +63,10 @@ class Recipe(Section):
     prune_set: Literal["all", "body"] = "all"
     prune_end: Moment = 0.8
     prune_interval: Moment = 0.02
-    start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = {}
+    start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = Field(default_factory=dict)
     search: Search = Search()
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
-    published: list[str] = []
+    published: list[str] = Field(default_factory=list)
 
     @field_validator("ladder", "seeds")
     @classmethod

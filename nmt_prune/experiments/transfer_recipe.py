@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nmt_prune.experiments.recipe import Corpus, Percent, Recipe
+from nmt_prune.experiments.recipe import Recipe
+from nmt_prune.experiments.sections import Corpus, Percent
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
 
 TICKET = "slt"

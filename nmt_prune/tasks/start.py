@@ -14,12 +14,8 @@ from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
 from nmt_prune.saliency import Evidence
 from nmt_prune.schedules import Schedule
 from nmt_prune.settings import PruningSettings
-from nmt_prune.tasks.config import (
-    TranslationPruningConfig,
-    pruning_settings,
-    refuse_incompatible,
-    refuse_unreachable_average,
-)
+from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings
+from nmt_prune.tasks.refusals import refuse_incompatible, refuse_unreachable_average
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 
 logger = logging.getLogger(__name__)

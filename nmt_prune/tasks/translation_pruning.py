@@ -15,8 +15,9 @@ from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.registry import load_extension
 from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.companions import companions
-from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, refuse_unsupported, rewind_updates
+from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.evidence import training_evidence
+from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import write_rewind_point
 from nmt_prune.tasks.start import head_dim, start
 from nmt_prune.tasks.workers import check_agreement, is_master

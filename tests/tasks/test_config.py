@@ -8,13 +8,8 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.schedules.constant import Constant
 from nmt_prune.schedules.cubic import Cubic
-from nmt_prune.tasks.config import (
-    TranslationPruningConfig,
-    pruning_settings,
-    refuse_unreachable_average,
-    refuse_unsupported,
-    rewind_updates,
-)
+from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
+from nmt_prune.tasks.refusals import refuse_unreachable_average, refuse_unsupported
 
 PLAIN = SimpleNamespace(ddp_backend="pytorch_ddp", pipeline_model_parallel=False, use_bmuf=False, zero_sharding="none")
 

@@ -1,8 +1,8 @@
 """CPU time of translating with several models, one after the other on every batch.
 
-``python -m nmt_prune.models.translation_time`` takes the flags of fairseq-generate with ``--path A:B`` and prints, as
-JSON, how many sentences it translated and the seconds of each model. One process, so that what else the machine does
-changes all models' times alike; the process' own CPU time, without starting and loading.
+``python -m nmt_prune.models.programs.translation_time`` takes the flags of fairseq-generate with ``--path A:B`` and
+prints, as JSON, how many sentences it translated and the seconds of each model. One process, so that what else the
+machine does changes all models' times alike; the process' own CPU time, without starting and loading.
 """
 
 import json
