@@ -36,6 +36,10 @@ class Schedule(ABC):
     def sparsity(self, update: int) -> float:
         """Sparsity s_t after ``update`` updates."""
 
+    def is_over(self, update: int) -> bool:
+        """Whether a training that begins at this update, with the masks of update 0, would never change them."""
+        return update >= self.settled_at and self.sparsity(0) < self.final
+
     def changes_at(self, update: int) -> bool:
         """Whether the mask is computed anew after ``update`` updates (at 0 the ticket is; see nmt_prune.tickets)."""
         return False

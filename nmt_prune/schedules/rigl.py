@@ -48,6 +48,9 @@ class Rigl(Schedule):
     def sparsity(self, update: int) -> float:
         return self.final
 
+    def is_over(self, update: int) -> bool:
+        return update >= self.end * self.max_update
+
     def moves_at(self, update: int) -> bool:
         """Whether weights are dropped and grown in the update that follows ``update`` others."""
         return 0 < update < self.end * self.max_update and update % self.interval == 0

@@ -68,3 +68,16 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
         raise PruneError("--schedule rigl moves weights anywhere in a matrix: choose another --budget than nm")
     if cfg.store_ema:
         raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")
+
+
+def refuse_late_start(cfg: TranslationPruningConfig, schedule: Schedule, first_update: int) -> None:
+    """Refuses a clock that starts where the schedule is over: the mask would never change.
+
+    Raises:
+        PruneError: ``--clock`` asks for it.
+    """
+    if schedule.is_over(first_update):
+        raise PruneError(
+            f"--clock {cfg.clock} starts at update {first_update}, after --schedule {cfg.schedule} has ended: nothing"
+            " would be pruned; give the schedule later updates (with a higher --max-update), or --clock restart"
+        )

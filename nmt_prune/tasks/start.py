@@ -15,7 +15,7 @@ from nmt_prune.saliency import Evidence
 from nmt_prune.schedules import Schedule
 from nmt_prune.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings
-from nmt_prune.tasks.refusals import refuse_incompatible, refuse_unreachable_average
+from nmt_prune.tasks.refusals import refuse_incompatible, refuse_late_start, refuse_unreachable_average
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
         return schedule
     if is_master():
         state, facts = settings.ticket(evidence)
-        _schedule(cfg, settings, facts)
+        refuse_late_start(cfg, _schedule(cfg, settings, facts), state["optimizer_history"][-1]["num_updates"])
         _check_fits(state, model, cfg.mask_from)
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.

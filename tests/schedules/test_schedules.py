@@ -171,3 +171,26 @@ def test_cubic_defaults_need_the_length_of_the_training(spec):
 def test_cubic_cannot_start_above_its_end():
     with pytest.raises(PruneError, match=r"initial=0\.9 must lie in \[0, --sparsity 0\.8\]"):
         build("cubic", 0.8, inherited=0.9)
+
+
+@pytest.mark.parametrize(
+    ("spec", "last"),
+    [("cubic", 79), ("cubic:begin=10,end=20,interval=5", 19), ("oneshot:at=50", 49), ("layerwise:end=60", 59)],
+)
+def test_a_schedule_is_over_with_its_last_change(spec, last):
+    schedule = build(spec)
+    assert not schedule.is_over(last)
+    assert schedule.is_over(last + 1)
+    assert changes(schedule, 100)[-1] == last + 1
+
+
+def test_rigl_is_over_when_weights_stop_moving():
+    schedule = build("rigl:interval=1,end=0.6")
+    assert [update for update in range(100) if schedule.moves_at(update)][-1] == 59
+    assert (schedule.is_over(59), schedule.is_over(60)) == (False, True)
+
+
+def test_what_is_pruned_from_the_start_is_never_over():
+    assert not build("constant").is_over(1000)
+    assert not build("oneshot:at=0").is_over(1000)
+    assert not build("cubic", final=0.5, inherited=0.5).is_over(1000)

@@ -55,3 +55,11 @@ def test_keep_without_pruning_is_a_plain_continuation(run_training, dense, tmp_p
     assert_same(kept.weights(), resumed.weights())
     restarted = ticket(run_training, dense, "restart", "--sparsity 0 --max-update 4")
     assert not torch.equal(restarted.weights()[FC1], resumed.weights()[FC1])
+
+
+def test_a_schedule_is_met_by_the_clock_that_starts_within_it(run_training, dense):
+    for clock, start in (("keep", 12), ("rewind", 4)):
+        end = f"--schedule oneshot:at={start + 1} --max-update 16"
+        pruned = ticket(run_training, dense, clock, end, "--reset keep --save-dir", str(dense.folder / f"at-{clock}"))
+        line = pruned.progress()[-1]
+        assert (line["num_updates"], line["sparsity"]) == (16, pytest.approx(0.5, abs=0.01))

@@ -117,6 +117,16 @@ CASES = {
     "--mask-from {sparse mask} --reset rewind": "--rewind-from",
     "--sparsity 0.5 --reset sign": "--reset sign",
     "--sparsity 0.5 --clock keep": "--clock keep",
+    "--mask-from {dense} --sparsity 0.5 --clock keep --schedule cubic": (
+        "--clock keep starts at update 12, after --schedule cubic has ended: nothing would be pruned"
+    ),
+    "--mask-from {dense} --sparsity 0.5 --clock keep --schedule oneshot:at=12 --max-update 16": "starts at update 12",
+    "--mask-from {dense} --rewind-from {rewind} --sparsity 0.5 --clock rewind --schedule cubic:end=4,interval=1": (
+        "--clock rewind starts at update 4, after --schedule cubic:end=4,interval=1 has ended"
+    ),
+    "--mask-from {dense} --sparsity 0.5 --saliency random --clock keep --schedule rigl:interval=1 --max-update 16": (
+        "--clock keep starts at update 12, after --schedule rigl:interval=1 has ended"
+    ),
     "--arch transformer_tiny --sparsity 0.5": "needs a masked model, e.g. --arch masked_transformer",
     # what masks cannot reach
     "--mask-from {dense} --sparsity 0.5 --ddp-backend fully_sharded": "fully_sharded",
