@@ -70,7 +70,7 @@ def draw(results: Results) -> Figure:
 
 
 def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> dict[str, str]:
-    """Draws our curves.
+    """Draws our curves; a rung of 0 has no place on a logit axis.
 
     Returns:
         The colour of each technique.

@@ -3,6 +3,7 @@
 A name that is not listed is shown as it is, after the listed ones: a new technique needs no entry here.
 """
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -52,12 +53,16 @@ _SEARCHED = {
     for suffix, how in (("-pruned", "pruned"), ("", "retrained"))
     for name in ("good", "random", "bad")
 }
-_ORDER = [DENSE, *_TECHNIQUES, *_CONTROLS, *_SEARCHED]
+_SEARCHED_BY_NAME = re.compile(rf"(?P<subnetwork>{'|'.join(_SEARCHED)})(-(?P<search>\w+))?")
+_ORDER = [DENSE, *_TECHNIQUES, *_CONTROLS]
 
 
 def label(technique: str) -> str:
     """The name that readers see."""
-    return {**_TECHNIQUES, **_CONTROLS, **_SEARCHED}.get(technique, technique)
+    if found := _SEARCHED_BY_NAME.fullmatch(technique):
+        search = f"{found['search']}: " if found["search"] else ""
+        return search + _SEARCHED[found["subnetwork"]]
+    return {**_TECHNIQUES, **_CONTROLS}.get(technique, technique)
 
 
 def is_control(technique: str) -> bool:
@@ -67,12 +72,18 @@ def is_control(technique: str) -> bool:
 
 def is_searched(technique: str) -> bool:
     """Whether a search decided the sparsity: it has no target, and its seeds differ in it."""
-    return technique in _SEARCHED
+    return _SEARCHED_BY_NAME.fullmatch(technique) is not None
 
 
 def ordered(techniques: Iterable[str]) -> list[str]:
-    """Techniques without repetition in the order of Brix et al. 2020, Table 1; others after them by name."""
-    return sorted(set(techniques), key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+    """Techniques without repetition in the order of Brix et al. 2020, Table 1; subnetworks search by search; others."""
+    return sorted(set(techniques), key=_rank)
+
+
+def _rank(technique: str) -> tuple[int, str, int, str]:
+    if found := _SEARCHED_BY_NAME.fullmatch(technique):
+        return len(_ORDER), found["search"] or "", list(_SEARCHED).index(found["subnetwork"]), ""
+    return _ORDER.index(technique) if technique in _ORDER else len(_ORDER) + 1, "", 0, technique
 
 
 class Cell(NamedTuple):

@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from nmt_prune.evaluation.techniques import is_searched
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.progress import Snapshot, clock
-from nmt_prune.experiments.techniques import TECHNIQUES, Technique
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -92,7 +92,7 @@ def plan_table(plan: Plan) -> Table:
             state = "to resume"
         techniques = ", ".join([run.technique, *run.also])
         # What a search finds decides the sparsity of what follows from it.
-        is_found = run.step == "search" or TECHNIQUES.get(run.technique, Technique("")).mask == "search"
+        is_found = run.step == "search" or is_searched(run.technique)
         numbers = "to be found" if is_found else f"{run.sparsity:.1%}", str(run.updates), str(run.total_updates)
         table.add_row(run.name, run.parent or "–", techniques, *numbers, state)
     return table

@@ -9,6 +9,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.pruning_flags import pruning_flags
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.run_plan import Run, with_ancestors
+from nmt_prune.experiments.sections import Search
 from nmt_prune.experiments.techniques import DENSE, DENSE_LONGER, TECHNIQUES
 
 
@@ -31,7 +32,8 @@ def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
     runs = [run for seed in recipe.seeds for run in _Expansion(recipe, seed).runs()]
     if not only:
         return runs
-    kept = {run.name for run in runs if {run.technique, *run.also} & {DENSE, *only}}
+    wanted = {DENSE, *only, *(search.label(name) for name in only for search in recipe.search)}
+    kept = {run.name for run in runs if {run.technique, *run.also} & wanted}
     return with_ancestors(runs, kept)
 
 
@@ -50,10 +52,14 @@ class _Expansion:
         self._dense()
         for name in (*self._recipe.techniques, *self._recipe.controls):
             if name in TECHNIQUES and TECHNIQUES[name].mask == "search":
-                self._subnetwork(name)
+                for search in self._recipe.search:
+                    self._subnetwork(name, search)
                 continue
             for percent in self._recipe.ladder if name in TECHNIQUES else ():
-                self._note(name, self._rung(name, percent))
+                if percent > 0:
+                    self._note(name, self._rung(name, percent))
+                elif TECHNIQUES[name].quantizes:
+                    self._make(f"{name}-0", name, name, 0.0, self._dense())
         if DENSE_LONGER in self._recipe.controls:
             self._dense_longer()
         return [self._named(run) for run in self._runs.values()]
@@ -107,21 +113,22 @@ class _Expansion:
             parent = self._rung(source, _below(percent, ladder))
         return self._make(f"{name}-{percent:g}", name, name, percent, parent)
 
-    def _subnetwork(self, name: str) -> Run:
+    def _subnetwork(self, name: str, search: Search) -> Run:
         """The run of a subnetwork that is searched for in the dense run."""
         technique, recipe, dense = TECHNIQUES[name], self._recipe, self._dense()
-        trained = f"{dense.name}/checkpoint_{recipe.mask_checkpoint}.pt"
-        search = {"checkpoint": trained, **recipe.search.model_dump(exclude_none=True)}
+        trained = f"{dense.name}/checkpoint_{search.checkpoint}.pt"
+        options = {"checkpoint": trained, **search.options()}
         if recipe.extension is not None:
-            search["extension"] = recipe.extension
-        parent = self._add("search", "search", 0.0, dense, {}, "search", search)
+            options["extension"] = recipe.extension
+        parent = self._add(search.label("search"), "search", 0.0, dense, {}, "search", options)
         pruning = {
             "mask_from": f"{parent.name}/{technique.subnetwork}.safetensors",
             "rewind_from": f"{dense.name}/rewind_{self._rewind}.pt" if technique.rewind else trained,
             "reset": technique.reset,
             "clock": technique.clock,
         }
-        return self._add(name, name, 0.0, parent, pruning, "train" if technique.is_trained else "prune")
+        label = search.label(name)
+        return self._add(label, label, 0.0, parent, pruning, "train" if technique.is_trained else "prune")
 
     def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
         """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""

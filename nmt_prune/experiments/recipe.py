@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nmt_prune.evaluation.published import load_published
-from nmt_prune.experiments.sections import Corpus, Generation, Model, Moment, Percent, Search, Section, Training
+from nmt_prune.experiments.sections import (
+    Corpus,
+    Generation,
+    Model,
+    Moment,
+    Percent,
+    Rung,
+    Search,
+    Section,
+    Training,
+)
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
 from nmt_prune.registry import Registry, load_extension
 
@@ -23,14 +33,14 @@ class Recipe(Section):
         model: what to train.
         training: how to train.
         generation: how to translate.
-        ladder: sparsities in percent, rising.
+        ladder: sparsities in percent, rising; at 0 techniques that quantize do only that.
         techniques: names of techniques.
         controls: names of controls.
         seeds: each gives a whole set of runs.
         rewind: t of the rewind point θ_t.
         rewind_source: whose θ_t survivors are rewound to: that of the ``last`` run (Brix 2020) or of the ``dense``
             one (Yu 2020).
-        mask_checkpoint: checkpoint of the last run that masks are found on.
+        mask_checkpoint: checkpoint of the last run that masks are found on; a search has its own.
         extension: Python file with saliencies, budgets, groups, schedules or resets of the user's own.
         saliency: spec of the saliency.
         budget: spec of the budget.
@@ -39,7 +49,7 @@ class Recipe(Section):
         prune_end: when a growing mask reaches its final sparsity.
         prune_interval: updates between two of its changes.
         start_rounds: sparsities of the start rounds of slt-mp and mp-slt, in percent.
-        search: how subnetworks are found.
+        search: how subnetworks are found; a list for several searches, each but one with a name.
         precision: arithmetic of all trainings.
         published: papers whose numbers the report shows beside these.
     """
@@ -49,7 +59,7 @@ class Recipe(Section):
     model: Model
     training: Training
     generation: Generation = Generation()
-    ladder: Annotated[list[Percent], Field(min_length=1)]
+    ladder: Annotated[list[Rung], Field(min_length=1)]
     techniques: list[str] = Field(default_factory=list)
     controls: list[str] = Field(default_factory=list)
     seeds: Annotated[list[int], Field(min_length=1)] = Field(default_factory=lambda: [1])
@@ -64,9 +74,23 @@ class Recipe(Section):
     prune_end: Moment = 0.8
     prune_interval: Moment = 0.02
     start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = Field(default_factory=dict)
-    search: Search = Search()
+    search: Annotated[list[Search], Field(min_length=1)] = Field(default_factory=lambda: [Search()])
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
     published: list[str] = Field(default_factory=list)
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _listed(cls, searches: Any) -> Any:
+        return searches if isinstance(searches, list) else [searches]
+
+    @field_validator("search")
+    @classmethod
+    def _told_apart(cls, searches: list[Search]) -> list[Search]:
+        names = [search.name for search in searches]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two searches have {f'the name {name}' if name else 'no name'}; give one another")
+        return searches
 
     @field_validator("ladder", "seeds")
     @classmethod
@@ -116,6 +140,13 @@ class Recipe(Section):
     def _published_for_the_pair(self) -> "Recipe":
         for name in self.published:
             load_published(name).require(f"{self.corpus.source}-{self.corpus.target}")
+        return self
+
+    @model_validator(mode="after")
+    def _rungs_of_some_technique(self) -> "Recipe":
+        if 0 in self.ladder and not any(name in TECHNIQUES and TECHNIQUES[name].quantizes for name in self.techniques):
+            quantizing = ", ".join(name for name, technique in TECHNIQUES.items() if technique.quantizes)
+            raise ValueError(f"ladder: 0 is for techniques that quantize; add one of {quantizing}, or leave it out")
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 Percent = Annotated[float, Field(gt=0, lt=100)]
+Rung = Annotated[float, Field(ge=0, lt=100)]
 Moment = Annotated[float, Field(gt=0)]
 Flag = Any  # true, false, a number, text, a list of them, or a mapping that the flag takes as JSON
 
@@ -115,8 +116,16 @@ class Generation(Section):
 
 
 class Search(Section):
-    """How subnetworks are searched for in the dense run: options of ``nmt-prune search``."""
+    """How subnetworks are searched for in the dense run: options of ``nmt-prune search``.
 
+    Attributes:
+        name: what tells it from the other searches of the recipe; its runs end in ``-NAME``.
+        checkpoint: which of the dense run's checkpoints is searched; by default the one that the dense model is scored
+            with.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")] | None = None
+    checkpoint: Literal["last", "best"] = "best"
     method: Literal["s", "m"] = "s"
     heads: str = "head:normalise=true"
     ffn: str = "sublayer"
@@ -133,5 +142,15 @@ class Search(Section):
     def _possible(self) -> "Search":
         from nmt_prune.structured.search import SearchSettings
 
-        SearchSettings(**self.model_dump()).check()
+        if self.name == "pruned":
+            raise ValueError("name pruned is what techniques end in that are not trained again; give another")
+        SearchSettings(**self.options()).check()
         return self
+
+    def options(self) -> dict[str, Any]:
+        """The options of ``nmt-prune search``, those that are left to it left out."""
+        return self.model_dump(exclude={"name", "checkpoint"}, exclude_none=True)
+
+    def label(self, run: str) -> str:
+        """The name of a run, or of a technique, with this search."""
+        return f"{run}-{self.name}" if self.name else run

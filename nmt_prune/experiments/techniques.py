@@ -49,6 +49,11 @@ class Technique:
     is_control: bool = False
 
     @property
+    def quantizes(self) -> bool:
+        """Whether its weights have fewer bits; then there is something to do at 0 %, too."""
+        return "quantizer" in self.flags
+
+    @property
     def leaves_rewind_point(self) -> bool:
         """Whether another run may be rewound to this technique's θ_t."""
         return self.mask == "none" or (self.mask == "previous" and self.rewind == "early" and self.clock == "restart")

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from nmt_prune.evaluation import plots
 from nmt_prune.evaluation.aggregates import aggregate
 from nmt_prune.evaluation.cost_plots import CPU_TIME, STORED, USED, draw, plot_cpu_time, plot_sizes
 from nmt_prune.evaluation.cost_table import cost_section
@@ -130,3 +131,15 @@ def test_the_report_of_records_from_before(tmp_path):
     write_run(recipe, "mp-50-seed1", lines, reference)
     assert gather(recipe).rows[0].mb_used is None
     assert len(write_report(recipe).paths) == 5
+
+
+def test_a_quantized_dense_model_is_drawn_by_its_size_but_has_no_place_among_sparsities():
+    rows = [*ROWS, costly(row("int8", 0, 29.5, 1600), 4, 1.1, 1.0), costly(row("int8", 0.5, 29, 1600), 4, 0.7, 1.0)]
+    (by_size,) = draw(results(*rows), "sizes", [STORED]).axes
+    assert ([1.1, 0.7], [29.5, 29]) in [drawn(container) for container in by_size.containers]
+    (by_sparsity,) = plots.draw(results(*rows)).axes
+    assert ([0.0], [29]) in [drawn(container) for container in by_sparsity.containers]
+
+
+def drawn(container) -> tuple[list[float], list[float]]:
+    return list(container.lines[0].get_xdata()), list(container.lines[0].get_ydata())

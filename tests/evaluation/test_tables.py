@@ -1,7 +1,9 @@
 """Tables with many techniques; those with few are in test_report."""
 
+from dataclasses import replace
+
 from nmt_prune.evaluation.aggregates import aggregate
-from nmt_prune.evaluation.tables import MOST_COLUMNS, sparsity_table
+from nmt_prune.evaluation.tables import MOST_COLUMNS, sparsity_table, subnetwork_table
 from tests.evaluation.samples import results, row
 
 
@@ -14,3 +16,32 @@ def test_many_techniques_are_rows():
     assert [cell.strip() for cell in table[3].strip("|").split("|")] == ["technique-0", "20.0 (100)", "10.0 (200)"]
     assert [cell.strip() for cell in table[4].strip("|").split("|")] == ["technique-1", "21.0 (100)", "–"]
     assert len(table) == 3 + len(names)
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_subnetworks_of_two_searches_stand_search_by_search():
+    names = ("bad-pruned-m", "good-m", "good-pruned-m", "bad", "good-pruned")
+    rows = [row("dense", 0, 30, 100), *(row(f"subnetwork-{name}", 0, 20, 100) for name in names)]
+    rows[3] = replace(rows[3], sparsity_prunable=0.41)
+    table = subnetwork_table(aggregate(rows)).splitlines()[2:]
+    assert [cells(line)[0] for line in table] == [
+        *("dense", "good, pruned", "bad, retrained"),
+        *("m: good, pruned", "m: bad, pruned", "m: good, retrained"),
+    ]
+    assert cells(table[3])[1] == "41 %"
+    assert len(sparsity_table(aggregate(rows)).splitlines()) == 3
+
+
+def test_what_is_only_quantized_has_a_row_of_its_own():
+    rows = [row("dense", 0, 30, 100), row("int8", 0, 29, 200), row("int8", 0.5, 28, 200), row("slt", 0.5, 27, 200)]
+    table = sparsity_table(aggregate(rows)).splitlines()
+    assert [cells(line)[0] for line in table[2:]] == ["dense", "0 %", "50 %"]
+    assert cells(table[2])[3:] == ["30.0 (100)", "30.0 (100)"]
+    assert cells(table[3])[3:] == ["–", "29.0 (200)"]
+    many = [*rows, *(row(f"technique-{number}", 0.5, 1, 100) for number in range(MOST_COLUMNS))]
+    lines = sparsity_table(aggregate(many)).splitlines()
+    assert cells(lines[0]) == ["technique", "0 %", "50 %"]
+    assert cells(lines[4]) == ["int8", "29.0 (200)", "28.0 (200)"]

@@ -45,6 +45,23 @@ def test_both_stages_of_weight_penalty_clipping_are_as_long_unless_the_recipe_sa
         assert runs[f"wpc-{percent}-seed1"].settings["pruning"]["schedule"] == f"oneshot:at={at}"
 
 
+def test_at_0_percent_the_dense_model_is_quantized_and_nothing_else_is_added():
+    names = {"dense-seed1", *(f"{technique}-{percent}-seed1" for technique in QUANTIZED for percent in (0, 50, 80))}
+    few, more = (expanded(ladder=ladder, techniques=[*QUANTIZED, "mp"]) for ladder in ([50, 80], [0, 50, 80]))
+    assert more.keys() == names | {"mp-50-seed1", "mp-80-seed1"}
+    assert all(more[name].settings == run.settings for name, run in few.items())
+    run = more["int8-0-seed1"]
+    assert (run.technique, run.sparsity, run.parent, run.total_updates) == ("int8", 0.0, "dense-seed1", 200)
+    flags = {key: run.settings["pruning"][key] for key in ("sparsity", "quantizer", "clock", "mask_from")}
+    assert flags == {
+        "sparsity": "0",
+        "quantizer": "uniform",
+        "clock": "keep",
+        "mask_from": "dense-seed1/checkpoint_last.pt",
+    }
+    assert more["dense-seed1"].also == ()
+
+
 def test_their_entries_exist():
     for technique in QUANTIZED:
         quantizers.build(TECHNIQUES[technique].flags["quantizer"])

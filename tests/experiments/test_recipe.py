@@ -55,7 +55,7 @@ def test_the_systems_are_all_there_is():
     recipe = load_recipe("systems-numbers")
     tickets = {"lt", "clt", "slt-mp", "mp-slt", "lr-rewind"}
     assert {*recipe.techniques} == TECHNIQUES.keys() - CONTROLS.keys() - tickets
-    assert recipe.search.ffn.startswith("unit")
+    assert recipe.search[0].ffn.startswith("unit")
 
 
 def test_both_demos_are_shipped():
@@ -76,6 +76,14 @@ def test_both_demos_are_shipped():
         ("ladder: [50, 100]", "ladder.1 should be less than 100, not 100"),
         ("ladder: [80, 50]", "ladder: must rise, without repetitions"),
         ("ladder: []", "ladder"),
+        ("ladder: [0, 50]", "ladder: 0 is for techniques that quantize; add one of wpc, ternary, int8, int4, or leave"),
+        ("ladder: [-10, 50]", "ladder.0 should be greater than or equal to 0"),
+        ("search: {ffm: unit}", "unknown key search.0.ffm; did you mean ffn?"),
+        ("search: []", "search List should have at least 1 item"),
+        ("search: [{drop: 1}, {method: m}]", "search: two searches have no name; give one another"),
+        ("search: [{name: m}, {name: m}]", "search: two searches have the name m; give one another"),
+        ("search: {name: pruned}", "search.0: name pruned is what techniques end in"),
+        ("search: {checkpoint: first}", "search.0.checkpoint should be 'last' or 'best', not 'first'"),
         ("training: {lr: 1}", "the key training.max_update is missing"),
         ("training: {max_update: soon}", "training.max_update should be a valid integer"),
         ("training: {max_update: 10, save-dir: x}", "training: save_dir is set for each run by the plan; remove it"),

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.commands import Places, run_command
+from nmt_prune.experiments.commands import Places, result, run_command
 from nmt_prune.experiments.cost import Cost
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.runner import run_plan
@@ -38,7 +38,7 @@ def test_one_search_and_six_runs_per_seed(tmp_path):
     places = Places(tmp_path / "runs", tmp_path / "data")
     assert run_command(pruned, places)[3:] == [
         *("ticket", "--mask-from", f"{tmp_path}/runs/search-seed2/good.safetensors"),
-        *("--rewind-from", f"{tmp_path}/runs/dense-seed2/checkpoint_last.pt", "--reset", "keep"),
+        *("--rewind-from", f"{tmp_path}/runs/dense-seed2/checkpoint_best.pt", "--reset", "keep"),
         *("--out", f"{tmp_path}/runs/subnetwork-good-pruned-seed2/checkpoint_best.pt"),
     ]
 
@@ -47,12 +47,46 @@ def test_the_settings_of_the_search_are_options_of_the_command(tmp_path):
     runs = expand(recipe(search={"ffn": "unit", "drop": 0.5, "beam": 4}))
     command = run_command(runs[1], Places(tmp_path / "runs", tmp_path / "data"))
     assert command[3:8] == [
-        *("search", f"{tmp_path}/runs/dense-seed1/checkpoint_last.pt"),
+        *("search", f"{tmp_path}/runs/dense-seed1/checkpoint_best.pt"),
         *("--data", f"{tmp_path}/data", "--out"),
     ]
     for flag, value in (("--ffn", "unit"), ("--drop", "0.5"), ("--beam", "4"), ("--seed", "1"), ("--method", "s")):
         assert command[command.index(flag) + 1] == value
-    assert "--keep" not in command
+    assert not {"--keep", "--name", "--checkpoint"} & {*command}
+
+
+def test_what_is_searched_and_pruned_is_what_the_dense_row_is_scored_with(tmp_path):
+    places = Places(tmp_path / "runs", tmp_path / "data")
+    runs = {run.name: run for run in expand(recipe(techniques=[*TECHNIQUES, "slt"]))}
+    scored = str(result(runs["dense-seed1"], places))
+    searched, pruned = (run_command(runs[f"{name}-seed1"], places) for name in ("search", "subnetwork-good-pruned"))
+    assert searched[4] == pruned[pruned.index("--rewind-from") + 1] == scored
+    # A ticket's mask is found on θ_T all the same.
+    assert runs["slt-50-seed1"].settings["pruning"]["mask_from"] == "dense-seed1/checkpoint_last.pt"
+
+
+def test_a_search_may_be_on_the_last_checkpoint(tmp_path):
+    runs = {run.name: run for run in expand(recipe(search={"checkpoint": "last"}))}
+    assert runs["search-seed1"].settings["search"]["checkpoint"] == "dense-seed1/checkpoint_last.pt"
+    assert runs["subnetwork-bad-pruned-seed1"].settings["pruning"]["rewind_from"] == "dense-seed1/checkpoint_last.pt"
+
+
+BOTH = [{"ffn": "unit"}, {"name": "m", "method": "m", "drop": 1.0}]
+
+
+def test_two_searches_in_one_recipe(tmp_path):
+    one, both = ({run.name: run for run in expand(recipe(search=search))} for search in (BOTH[0], BOTH))
+    assert {name: both[name].settings for name in one} == {name: run.settings for name, run in one.items()}
+    added = [name for name in both if name not in one]
+    assert added == ["search-m-seed1", *(f"{name}-m-seed1" for name in (*TECHNIQUES, *CONTROLS))]
+    command = run_command(both["search-m-seed1"], Places(tmp_path, tmp_path))
+    assert command[command.index("--method") + 1] == "m"
+    good = both["subnetwork-good-m-seed1"]
+    assert (good.technique, good.parent) == ("subnetwork-good-m", "search-m-seed1")
+    assert good.settings["pruning"]["mask_from"] == "search-m-seed1/good.safetensors"
+    kept = [run.name for run in expand(recipe(search=BOTH), ["subnetwork-bad"])]
+    names = ("dense", "search", "search-m", "subnetwork-bad", "subnetwork-bad-m")
+    assert {*kept} == {f"{name}-seed1" for name in names}
 
 
 def test_only_one_of_them():
