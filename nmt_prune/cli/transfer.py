@@ -1,36 +1,74 @@
 """``nmt-prune transfer``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from nmt_prune.masks.transfer import Dictionaries, Embedding
+
 
 def transfer(
-    mask: Annotated[Path, typer.Argument(help="mask file, or a checkpoint with masks")],
+    source: Annotated[
+        Path, typer.Argument(help="mask file, or a checkpoint with masks; with --onto a checkpoint", metavar="MASK")
+    ],
     from_data: Annotated[Path, typer.Option(help="data folder of the model that the mask was found on")],
     to_data: Annotated[Path, typer.Option(help="data folder that the mask is to be used with")],
-    out: Annotated[Path, typer.Option(help="mask file to write (*.safetensors)")],
+    out: Annotated[Path, typer.Option(help="mask file to write (*.safetensors); with --onto a checkpoint")],
     embedding: Annotated[
         str, typer.Option(help="match (rows of subwords that both have) or dense (embeddings left out)")
     ] = "match",
+    onto: Annotated[
+        Path | None,
+        typer.Option(help="fit the weights, not the mask: into this checkpoint of TO_DATA, which keeps other subwords"),
+    ] = None,
 ) -> None:
-    """Fit a mask to another language pair or domain: same layers, other dictionaries (Chen et al. 2020)."""
+    """Fit a mask, or weights, to another language pair or domain: same layers, other dictionaries (Chen 2020)."""
     from nmt_prune.dictionaries import read_dictionaries
     from nmt_prune.errors import PruneError
+
+    if embedding not in ("match", "dense"):
+        raise PruneError(f"--embedding {embedding} is unknown; choose match or dense")
+    dictionaries = read_dictionaries(from_data), read_dictionaries(to_data)
+    if onto is None:
+        _fit_masks(source, dictionaries, embedding, out)  # type: ignore[arg-type]
+    else:
+        _fit_weights(source, onto, dictionaries, embedding, out)  # type: ignore[arg-type]
+
+
+def _fit_masks(
+    source: Path, dictionaries: "tuple[Dictionaries, Dictionaries]", embedding: "Embedding", out: Path
+) -> None:
     from nmt_prune.files import file_digest
     from nmt_prune.masks import transfer as moving
     from nmt_prune.masks.mask_file import save_masks
     from nmt_prune.settings import PruningSettings
 
-    if embedding not in ("match", "dense"):
-        raise PruneError(f"--embedding {embedding} is unknown; choose match or dense")
-    _, masks = PruningSettings(mask_from=str(mask)).load_mask_source()
-    source, target = read_dictionaries(from_data), read_dictionaries(to_data)
-    moved = moving.transfer(masks, source, target, embedding)  # type: ignore[arg-type]
-    provenance = {"transferred_from": mask.name, "transferred_from_sha256": file_digest(mask), "embedding": embedding}
+    _, masks = PruningSettings(mask_from=str(source)).load_mask_source()
+    moved = moving.transfer(masks, *dictionaries, embedding)
+    provenance = {
+        "transferred_from": source.name,
+        "transferred_from_sha256": file_digest(source),
+        "embedding": embedding,
+    }
     save_masks(moved.masks, out, provenance)
     for prunable in moved.masks.prunables:
         if prunable.name in moved.matched:
             typer.echo(f"{prunable.name}: {moved.matched[prunable.name]:,} of {prunable.shape[0]:,} subwords matched")
     typer.echo(f"{out}: sparsity {moved.masks.sparsity():.6f} (was {masks.sparsity():.6f})")
+
+
+def _fit_weights(
+    parent: Path, onto: Path, dictionaries: "tuple[Dictionaries, Dictionaries]", embedding: "Embedding", out: Path
+) -> None:
+    from nmt_prune.checkpoints import Checkpoint, save
+    from nmt_prune.conversion import restarted
+    from nmt_prune.masks.transfer import transfer_weights
+
+    point = Checkpoint.load(onto)
+    weights, matched = transfer_weights(Checkpoint.load(parent).model, point.model, *dictionaries, embedding)
+    save(restarted(point, weights), out)
+    for name, count in matched.items():
+        typer.echo(f"{name}: {count:,} of {weights[name].shape[0]:,} subwords matched")
+    typer.echo(f"{out}: weights of {parent}")

@@ -15,6 +15,9 @@ OWN = "slt"
 TRANSFERRED = "from-"
 """Technique of a run on the target with its own mask, and beginning of the technique with another corpus' mask."""
 
+PARENT = "weights-from-"
+"""Beginning of the technique with another corpus' mask and weights."""
+
 WITHIN = "✓"
 
 
@@ -27,9 +30,10 @@ class TransferMatrix:
         sparsity: at which they are compared.
         results: results of each target.
         dense: the dense model of each target.
-        cells: what there is, by row and target. A row is a corpus whose masks they are, or a control on the target's
-            own masks.
+        cells: what there is, by row and target. A row is a corpus whose masks they are, the same with its weights, or a
+            control on the target's own masks.
         sources: rows that are corpora.
+        parents: rows that are corpora with their weights.
         controls: rows that are controls.
     """
 
@@ -39,6 +43,7 @@ class TransferMatrix:
     dense: Mapping[str, Aggregate]
     cells: Mapping[tuple[str, str], Aggregate]
     sources: tuple[str, ...]
+    parents: tuple[str, ...]
     controls: tuple[str, ...]
 
     @classmethod
@@ -61,12 +66,14 @@ class TransferMatrix:
                 controls |= {row} if is_control(row) else set()
                 cells[row, target] = model
         dense = {target: found[Cell(DENSE, 0.0)] for target, found in aggregates.items() if Cell(DENSE, 0.0) in found}
-        return cls(name, sparsity, results, dense, cells, tuple(results), tuple(ordered(controls)))
+        parents = tuple(f"{PARENT}{source}" for source in results if f"{PARENT}{source}" in {row for row, _ in cells})
+        return cls(name, sparsity, results, dense, cells, tuple(results), parents, tuple(ordered(controls)))
 
     @property
     def rows(self) -> dict[str, str]:
         """The rows with the names that readers see."""
         masks = {source: f"mask from {source}" for source in self.sources}
+        masks |= {parent: f"mask and weights from {parent.removeprefix(PARENT)}" for parent in self.parents}
         return masks | {control: label(control) for control in self.controls}
 
     def is_within(self, row: str, target: str) -> bool:
@@ -101,6 +108,7 @@ class TransferMatrix:
             " with a few seeds this is a weak statement.",
             f"Sparsity {percent(self.sparsity)}; every mask is put on the target's own θ_t and trained as long as its"
             " dense model. In parentheses: difference to that. Controls: with the target's own mask, or instead of it.",
+            *(["*Mask and weights*: on θ_T of the source's dense model, embeddings by subword."] * bool(self.parents)),
             *(f"{target}: {_convention(found)}" for target, found in self.results.items()),
         ]
         legend = "\n".join(f"- {line}" for line in lines)

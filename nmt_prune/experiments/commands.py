@@ -124,16 +124,22 @@ def train_arguments(run: Run, places: Places) -> list[str]:
     return [str(places.data_of(settings["corpus"])), *flag_arguments(flags)]
 
 
-def transfer_command(run: Run, places: Places) -> list[str]:
-    """Fits the mask of another corpus to that of the run; see ``settings["transfer"]``."""
-    transfer, out = run.settings["transfer"], run.settings["pruning"]["mask_from"]
+def transfer_commands(run: Run, places: Places) -> list[list[str]]:
+    """Fit the mask, and the weights, of another corpus to that of the run; see ``settings["transfer"]``."""
+    transfer, pruning = run.settings["transfer"], run.settings["pruning"]
     flags = {
         "from_data": str(places.folders[transfer["from"]]),
         "to_data": str(places.folders[transfer["to"]]),
-        "out": str(places.runs / out),
         "embedding": transfer["embedding"],
     }
-    return [*places.programs.transfer, str(places.runs / transfer["mask"]), *flag_arguments(flags)]
+    files = [(transfer["mask"], {"out": str(places.runs / pruning["mask_from"])})]
+    if "weights" in transfer:
+        onto = str(places.runs / transfer["onto"])
+        files.append((transfer["weights"], {"onto": onto, "out": str(places.runs / pruning["rewind_from"])}))
+    return [
+        [*places.programs.transfer, str(places.runs / source), *flag_arguments({**flags, **own})]
+        for source, own in files
+    ]
 
 
 def is_quantized(run: Run) -> bool:

@@ -15,7 +15,7 @@ from nmt_prune.experiments.commands import (
     report_command,
     run_command,
     score_command,
-    transfer_command,
+    transfer_commands,
 )
 from nmt_prune.experiments.devices import ON_CPU, environment, gpus_wanted
 from nmt_prune.experiments.plan import Plan
@@ -79,8 +79,8 @@ def train(plan: Plan, name: str) -> None:
         if repaired:
             with folder.log.open("a", encoding="utf-8") as log:
                 log.write(f"{repaired}\n")
-        if "transfer" in run.settings:
-            execute(transfer_command(run, plan.places), folder.log)
+        for command in transfer_commands(run, plan.places) if "transfer" in run.settings else ():
+            execute(command, folder.log)
         execute(run_command(run, plan.places), folder.log, variables)
         write_json(folder.trained, {"last_update": run.last_update})
 

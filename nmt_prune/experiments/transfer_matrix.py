@@ -13,8 +13,8 @@ from nmt_prune.experiments.run_plan import Run, with_ancestors
 from nmt_prune.experiments.techniques import DENSE
 from nmt_prune.experiments.transfer_recipe import TICKET, TransferRecipe
 
-TRANSFERRED = "transferred.safetensors"
-"""The mask file in the folder of a run whose mask comes from another corpus."""
+TRANSFERRED, PARENT = "transferred.safetensors", "parent.pt"
+"""The mask file in the folder of a run whose mask comes from another corpus, and the weights where they do, too."""
 
 
 def transfer_plan(recipe: TransferRecipe, runs_dir: Path, data_dir: Path, only: Collection[str] = ()) -> Plan:
@@ -52,7 +52,9 @@ def expand_transfer(recipe: TransferRecipe, only: Collection[str] = ()) -> list[
     for target in recipe.labels():
         for source in recipe.labels():
             for seed in recipe.seeds if source != target else ():
-                runs.append(_transferred(recipe, by_name, source, target, seed))
+                mask = _transferred(recipe, by_name, source, target, seed)
+                made = {"target": mask, "source": _on_parent(recipe, by_name, source, mask)}
+                runs += [made[weights] for weights in dict.fromkeys(recipe.weights)]
     # Lower rungs of the ladder are there to find the masks of the last one.
     kept = {run.name for run in runs if run.sparsity in (0.0, round(final, 6)) and _is_wanted(run, only)}
     return with_ancestors(runs, kept)
@@ -108,3 +110,18 @@ def _transferred(recipe: TransferRecipe, runs: dict[str, Run], source: str, targ
         settings=settings,
         needs=(dense.name,),
     )
+
+
+def _on_parent(recipe: TransferRecipe, runs: dict[str, Run], source: str, mask: Run) -> Run:
+    """The same mask on what the source's dense model has learned, and not on the target's θ_t."""
+    parent = runs[f"{source}/{DENSE}-seed{mask.seed}"]
+    target, _, rung = mask.name.partition("/")
+    name, pruning = f"{target}/weights-{rung}", mask.settings["pruning"]
+    transfer = {
+        **mask.settings["transfer"],
+        "weights": f"{parent.name}/checkpoint_{recipe.mask_checkpoint}.pt",
+        "onto": pruning["rewind_from"],
+    }
+    pruning = {**pruning, "mask_from": f"{name}/{TRANSFERRED}", "rewind_from": f"{name}/{PARENT}"}
+    settings = {**mask.settings, "pruning": pruning, "transfer": transfer}
+    return replace(mask, name=name, technique=f"weights-{mask.technique}", settings=settings)

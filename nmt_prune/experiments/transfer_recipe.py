@@ -15,6 +15,10 @@ TICKET = "slt"
 CONTROLS_OF_CHEN = ("random", "reinit", "shuffle-weights", "shuffle-layers")
 
 
+_WeightsOf = Literal["target", "source"]
+_TARGET: _WeightsOf = "target"
+
+
 class TransferRecipe(Recipe):
     """An experiment over several corpora, e.g. language pairs or domains; its other keys are those of any recipe.
 
@@ -25,6 +29,8 @@ class TransferRecipe(Recipe):
         kind: says that it is one.
         corpus: what the corpora have in common.
         corpora: their differences, one mapping per corpus.
+        weights: what the masks of other corpora are put on: the ``target``'s own θ_t, or θ_T of the ``source``'s dense
+            model, the parent whose embedding rows follow their subwords.
         embedding: rows of the mask of an embedding, where ``prune_set`` has embeddings: ``match`` by subword, or
             ``dense``.
         seeds: at least two, for the standard deviation of the dense model.
@@ -32,6 +38,7 @@ class TransferRecipe(Recipe):
 
     kind: Literal["transfer"]
     corpora: Annotated[list[Corpus], Field(min_length=2)]
+    weights: Annotated[list[_WeightsOf], Field(min_length=1)] = Field(default_factory=lambda: [_TARGET])
     embedding: Literal["match", "dense"] = "match"
     ladder: Annotated[list[Percent], Field(min_length=1)] = Field(default_factory=lambda: [70.0])
     controls: list[str] = Field(default_factory=lambda: list(CONTROLS_OF_CHEN))

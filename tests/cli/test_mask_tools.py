@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
+from nmt_prune.checkpoints import MASK_MODULE, Checkpoint, save
 from nmt_prune.cli import main
 from nmt_prune.masks.mask_file import load_masks
 from tests.toy import DIMENSION, VOCABULARY, save_toy, toy_state
@@ -236,6 +236,22 @@ def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
     assert "encoder.embed_tokens.weight: 5 of 6 subwords matched" in said
     before, after = load_masks(mask)[0], load_masks(out)[0]
     assert torch.equal(after["encoder.embed_tokens.weight"][4], before["encoder.embed_tokens.weight"][7])
+    onto = Checkpoint.load(save_toy(tmp_path / "onto.pt", seed=2)).state
+    for name, tensor in onto["model"].items():
+        if name.endswith(("embed_tokens.weight", "output_projection.weight")):
+            onto["model"][name] = tensor[:6].clone()
+    save(onto, tmp_path / "onto.pt")
+    status, said, _ = run(
+        "transfer", checkpoint, *folders, "--onto", tmp_path / "onto.pt", "--out", tmp_path / "parent.pt"
+    )
+    assert (status, said.splitlines()[0]) == (0, "encoder.embed_tokens.weight: 5 of 6 subwords matched")
+    fitted, parent = (Checkpoint.load(path).model for path in (tmp_path / "parent.pt", checkpoint))
+    assert torch.equal(fitted["encoder.layers.0.fc1.weight"], parent["encoder.layers.0.fc1.weight"])
+    assert torch.equal(fitted["encoder.embed_tokens.weight"][4], parent["encoder.embed_tokens.weight"][7])
+    assert torch.equal(fitted["encoder.embed_tokens.weight"][5], onto["model"]["encoder.embed_tokens.weight"][5])
+    status, _, error = run("transfer", mask, *folders, "--onto", tmp_path / "onto.pt", "--out", tmp_path / "x.pt")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "m.safetensors is not a fairseq checkpoint" in error
     status, _, error = run("transfer", mask, *folders, "--out", out, "--embedding", "rows")
     assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")
 

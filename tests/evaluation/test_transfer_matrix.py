@@ -89,6 +89,19 @@ def test_heat_map(matrix, tmp_path):
     assert contents[0] == contents[1]
 
 
+def test_weights_of_the_parent_have_rows_between_masks_and_controls(tmp_path):
+    found = {"en-de": results(*EN_DE, *of_seeds("weights-from-en-fr", 0.7, 20, 21, 22)), "en-fr": results(*EN_FR)}
+    matrix = TransferMatrix.of("made-up", found)
+    assert list(matrix.rows.values()) == [
+        *("mask from en-de", "mask from en-fr", "mask and weights from en-fr", "random mask"),
+    ]
+    assert "| mask and weights from en-fr | 21.0 ± 1.0 (-1.0) ✓ | – |" in " ".join(matrix.table().split())
+    assert matrix.is_within("weights-from-en-fr", "en-de")
+    assert "θ_T of the source's dense model" in matrix.text()
+    texts = [text.get_text() for text in transfer_figure(matrix).axes[0].texts]
+    assert texts == ["22.0", "9.9", "20.0", "12.0", "21.0", "19.9", "5.0"]
+
+
 def test_csv(matrix, tmp_path):
     matrix.write_csv(tmp_path / "t.csv")
     with (tmp_path / "t.csv").open(encoding="utf-8") as file:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from nmt_prune.cli.run import run as run_command
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments import runner
-from nmt_prune.experiments.commands import train_arguments, transfer_command
+from nmt_prune.experiments.commands import train_arguments, transfer_commands
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.recipe_file import load_recipe
 from nmt_prune.experiments.runner import run_plan
@@ -106,6 +106,7 @@ def test_domains_of_one_pair_go_by_their_data_folders(tmp_path):
         (("training:", "techniques: [mp]\ntraining:"), "is not for a transfer recipe"),
         (("training:", "controls: [dense-longer]\ntraining:"), "'dense-longer' is no control of slt's masks"),
         (("training:", "embeding: dense\ntraining:"), "unknown key embeding; did you mean embedding?"),
+        (("training:", "weights: [own]\ntraining:"), "weights.0 should be 'target' or 'source', not 'own'"),
         (("kind: transfer", "kind: matrix"), "unknown key kind"),
     ],
 )
@@ -120,15 +121,45 @@ def test_commands_use_the_data_of_each_corpus(tmp_path):
     plan = transfer_plan(load(tmp_path, GOOD), Path("runs"), Path("bin"))
     assert plan.targets == ("en-de", "en-fr")
     run = plan.run("en-fr/from-en-de-70-seed1")
-    assert transfer_command(run, plan.places)[-9:] == [
+    (command,) = transfer_commands(run, plan.places)
+    assert command[-9:] == [
         "runs/mine/en-de/slt-70-seed1/checkpoint_last.pt",
-        *["--from-data", "bin/numbers.en-de", "--to-data", "bin/numbers.en-fr"],
-        *["--out", "runs/mine/en-fr/from-en-de-70-seed1/transferred.safetensors", "--embedding", "match"],
+        *["--from-data", "bin/numbers.en-de", "--to-data", "bin/numbers.en-fr", "--embedding", "match"],
+        *["--out", "runs/mine/en-fr/from-en-de-70-seed1/transferred.safetensors"],
     ]
     arguments = train_arguments(run, plan.places)
     assert arguments[0] == "bin/numbers.en-fr"
-    assert arguments[arguments.index("--mask-from") + 1] == transfer_command(run, plan.places)[-3]
+    assert arguments[arguments.index("--mask-from") + 1] == command[-1]
     assert arguments[arguments.index("--target-lang") + 1] == "fr"
+
+
+def test_masks_with_the_weights_of_the_parent(tmp_path):
+    masks = {run.name: run for run in expand_transfer(load(tmp_path, GOOD))}
+    both = {run.name: run for run in expand_transfer(load(tmp_path, GOOD + "weights: [target, source]"))}
+    only = {run.name for run in expand_transfer(load(tmp_path, GOOD + "weights: [source]"), ["transfer"])}
+    assert {name: run for name, run in both.items() if "weights-from" not in name} == masks
+    parents = [f"{pair}-70-seed{seed}" for pair in ("en-de/weights-from-en-fr", "en-fr/weights-from-en-de")
+               for seed in (1, 2)]  # fmt: skip
+    assert [name for name in both if name not in masks] == parents
+    assert {name for name in only if "from" in name} == {*parents}
+    run, mask = both["en-de/weights-from-en-fr-70-seed2"], masks["en-de/from-en-fr-70-seed2"]
+    assert (run.technique, run.after, run.total_updates) == ("weights-from-en-fr", mask.after, mask.total_updates)
+    assert {key for key, value in run.settings["pruning"].items() if mask.settings["pruning"][key] != value} == {
+        "mask_from",
+        "rewind_from",
+    }
+    plan = transfer_plan(load(tmp_path, GOOD + "weights: [source]"), Path("runs"), Path("bin"))
+    folder = "runs/mine/en-de/weights-from-en-fr-70-seed2"
+    fit_mask, fit_weights = transfer_commands(run, plan.places)
+    assert fit_mask[-1] == f"{folder}/transferred.safetensors"
+    assert fit_weights[3:] == [
+        *["transfer", "runs/mine/en-fr/dense-seed2/checkpoint_last.pt"],
+        *["--from-data", "bin/numbers.en-fr", "--to-data", "bin/numbers.en-de", "--embedding", "match"],
+        *["--onto", "runs/mine/en-de/dense-seed2/rewind_1.pt", "--out", f"{folder}/parent.pt"],
+    ]
+    arguments = train_arguments(run, plan.places)
+    for flag, value in (("--mask-from", fit_mask[-1]), ("--rewind-from", fit_weights[-1]), ("--reset", "rewind")):
+        assert arguments[arguments.index(flag) + 1] == value
 
 
 @pytest.mark.parametrize("name", ["transfer-numbers", "transfer-libreoffice-help"])

@@ -8,7 +8,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_file import save_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_matrices
-from nmt_prune.masks.transfer import transfer
+from nmt_prune.masks.transfer import transfer, transfer_weights
 from nmt_prune.settings import PruningSettings
 from tests.toy import VOCABULARY, toy_model, toy_state
 
@@ -94,3 +94,34 @@ def test_a_mask_of_another_depth_fits_no_model(tmp_path):
     settings = PruningSettings(str(tmp_path / "deeper.safetensors"), str(tmp_path / "toy.pt"), reset="rewind")
     with pytest.raises(PruneError, match=r"deeper\.safetensors.*encoder\.layers\.1\."):
         settings.ticket()
+
+
+def states() -> tuple[dict, dict]:
+    """A parent's state dict, and one of the target's with another vocabulary."""
+    onto = toy_state(seed=2)["model"]
+    names = [name for name, tensor in onto.items() if tensor.shape[0] == VOCABULARY]
+    return toy_state(seed=1)["model"], onto | dict.fromkeys(names, onto[EMBEDDING][: len(OTHER)].clone())
+
+
+def test_weights_are_the_parents_but_for_subwords_that_it_does_not_know():
+    parent, onto = states()
+    weights, matched = transfer_weights(parent, onto, both(KNOWN), both(OTHER))
+    rows = [*parent[EMBEDDING][:4], onto[EMBEDDING][4], parent[EMBEDDING][6], parent[EMBEDDING][4], onto[EMBEDDING][7]]
+    assert matched == {EMBEDDING: 6}
+    assert weights.keys() == onto.keys()
+    for name, tensor in weights.items():
+        assert torch.equal(tensor, torch.stack(rows) if parent[name].shape[0] == VOCABULARY else parent[name])
+    left_out, _ = transfer_weights(parent, onto, both(KNOWN), both(OTHER), "dense")
+    assert torch.equal(left_out[EMBEDDING], onto[EMBEDDING])
+
+
+def test_weights_of_another_architecture_or_dictionary_are_refused():
+    parent, onto = states()
+    name = "encoder.layers.0.fc1.weight"
+    with pytest.raises(PruneError, match=rf"another architecture: {name} is missing there and \(12, 8\) in"):
+        transfer_weights({key: value for key, value in parent.items() if key != name}, onto, both(KNOWN), both(OTHER))
+    with pytest.raises(PruneError, match=rf"{name} is \(3, 8\) there and \(12, 8\) in the target's model"):
+        transfer_weights(parent | {name: torch.ones(3, 8)}, onto, both(KNOWN), both(OTHER))
+    for dictionaries in ((both(OTHER), both(OTHER)), (both(KNOWN), both(KNOWN))):
+        with pytest.raises(PruneError, match="rows and the dictionary it should be of"):
+            transfer_weights(parent, onto, *dictionaries)
