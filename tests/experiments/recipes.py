@@ -1,5 +1,9 @@
 """Recipes for the tests."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from nmt_prune.experiments.recipe import Recipe
@@ -23,3 +27,11 @@ def make_recipe(**changes: Any) -> Recipe:
 def brix_recipe(**changes: Any) -> Recipe:
     """The set-up of Brix 2020: 500 k updates a training and the whole ladder."""
     return make_recipe(**{"training": {"max_update": 500_000}, "ladder": BRIX_LADDER, **changes})
+
+
+def run_in_one_process(folder: Path, recipe: str) -> subprocess.CompletedProcess:
+    """``nmt-prune run small.yaml`` in ``folder``, as tests.experiments.one_process does it."""
+    (folder / "small.yaml").write_text(recipe, encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "tests.experiments.one_process", "run", "small.yaml"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)

@@ -1,16 +1,13 @@
 """A small transfer recipe for real, from the command line: two pairs, tiny models."""
 
 import csv
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.masks.mask_file import load_masks
+from tests.experiments.recipes import run_in_one_process
 
 pytestmark = pytest.mark.slow
 
@@ -41,18 +38,12 @@ training:
 generation: {beam: 1}
 controls: []
 seeds: [1, 2]
+weights: [target, source]
 """
 
 
-def run_recipe(folder: Path, target: str) -> subprocess.CompletedProcess:
-    (folder / "small.yaml").write_text(RECIPE.replace("PAIR", target), encoding="utf-8")
-    command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", "--cores", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
-
-
 def test_masks_of_each_pair_are_trained_on_the_other(tmp_path):
-    done = run_recipe(tmp_path, "fr")
+    done = run_in_one_process(tmp_path, RECIPE.replace("PAIR", "fr"))
     assert done.returncode == 0, done.stderr[-2000:]
     runs = tmp_path / "runs" / "small"
     assert "mask from en-fr" in done.stdout
@@ -61,7 +52,8 @@ def test_masks_of_each_pair_are_trained_on_the_other(tmp_path):
     with (runs / "report/transfer.csv").open(encoding="utf-8") as file:
         rows = {(row["row"], row["target"]): row for row in csv.DictReader(file)}
     kinds = ("dense", "en-de", "en-fr")
-    assert rows.keys() == {(row, target) for row in kinds for target in ("en-de", "en-fr")}
+    parents = {("weights-from-en-fr", "en-de"), ("weights-from-en-de", "en-fr")}
+    assert rows.keys() == {(row, target) for row in kinds for target in ("en-de", "en-fr")} | parents
     assert all(row["seeds"] == "2" for row in rows.values())
     # The other pair's mask outside of the embeddings, to the bit, also after the training.
     giver = Checkpoint.load(runs / "en-fr/slt-70-seed1/checkpoint_last.pt").masks
@@ -74,10 +66,16 @@ def test_masks_of_each_pair_are_trained_on_the_other(tmp_path):
     assert provenance["transferred_from"] == "checkpoint_last.pt"
     own = Checkpoint.load(runs / "en-de/slt-70-seed1/checkpoint_last.pt").masks
     assert not all(torch.equal(own[p.name], moved[p.name]) for p in body)
+    # The same mask on the other pair's trained weights.
+    learned = Checkpoint.load(runs / "en-de/weights-from-en-fr-70-seed1/checkpoint_last.pt")
+    parent = Checkpoint.load(runs / "en-fr/dense-seed1/checkpoint_last.pt").model
+    fitted = Checkpoint.load(runs / "en-de/weights-from-en-fr-70-seed1/parent.pt").model
+    assert learned.masks == moved
+    assert all(torch.equal(fitted[p.name], parent[p.name]) for p in body)
 
 
 def test_an_unknown_pair_stops_before_any_training(tmp_path):
-    failed = run_recipe(tmp_path, "xx")
+    failed = run_in_one_process(tmp_path, RECIPE.replace("PAIR", "xx"))
     assert failed.returncode == 1
     message = failed.stderr.strip().splitlines()[-1]
     assert "data failed: " in message

@@ -1,6 +1,5 @@
 """Subnetworks in recipes: one search per seed, and from it pruned and retrained runs."""
 
-import csv
 import json
 
 import pytest
@@ -11,7 +10,6 @@ from nmt_prune.experiments.cost import Cost
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.runner import run_plan
 from tests.experiments.recipes import make_recipe
-from tests.experiments.test_real_recipe import RECIPE, run_recipe
 
 TECHNIQUES = ["subnetwork-good", "subnetwork-good-pruned"]
 CONTROLS = ["subnetwork-random", "subnetwork-random-pruned", "subnetwork-bad", "subnetwork-bad-pruned"]
@@ -121,32 +119,3 @@ def test_a_plan_searches_prunes_and_retrains_each_once(laboratory):
     laboratory.forget_calls()
     run_plan(plan, 1)
     assert [laboratory.calls(name) for name in ("search", "ticket", "train", "score", "report")] == [[]] * 5
-
-
-@pytest.mark.slow
-def test_a_real_recipe(tmp_path):
-    text = RECIPE.replace("[mp, slt]", str(TECHNIQUES)).replace(
-        "controls: [dense-longer]",
-        "controls: [subnetwork-random-pruned, subnetwork-bad-pruned]\nsearch: {ffn: 'unit:normalise=true', drop: 2}",
-    )
-    (tmp_path / "small.yaml").write_text(text, encoding="utf-8")
-    done = run_recipe(tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    report = tmp_path / "runs" / "small" / "report"
-    with (report / "results.csv").open(encoding="utf-8") as file:
-        rows = {row["run"].removesuffix("-seed1"): row for row in csv.DictReader(file)}
-    assert rows.keys() == {"dense", *TECHNIQUES, "subnetwork-random-pruned", "subnetwork-bad-pruned"}
-    found = {name: row["sparsity_prunable"] for name, row in rows.items() if name != "dense"}
-    assert len(set(found.values())) == 1
-    assert float(found["subnetwork-good"]) > 0.05
-    bleu = {name: float(row["bleu"]) for name, row in rows.items()}
-    assert bleu["subnetwork-good-pruned"] > bleu["subnetwork-random-pruned"]
-    assert bleu["subnetwork-good-pruned"] > bleu["subnetwork-bad-pruned"]
-    assert bleu["subnetwork-good"] > 60
-    assert int(rows["subnetwork-good"]["total_updates"]) == 600
-    table = (report / "table.md").read_text(encoding="utf-8")
-    subnetworks = table.split("## Subnetworks")[1]
-    assert "| good, pruned" in subnetworks
-    assert f"{round(100 * float(found['subnetwork-good']), 1):g} %" in subnetworks
-    assert "not 0 %" not in table
-    assert "not scored" not in table

@@ -1,0 +1,113 @@
+"""Every technique on numbers for real, in miniature: searched, trained, quantized, shrunk, scored and reported."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nmt_prune.experiments.recipe_file import load_recipe
+from nmt_prune.experiments.techniques import CONTROLS, DENSE, DENSE_LONGER, TECHNIQUES
+from tests.experiments.recipes import run_in_one_process
+
+pytestmark = pytest.mark.slow
+
+RECIPE = """
+name: tiny
+corpus: {name: numbers, vocab_size: 150, model_type: bpe, size: 1000, test_size: 10, valid_size: 10}
+model:
+  arch: masked_transformer_tiny
+  encoder-embed-dim: 32
+  decoder-embed-dim: 32
+  encoder-ffn-embed-dim: 32
+  decoder-ffn-embed-dim: 32
+  encoder-attention-heads: 4
+  decoder-attention-heads: 4
+  max-target-positions: 50
+  encoder-normalize-before: true
+  decoder-normalize-before: true
+  share-all-embeddings: true
+training:
+  cpu: true
+  max-update: 12
+  max-tokens: 200
+  optimizer: adam
+  lr: 0.01
+  lr-scheduler: inverse_sqrt
+  warmup-updates: 3
+  criterion: label_smoothed_cross_entropy
+  label-smoothing: 0.1
+  validate-interval: 1000
+  save-interval: 1000
+  eval-bleu-args: {beam: 1, max_len_a: 0, max_len_b: 20}
+generation: {beam: 1}
+ladder: [0, 50]
+start_rounds: {slt-mp: [20], mp-slt: [20]}
+search:
+  - {ffn: "unit:normalise=true", score: loss, keep: 0.97, calibration_batches: 2}
+  - {name: m, method: m, score: loss, keep: 0.97}
+"""
+SEARCHED = [name for name, technique in TECHNIQUES.items() if technique.mask == "search"]
+QUANTIZED = [name for name, technique in TECHNIQUES.items() if technique.quantizes]
+# Of heads and units, all of them in the body.
+STRUCTURED = ["hard-concrete", "greedy", "greedy-calibration", "greedy-oneshot"]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """The report of a recipe with all that can stand in one."""
+    folder = tmp_path_factory.mktemp("systems")
+    everything = {"techniques": sorted(TECHNIQUES.keys() - CONTROLS.keys()), "controls": sorted(CONTROLS)}
+    done = run_in_one_process(folder, RECIPE + yaml.safe_dump(everything))
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "runs" / "tiny" / "report"
+
+
+@pytest.fixture(scope="module")
+def rows(report) -> dict[str, dict[str, str]]:
+    with (report / "results.csv").open(encoding="utf-8") as file:
+        return {row["run"].removesuffix("-seed1"): row for row in csv.DictReader(file)}
+
+
+def test_every_technique_has_its_runs(rows):
+    by_rung = TECHNIQUES.keys() - {*SEARCHED}
+    expected = {DENSE, f"{DENSE_LONGER}-x2", f"{DENSE_LONGER}-x3", *(f"{name}-50" for name in by_rung)}
+    expected |= {*SEARCHED, *(f"{name}-m" for name in SEARCHED), *(f"{name}-0" for name in QUANTIZED)}
+    assert rows.keys() == expected | {"slt-mp-20", "mp-20"}  # start rounds of slt-mp and mp-slt
+    shipped = load_recipe("systems-numbers")
+    assert {*shipped.techniques, *shipped.controls} <= {row["technique"] for row in rows.values()}
+
+
+def test_every_mask_has_its_size(rows):
+    for name, row in rows.items():
+        if row["technique"] in (*STRUCTURED, *QUANTIZED, "soft-movement") or "subnetwork" in name:
+            continue
+        measured = [float(row[f"sparsity_{part}"]) for part in ("prunable", "body")]
+        assert min(abs(share - float(row["target_sparsity"])) for share in measured) < 0.005, name
+    for suffix in ("", "-m"):
+        found = {row["sparsity_body"] for name, row in rows.items() if name in [f"{s}{suffix}" for s in SEARCHED]}
+        assert len(found) == 1
+        assert 0 < float(*found) < 0.9
+
+
+def test_all_of_them_are_on_the_plots_of_size_and_cpu_time(rows, report):
+    dense = rows[DENSE]
+    for name, row in rows.items():
+        assert 0 < float(row["mb_stored"]) <= float(dense["mb_stored"]) * 1.001, name
+        assert float(row["cpu_ratio"]) > 0
+    for name in STRUCTURED:
+        assert float(rows[f"{name}-50"]["mb_used"]) < float(dense["mb_used"])
+        assert float(rows[f"{name}-50"]["cpu_seconds"]) > 0
+    assert rows["slt-50"]["cpu_seconds"] == ""
+    for bits, name in ((8, "int8-0"), (4, "int4-0")):
+        assert float(rows[name]["mb_stored"]) < (bits + 8) / 32 * float(dense["mb_stored"])
+        assert rows[name]["checkpoint"] == "checkpoint_quantized.pt"
+    for figure in ("bleu", "size", "cpu_time"):
+        assert (report / f"{figure}.png").stat().st_size > 10_000
+    table = (report / "table.md").read_text(encoding="utf-8")
+    assert "not scored" not in table
+    assert (
+        f"{round(100 * float(rows['subnetwork-good']['sparsity_prunable']), 1):g} %" in table.split("## Subnetworks")[1]
+    )
+    for title in ("## Controls", "## Subnetworks", "## Size and CPU time"):
+        assert title in table
