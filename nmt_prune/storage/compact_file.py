@@ -15,7 +15,7 @@ from nmt_prune.dictionaries import SPECIAL
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 from nmt_prune.storage.encoding import encode
-from nmt_prune.storage.header import LARGEST_RATIO, Header
+from nmt_prune.storage.header import LARGEST_TEXT_RATIO, Header
 from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.plain import Plain
 from nmt_prune.storage.stored import Stored, plain
@@ -148,7 +148,7 @@ def _bytes(tensors: Tensors, name: str) -> bytes:
 
 
 def _text(tensors: Tensors, name: str, file_size: int) -> bytes:
-    return decompress_up_to(_bytes(tensors, name), LARGEST_RATIO * file_size)
+    return decompress_up_to(_bytes(tensors, name), LARGEST_TEXT_RATIO * file_size)
 
 
 def _join(symbols: Sequence[str]) -> bytes:

@@ -17,6 +17,11 @@ from nmt_prune.storage.streams import DamagedError
 LARGEST_RATIO = 1024
 """Elements of all tensors per byte of the file; of a random mask that keeps one weight in 1000 there are below 300."""
 
+LARGEST_TEXT_RATIO = 64
+"""Bytes of a text, such as the header itself, per byte of the file; real ones have about one at most."""
+
+MOST_LAYERS = 1024
+
 Records = dict[str, dict[str, Any]]
 
 
@@ -68,7 +73,7 @@ class Header:
             raise DamagedError("its header is not an object")
         stacks = mapping(found, "architecture")
         architecture = Architecture(_stack(mapping(stacks, "encoder"), False), _stack(mapping(stacks, "decoder"), True))
-        symbols = counts(found, "symbols", file_size * LARGEST_RATIO, 1)
+        symbols = counts(found, "symbols", file_size * LARGEST_TEXT_RATIO, 1)
         if len(symbols) != 2:
             raise DamagedError("symbols")
         header = cls(
@@ -119,7 +124,7 @@ def _check_record(record: Mapping[str, Any], shape: tuple[int, ...]) -> None:
 
 def _stack(record: Mapping[str, Any], is_decoder: bool) -> Stack:
     heads, cross, ffn = (counts(record, key, LARGEST_SIZE) for key in ("heads", "cross_heads", "ffn"))
-    if not len(heads) == len(ffn) > 0 or len(cross) != (len(heads) if is_decoder else 0):
+    if not MOST_LAYERS >= len(heads) == len(ffn) > 0 or len(cross) != (len(heads) if is_decoder else 0):
         raise DamagedError("numbers of layers")
     scale = record.get("embedding_scale")
     if type(scale) is not float or not math.isfinite(scale):
