@@ -1,0 +1,85 @@
+"""What the compiled engine finds does not depend on batch, threads, instruction set or the form of the weights."""
+
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from nmt_prune.runtime.torch_engine import TorchEngine
+from nmt_prune.storage.plain import Plain
+from nmt_prune.storage.precision import converted
+from tests.runtime.comparing import assert_equal
+from tests.runtime.models import random_model
+from tests.runtime.test_torch_engine import PRE, SHORT, sentences
+
+_engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
+from nmt_prune.runtime.compiled import CompiledEngine  # noqa: E402
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 50])
+def test_a_sentence_does_not_depend_on_its_batch(threads):
+    compact = random_model(*PRE, seed=3, density=0.5)
+    options, lengths = replace(SHORT, max_len_a=1.0, max_len_b=3, nbest=5), [1, 3, 9, 17, 2, 40, 0, 5, 9]
+    sources = sentences(compact, lengths)
+    prefixes = [[7, 9], [5], [], [6, 6, 6, 8], [4, 3], [], [], [11], []]
+    alone = CompiledEngine(compact)
+    expected = [alone.search([source], options, [prefix])[0] for source, prefix in zip(sources, prefixes, strict=True)]
+    assert_equal(CompiledEngine(compact, threads=threads).search(sources, options, prefixes), expected, 1e-5)
+
+
+def test_a_batch_larger_than_what_is_encoded_at_once():
+    compact = random_model(*PRE, seed=3)
+    sources = sentences(compact, [150] * 15)
+    engine, options = CompiledEngine(compact), replace(SHORT, max_len_b=8)
+    assert_equal(engine.search(sources, options), [engine.search([source], options)[0] for source in sources], 1e-5)
+
+
+def test_one_engine_in_several_threads():
+    compact = random_model(*PRE, seed=3)
+    engine, batches = CompiledEngine(compact, threads=2), [sentences(compact, [n, n + 4, 2]) for n in range(1, 13)]
+    expected = [engine.search(batch, SHORT) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda batch: engine.search(batch, SHORT), batches)) == expected
+
+
+@pytest.mark.parametrize("formats", ["sparse", "dense", "dense-int8"])
+def test_every_instruction_set_finds_the_same(formats, instruction_set):
+    stacks = [replace(s, dim=64, head_dim=16, embedding_scale=8.0, activation="gelu", embedding_norm=True) for s in PRE]
+    compact = random_model(*stacks, words=150, density=0.5, seed=2)
+    engine, options = CompiledEngine(compact, formats=formats), replace(SHORT, nbest=5)
+    found = engine.search(sentences(compact, [1, 9, 33]), options)
+    _engine.use("portable")
+    assert_equal(found, engine.search(sentences(compact, [1, 9, 33]), options))
+
+
+@pytest.mark.parametrize("formats", ["sparse", "dense"])
+@pytest.mark.parametrize("values", ["float16", "bfloat16", "int8"])
+def test_rounded_values(values, formats):
+    compact = random_model(*PRE, seed=3, density=0.5)
+    rounded = {
+        key: converted(key, weight, values) if isinstance(weight, Plain) else weight
+        for key, weight in compact.weights.items()
+    }
+    expected = TorchEngine(replace(compact, weights=rounded)).search(sentences(compact), SHORT)
+    assert_equal(CompiledEngine(compact, values=values, formats=formats).search(sentences(compact), SHORT), expected)
+    stored = CompiledEngine(replace(compact, weights=rounded), formats=formats)
+    assert_equal(stored.search(sentences(compact), SHORT), expected)
+
+
+def test_weights_of_different_types_in_one_layer():
+    compact = random_model(*PRE, seed=3, density=0.5)
+    key = "decoder.layers.0.self_attn.v_proj.weight"
+    mixed = replace(compact, weights={**compact.weights, key: converted(key, compact.weights[key], "int8")})
+    expected = TorchEngine(mixed).search(sentences(compact), SHORT)
+    assert_equal(CompiledEngine(mixed).search(sentences(compact), SHORT), expected)
+
+
+def test_no_weight_stays_behind():
+    compact = random_model(*PRE, density=0.5)
+    values = weakref.ref(compact.weights["encoder.embed_tokens.weight"].values)
+    engine = CompiledEngine(compact)
+    source = sentences(compact)
+    del compact
+    assert values() is None
+    assert engine.search(source, SHORT)
