@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3.11)
 CORPUS ?= libreoffice-help
 BIN := .venv/bin
+PACKAGES := .venv/.packages
 READY := .venv/.ready
 # Two threads on a shared core are slower than one: parallelism comes from running trainings side by side.
 export OMP_NUM_THREADS := 1
@@ -13,12 +14,16 @@ export MKL_NUM_THREADS := 1
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
-$(READY): requirements.lock pyproject.toml
+$(PACKAGES): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 	  { echo "nmt-prune needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/python -m pip install --quiet -r requirements.lock
+	@touch $@
+
+# The compiled engine lies beside its sources: built anew when they change.
+$(READY): $(PACKAGES) pyproject.toml $(shell find nmt_prune/runtime/src nmt_prune/runtime/CMakeLists.txt -type f)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
