@@ -1,0 +1,117 @@
+"""Below which density skipping zeros is faster than a dense product: measured, once per machine."""
+
+import functools
+import hashlib
+import os
+import platform
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt_prune import __version__
+from nmt_prune.errors import PruneError
+from nmt_prune.files import read_json, write_json
+from nmt_prune.runtime import _engine
+
+Values = Literal["float32", "float16", "int8"]
+Dense = Literal["dense", "dense-int8"]
+
+TOKENS = (1, 5, 40)
+"""Sizes of the batches that are measured: sentences times beam."""
+
+SHAPE = (8192, 512)
+COPIES = 3
+"""Together larger than a second-level cache, as the weights of a model are."""
+
+DENSITIES = (0.05, 0.2)
+ROUNDS = 3
+
+
+def break_even(values: Values, dense: Dense, tokens: int) -> float:
+    """Density below which a sparse product is the faster one.
+
+    Time of a sparse product is a straight line over density, so two are measured, and the line is followed to where it
+    takes as long as the dense product.
+
+    Args:
+        values: type of the sparse values.
+        dense: the other form.
+        tokens: tokens that are multiplied together; the nearest number that is measured counts.
+
+    Returns:
+        Between 0 (sparse never pays) and 1.
+    """
+    nearest = min(TOKENS, key=lambda measured: abs(np.log(measured / max(tokens, 1))))
+    times = _times()[str(nearest)]
+    first, second = (times[f"{values} {density}"] for density in DENSITIES)
+    slope = (second - first) / (DENSITIES[1] - DENSITIES[0])
+    if slope <= 0:  # so fast that only noise was measured
+        return float(second <= times[dense])
+    return float(np.clip(DENSITIES[0] + (times[dense] - first) / slope, 0.0, 1.0))
+
+
+@functools.cache
+def _times() -> Mapping[str, Mapping[str, float]]:
+    """Seconds by tokens and form: from the user's cache, or measured and put there."""
+    machine = f"{__version__} {_processor()} {_engine.instruction_set()} {SHAPE} {COPIES} {DENSITIES} {TOKENS}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt-prune"
+    path = cache / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
+    with suppress(PruneError, KeyError, TypeError):
+        found = read_json(path)
+        if found["machine"] == machine:
+            return found["seconds"]
+    seconds = measure()
+    with suppress(PruneError):  # nowhere to keep it: measured again next time
+        write_json(path, {"machine": machine, "seconds": seconds})
+    return seconds
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Seconds of CPU time per product, medians, by number of tokens and form."""
+    random = np.random.default_rng(0)
+    weight = random.standard_normal(SHAPE, dtype=np.float32)
+    forms: dict[str, Sequence[_engine.Matrix]] = {
+        "dense": [_engine.Matrix.dense(weight) for _ in range(COPIES)],
+        "dense-int8": [_engine.Matrix.dense_int8(weight) for _ in range(COPIES)],
+    }
+    for density in DENSITIES:
+        mask = random.random(SHAPE, dtype=np.float32) < density
+        for values in ("float32", "float16", "int8"):
+            forms[f"{values} {density}"] = [_sparse(weight, mask, values) for _ in range(COPIES)]
+    seconds: dict[str, dict[str, float]] = {}
+    for tokens in TOKENS:
+        x = random.standard_normal((tokens, SHAPE[1]), dtype=np.float32)
+        rounds = [{form: _time(matrices, x) for form, matrices in forms.items()} for _ in range(ROUNDS)]
+        seconds[str(tokens)] = {form: statistics.median(times[form] for times in rounds) for form in forms}
+    return seconds
+
+
+def _sparse(weight: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], values: str) -> _engine.Matrix:
+    starts = np.concatenate([[0], np.cumsum(mask.sum(1))])
+    kept: npt.NDArray[Any] = weight[mask]
+    kept = np.rint(kept * 20).astype(np.int8) if values == "int8" else kept.astype(values)
+    scales = np.full(len(weight), 0.05, dtype=np.float32) if values == "int8" else None
+    return _engine.Matrix.sparse(starts, np.nonzero(mask)[1].astype(np.uint32), kept, scales, weight.shape)
+
+
+def _time(matrices: Sequence[_engine.Matrix], x: npt.NDArray[np.float32]) -> float:
+    for matrix in matrices:  # as in decoding, where one step follows another: what fits a cache is there
+        matrix.multiply(x)
+    start = time.thread_time()
+    for matrix in matrices:
+        matrix.multiply(x)
+    return (time.thread_time() - start) / len(matrices)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,64 @@
+"""Where sparse products begin to pay."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
+from nmt_prune.runtime import break_even as module
+from nmt_prune.runtime.break_even import break_even
+
+SECONDS = {
+    tokens: {
+        "dense": 4.0 * factor,
+        "dense-int8": 0.2,
+        **{f"{values} {density}": 10 * density for values in ("float32", "float16", "int8") for density in (0.05, 0.2)},
+    }
+    for tokens, factor in (("1", 1), ("5", 2), ("40", 5))
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    module._times.cache_clear()
+    yield tmp_path / "nmt-prune"
+    module._times.cache_clear()
+
+
+def test_a_line_through_two_densities_meets_the_dense_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measure", lambda: SECONDS)
+    assert break_even("float16", "dense", 1) == pytest.approx(0.4)
+    assert break_even("float16", "dense", 6) == pytest.approx(0.8)
+    assert break_even("float16", "dense", 400) == 1.0
+    assert break_even("int8", "dense-int8", 5) == pytest.approx(0.02)
+
+
+def test_it_is_measured_once_per_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(module, "measure", lambda: calls.append(1) or SECONDS)
+    for _ in range(2):
+        break_even("float32", "dense", 5)
+        module._times.cache_clear()
+    assert len(calls) == 1
+    (path,) = cache.iterdir()
+    path.write_text("{", encoding="utf-8")
+    assert break_even("float32", "dense", 1) == pytest.approx(0.4)
+    assert json.loads(path.read_text(encoding="utf-8"))["seconds"] == SECONDS
+    assert len(calls) == 2
+
+
+def test_without_a_place_for_it_it_is_measured_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measure", lambda: SECONDS)
+    cache.parent.joinpath("nmt-prune").write_text("a file, not a folder", encoding="utf-8")
+    assert break_even("float32", "dense", 1) == pytest.approx(0.4)
+
+
+def test_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHAPE", (64, 32))
+    seconds = module.measure()
+    assert list(seconds) == ["1", "5", "40"]
+    assert all(times.keys() == SECONDS["1"].keys() and min(times.values()) >= 0 for times in seconds.values())
+    assert 0 <= break_even("int8", "dense", 5) <= 1
