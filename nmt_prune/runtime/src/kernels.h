@@ -13,9 +13,10 @@ struct Kernels {
 
   // Tokens that one pass over sparse weights serves when so many are left.
   int (*sparse_tile)(ValueType type, std::int64_t tokens);
-  // (tokens x columns) -> (columns x tile), in at most (columns + 1) * tile floats, as sparse_window wants it for values
-  // of this type; missing tokens are zero.
-  void (*transpose)(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed);
+  // (tokens x columns) -> (columns x tile), in at most (columns + 1) * tile floats, as sparse_window wants it for
+  // values of this type; missing tokens are zero.
+  void (*transpose)(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile,
+                    float* transposed);
   // One window of rows times one tile: sums (window_rows x tile), overwritten.
   void (*sparse_window)(const SparseLayout& weights, std::int64_t window, const float* transposed, int tile,
                         float* sums);
@@ -26,7 +27,8 @@ struct Kernels {
   void (*dense)(const DenseLayout& weights, const float* input, std::int64_t tokens, const float* bias, bool relu,
                 float* output);
 
-  // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized, |quantized| <= 127, padded with zeros to columns4 * 4;
+  // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized,
+  // |quantized| <= 127, padded with zeros to columns4 * 4;
   // offsets[t] = 128 * sum of quantized, what the stored weights' + 128 adds.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    void* quantized, float* scales, std::int32_t* offsets);

@@ -190,7 +190,8 @@ class SparseMatrix final : public Matrix {
         std::size_t target = starts_[part * window_groups + place / group_rows] * std::size_t{group_rows} +
                              place % group_rows;
         for (std::int64_t i = range.first; i < range.last; ++i, target += group_rows) {
-          offsets_[target / block_] = static_cast<std::uint16_t>((from.indices[i] - panel * panel_columns) * offset_unit);
+          const std::int64_t column = from.indices[i] - panel * panel_columns;
+          offsets_[target / block_] = static_cast<std::uint16_t>(column * offset_unit);
           std::memcpy(values_.data() + target * bytes, values + i * bytes, bytes);
         }
       }

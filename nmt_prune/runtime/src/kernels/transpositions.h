@@ -14,8 +14,10 @@ typedef int Ints4 __attribute__((vector_size(16)));
 #endif
 
 NMT_PRUNE_INLINE void transpose_block(Floats4 (&rows)[4]) {
-  const Floats4 a = NMT_PRUNE_SHUFFLE4(rows[0], rows[1], 0, 4, 1, 5), b = NMT_PRUNE_SHUFFLE4(rows[0], rows[1], 2, 6, 3, 7);
-  const Floats4 c = NMT_PRUNE_SHUFFLE4(rows[2], rows[3], 0, 4, 1, 5), d = NMT_PRUNE_SHUFFLE4(rows[2], rows[3], 2, 6, 3, 7);
+  const Floats4 a = NMT_PRUNE_SHUFFLE4(rows[0], rows[1], 0, 4, 1, 5);
+  const Floats4 b = NMT_PRUNE_SHUFFLE4(rows[0], rows[1], 2, 6, 3, 7);
+  const Floats4 c = NMT_PRUNE_SHUFFLE4(rows[2], rows[3], 0, 4, 1, 5);
+  const Floats4 d = NMT_PRUNE_SHUFFLE4(rows[2], rows[3], 2, 6, 3, 7);
   rows[0] = NMT_PRUNE_SHUFFLE4(a, c, 0, 1, 4, 5);
   rows[1] = NMT_PRUNE_SHUFFLE4(a, c, 2, 3, 6, 7);
   rows[2] = NMT_PRUNE_SHUFFLE4(b, d, 0, 1, 4, 5);
@@ -60,7 +62,8 @@ NMT_PRUNE_INLINE void transpose_block(Floats16 (&rows)[16]) {
   for (int i = 0; i < 16; i += 4) transpose_parts(rows + i);
   NMT_PRUNE_UNROLL
   for (int i = 0; i < 4; ++i) {
-    const __m512 a = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x44), b = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xee);
+    const __m512 a = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x44);
+    const __m512 b = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xee);
     const __m512 c = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0x44);
     const __m512 d = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0xee);
     rows[i] = _mm512_shuffle_f32x4(a, c, 0x88);
