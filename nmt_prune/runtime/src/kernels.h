@@ -14,7 +14,7 @@ struct Kernels {
   // Tokens that one pass over sparse weights serves when so many are left.
   int (*sparse_tile)(ValueType type, std::int64_t tokens);
   // (tokens x columns) -> (columns x tile), in at most (columns + 1) * tile floats, as sparse_window wants it for
-  // values of this type; missing tokens are zero.
+  // values of this type; missing tokens are whatever.
   void (*transpose)(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile,
                     float* transposed);
   // One window of rows times one tile: sums (window_rows x tile), overwritten.

@@ -2,7 +2,7 @@
 // weights per instruction. The error is 2^-16 of a token's largest input, far below that of the weights.
 #pragma once
 #include "sparse.h"
-#include "transpositions.h"
+#include "tiles.h"
 
 namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
@@ -28,14 +28,11 @@ void transpose_words(const float* input, std::int64_t tokens, std::int64_t colum
   }
   const __m512 inverse[2] = {_mm512_load_ps(inverses), _mm512_load_ps(inverses + 16)};
   std::int16_t* words = reinterpret_cast<std::int16_t*>(transposed + words_tile);
+  const TokenRows<16> halves[2] = {{input, 0, tokens, columns}, {input, 16, tokens, columns}};
   for (std::int64_t column = 0; column < columns; column += 16) {
     const std::int64_t left = columns - column;
-    Floats16 block[2][16] = {};
-    for (int half = 0; half < 2; ++half) {
-      for (int t = 0; t < 16 && half * 16 + t < tokens; ++t)
-        block[half][t] = load_some<16>(input + (half * 16 + t) * columns + column, left);
-      transpose_block(block[half]);
-    }
+    Floats16 block[2][16];
+    for (int half = 0; half < 2; ++half) load_block<16>(halves[half], column, columns, block[half]);
     for (int c = 0; c < 16 && c < left; ++c) {
       const __m512i first = _mm512_cvtps_epi32(_mm512_mul_ps(block[0][c], inverse[0]));
       const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(block[1][c], inverse[1]));
