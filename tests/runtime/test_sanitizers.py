@@ -17,7 +17,9 @@ sys.modules["nmt_prune.runtime._engine"] = _engine
 import nmt_prune.runtime
 nmt_prune.runtime._engine = _engine
 import pytest
-sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--noconftest", "tests/runtime/test_matrices.py"]))
+files = ["matrices", "compiled_engine", "compiled_batches", "compiled_refusals"]
+files = [f"tests/runtime/test_{name}.py" for name in files]
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files]))
 """
 
 

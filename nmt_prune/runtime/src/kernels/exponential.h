@@ -17,6 +17,7 @@ typedef decltype(Vector{} < Vector{}) Integers;
 
 NMT_PRUNE_INLINE Vector load(const float* from) { return load<widest>(from); }
 NMT_PRUNE_INLINE Vector all(float x) { return broadcast<widest>(x); }
+// b where either is not a number.
 NMT_PRUNE_INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
 
 // The first or second halves of all blocks of so many lanes, those of `a` and `b` alternating.
@@ -66,11 +67,10 @@ NMT_PRUNE_INLINE float maximum(Vector x) {
     return maximum<Block / 2>(larger(halves<Block, false>(x, x), halves<Block, true>(x, x)));
 }
 
-// e^x to 2 units in the last place (Cephes' polynomial); 0 below -87, NaN stays NaN. Not for x > 88.
+// e^x to 2 units in the last place (Cephes' polynomial); below -87 it is e^-87, NaN stays NaN. Not for x > 88.
 NMT_PRUNE_INLINE Vector exponential(Vector x) {
   constexpr float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to an integer, found in the lowest bits
-  Integers vanishes = x < all(-87.f);
-  x = vanishes ? all(0.f) : x;
+  x = larger(all(-87.f), x);
   Vector shifted = x * all(1.44269504f) + all(magic);
   Vector n = shifted - all(magic);
   x = x - n * all(0.693359375f);
@@ -83,7 +83,7 @@ NMT_PRUNE_INLINE Vector exponential(Vector x) {
   y = y * x + all(5.0000001201e-1f);
   y = y * (x * x) + x + all(1.f);
   Vector power = reinterpret_cast<Vector>((reinterpret_cast<Integers>(shifted) << 23) + (127 << 23));
-  return vanishes ? all(0.f) : y * power;
+  return y * power;
 }
 
 NMT_PRUNE_INLINE float exponential(float x) {
