@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from nmt_prune.dictionaries import EOS, PAD, UNK
 from nmt_prune.errors import PruneError
-from nmt_prune.masks.prunable import PADDING_INDEX
 from nmt_prune.runtime import _engine
 from nmt_prune.runtime.formats import check_formats, matrix
 from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
@@ -128,4 +127,4 @@ def _as_floats(part: Csr) -> Csr:
 def _vector(name: str, parts: Sequence[Encoded]) -> npt.NDArray[np.float32]:
     array = np.concatenate([part.dense() for part in parts])
     # fairseq counts positions from the row behind the padding's.
-    return array[PADDING_INDEX + 1 :] if name.endswith("embed_positions.weight") else array
+    return array[PAD + 1 :] if name.endswith("embed_positions.weight") else array
