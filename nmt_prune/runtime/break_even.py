@@ -26,11 +26,14 @@ TOKENS = (1, 5, 40)
 """Sizes of the batches that are measured: sentences times beam."""
 
 SHAPE = (8192, 512)
-COPIES = 3
-"""Together larger than a second-level cache, as the weights of a model are."""
+BYTES = 48 << 20
+"""Of all dense matrices together: more than a cache holds, as the weights of a model are."""
 
 DENSITIES = (0.05, 0.2)
 ROUNDS = 3
+
+Times = Mapping[str, Mapping[str, float]]
+"""Seconds per product by number of tokens, then by form: ``dense`` or the density of a sparse matrix."""
 
 
 def break_even(values: Values, dense: Dense, tokens: int) -> float:
@@ -48,42 +51,46 @@ def break_even(values: Values, dense: Dense, tokens: int) -> float:
         Between 0 (sparse never pays) and 1.
     """
     nearest = min(TOKENS, key=lambda measured: abs(np.log(measured / max(tokens, 1))))
-    times = _times()[str(nearest)]
-    first, second = (times[f"{values} {density}"] for density in DENSITIES)
+    times = _times(values, dense)[str(nearest)]
+    first, second = (times[str(density)] for density in DENSITIES)
     slope = (second - first) / (DENSITIES[1] - DENSITIES[0])
     if slope <= 0:  # so fast that only noise was measured
-        return float(second <= times[dense])
-    return float(np.clip(DENSITIES[0] + (times[dense] - first) / slope, 0.0, 1.0))
+        return float(second <= times["dense"])
+    return float(np.clip(DENSITIES[0] + (times["dense"] - first) / slope, 0.0, 1.0))
 
 
 @functools.cache
-def _times() -> Mapping[str, Mapping[str, float]]:
-    """Seconds by tokens and form: from the user's cache, or measured and put there."""
-    machine = f"{__version__} {_processor()} {_engine.instruction_set()} {SHAPE} {COPIES} {DENSITIES} {TOKENS}"
+def _times(values: Values, dense: Dense) -> Times:
+    """From the user's cache, or measured and put there."""
+    measured = (__version__, _processor(), _engine.instruction_set(), values, dense, SHAPE, BYTES, DENSITIES, TOKENS)
+    machine = " ".join(map(str, measured))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt-prune"
     path = cache / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
     with suppress(PruneError, KeyError, TypeError):
         found = read_json(path)
         if found["machine"] == machine:
             return found["seconds"]
-    seconds = measure()
+    seconds = measure(values, dense)
     with suppress(PruneError):  # nowhere to keep it: measured again next time
         write_json(path, {"machine": machine, "seconds": seconds})
     return seconds
 
 
-def measure() -> dict[str, dict[str, float]]:
-    """Seconds of CPU time per product, medians, by number of tokens and form."""
+def measure(values: Values, dense: Dense) -> Times:
+    """Medians of CPU time.
+
+    Args:
+        values: type of the sparse values.
+        dense: the other form.
+    """
     random = np.random.default_rng(0)
     weight = random.standard_normal(SHAPE, dtype=np.float32)
-    forms: dict[str, Sequence[_engine.Matrix]] = {
-        "dense": [_engine.Matrix.dense(weight) for _ in range(COPIES)],
-        "dense-int8": [_engine.Matrix.dense_int8(weight) for _ in range(COPIES)],
-    }
+    build = _engine.Matrix.dense_int8 if dense == "dense-int8" else _engine.Matrix.dense
+    copies = max(2, BYTES // build(weight).nbytes)
+    forms: dict[str, Sequence[_engine.Matrix]] = {"dense": [build(weight) for _ in range(copies)]}
     for density in DENSITIES:
         mask = random.random(SHAPE, dtype=np.float32) < density
-        for values in ("float32", "float16", "int8"):
-            forms[f"{values} {density}"] = [_sparse(weight, mask, values) for _ in range(COPIES)]
+        forms[str(density)] = [_sparse(weight, mask, values) for _ in range(copies)]
     seconds: dict[str, dict[str, float]] = {}
     for tokens in TOKENS:
         x = random.standard_normal((tokens, SHAPE[1]), dtype=np.float32)

@@ -1,18 +1,19 @@
-"""In which form the compiled engine holds a weight."""
+"""In which form, or two, the compiled engine holds a weight."""
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
+from nmt_prune.runtime.break_even import Dense, Values, break_even
 from nmt_prune.storage.encoded import Csr
 
 Formats = Literal["auto", "sparse", "dense", "dense-int8"]
-"""``auto``: sparse where few enough weights are left, dense elsewhere, int8 where the stored values are."""
+"""``auto``: what is fastest by ``nmt_prune.runtime.break_even``; int8 only where the stored values are."""
 
-_SPARSE_BELOW = 0.4
-"""Density from which on a dense product is faster than one that skips zeros."""
+FEW = 14
+"""Most tokens that count as few: between a sentence with beam 5 and eight of them, the numbers that are measured."""
 
 
 def check_formats(formats: str) -> None:
@@ -25,19 +26,19 @@ def check_formats(formats: str) -> None:
         raise PruneError(f"--formats {formats}: choose from {', '.join(get_args(Formats))}")
 
 
-def choose(formats: str, density: float, is_int8: bool) -> str:
-    """The form of one weight.
+def choose(formats: str, density: float, values: Values) -> tuple[str, str]:
+    """The forms of one weight, for few tokens and for many.
 
     Args:
         formats: what the user wants.
         density: share of the weights that are kept.
-        is_int8: whether they are stored in int8.
+        values: type in which they are stored.
     """
     if formats != "auto":
-        return formats
-    if density < _SPARSE_BELOW:
-        return "sparse"
-    return "dense-int8" if is_int8 else "dense"
+        return formats, formats
+    dense: Dense = "dense-int8" if values == "int8" else "dense"
+    few, many = ("sparse" if density < break_even(values, dense, tokens) else dense for tokens in (5, 40))
+    return few, many
 
 
 def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
@@ -48,10 +49,18 @@ def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
         columns: number of inputs.
         formats: what the user wants.
     """
-    rows = len(weight.starts) - 1
-    form = choose(formats, len(weight.values) / (rows * columns), weight.scales is not None)
+    density = len(weight.values) / ((len(weight.starts) - 1) * columns)
+    values = cast(Values, weight.values.dtype.name)
+    few, many = choose(formats, density, values)
+    if few == many:
+        return _matrix(weight, columns, few)
+    return _engine.Matrix.by_tokens(_matrix(weight, columns, few), FEW, _matrix(weight, columns, many))
+
+
+def _matrix(weight: Csr, columns: int, form: str) -> _engine.Matrix:
     if form == "sparse":
-        return _engine.Matrix.sparse(weight.starts, weight.columns, weight.values, weight.scales, (rows, columns))
+        shape = (len(weight.starts) - 1, columns)
+        return _engine.Matrix.sparse(weight.starts, weight.columns, weight.values, weight.scales, shape)
     if form == "dense-int8" and weight.scales is not None:
         return _engine.Matrix.dense_int8(_dense(weight, columns), weight.scales)
     values = _dense(weight, columns).astype(np.float32, copy=False)

@@ -11,12 +11,7 @@ from nmt_prune.runtime import break_even as module
 from nmt_prune.runtime.break_even import break_even
 
 SECONDS = {
-    tokens: {
-        "dense": 4.0 * factor,
-        "dense-int8": 0.2,
-        **{f"{values} {density}": 10 * density for values in ("float32", "float16", "int8") for density in (0.05, 0.2)},
-    }
-    for tokens, factor in (("1", 1), ("5", 2), ("40", 5))
+    tokens: {"dense": dense, "0.05": 0.5, "0.2": 2.0} for tokens, dense in (("1", 4.0), ("5", 8.0), ("40", 20.0))
 }
 
 
@@ -29,20 +24,27 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_line_through_two_densities_meets_the_dense_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure", lambda: SECONDS)
+    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
     assert break_even("float16", "dense", 1) == pytest.approx(0.4)
     assert break_even("float16", "dense", 6) == pytest.approx(0.8)
     assert break_even("float16", "dense", 400) == 1.0
+
+
+def test_it_may_never_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {tokens: {**times, "dense": 0.2} for tokens, times in SECONDS.items()}
+    monkeypatch.setattr(module, "measure", lambda values, dense: slow)
     assert break_even("int8", "dense-int8", 5) == pytest.approx(0.02)
+    slow["5"]["dense"] = 1e-9
+    assert break_even("int8", "dense-int8", 5) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_it_is_measured_once_per_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(module, "measure", lambda: calls.append(1) or SECONDS)
+    monkeypatch.setattr(module, "measure", lambda *forms: calls.append(forms) or SECONDS)
     for _ in range(2):
         break_even("float32", "dense", 5)
         module._times.cache_clear()
-    assert len(calls) == 1
+    assert calls == [("float32", "dense")]
     (path,) = cache.iterdir()
     path.write_text("{", encoding="utf-8")
     assert break_even("float32", "dense", 1) == pytest.approx(0.4)
@@ -51,14 +53,16 @@ def test_it_is_measured_once_per_machine(cache: Path, monkeypatch: pytest.Monkey
 
 
 def test_without_a_place_for_it_it_is_measured_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure", lambda: SECONDS)
+    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
     cache.parent.joinpath("nmt-prune").write_text("a file, not a folder", encoding="utf-8")
     assert break_even("float32", "dense", 1) == pytest.approx(0.4)
 
 
-def test_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("values", ["float32", "float16", "int8"])
+def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHAPE", (64, 32))
-    seconds = module.measure()
+    monkeypatch.setattr(module, "BYTES", 1 << 14)
+    seconds = module.measure(values, "dense-int8")
     assert list(seconds) == ["1", "5", "40"]
     assert all(times.keys() == SECONDS["1"].keys() and min(times.values()) >= 0 for times in seconds.values())
-    assert 0 <= break_even("int8", "dense", 5) <= 1
+    assert 0 <= break_even(values, "dense", 5) <= 1

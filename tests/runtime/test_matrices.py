@@ -245,3 +245,18 @@ def test_bad_dense_arrays_are_refused_by_name() -> None:
         matrix.multiply(np.ones((1, 4), dtype=np.float32))
     with pytest.raises(ValueError, match=r"^bias: "):
         matrix.multiply(floats, np.ones(3, dtype=np.float32))
+
+
+def test_one_weight_in_two_forms() -> None:
+    random = np.random.default_rng(4)
+    weight = random.standard_normal((6, 9), dtype=np.float32)
+    few, many = engine.Matrix.dense(weight), engine.Matrix.dense_int8(weight)
+    both = engine.Matrix.by_tokens(few, 3, many)
+    x = random.standard_normal((4, 9), dtype=np.float32)
+    np.testing.assert_array_equal(both.multiply(x[:3]), few.multiply(x[:3]))
+    np.testing.assert_array_equal(both.multiply(x), many.multiply(x))
+    assert not np.array_equal(few.multiply(x), many.multiply(x))
+    np.testing.assert_array_equal(both.row(5), weight[5])
+    assert (both.shape, both.nbytes) == ((6, 9), few.nbytes + many.nbytes)
+    with pytest.raises(ValueError, match="many: must have the shape of few"):
+        engine.Matrix.by_tokens(few, 3, engine.Matrix.dense(weight[:5]))

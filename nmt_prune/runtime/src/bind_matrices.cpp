@@ -15,6 +15,7 @@
 #include "bindings.h"
 #include "dense_matrix.h"
 #include "kernels.h"
+#include "matrix_by_tokens.h"
 #include "sparse_matrix.h"
 
 namespace nb = nanobind;
@@ -156,6 +157,11 @@ std::unique_ptr<Matrix> dense_int8(const Array& values, const nb::object& scales
   return dense_int8_matrix(bytes, scales_of(scale_array, rows), rows, columns);
 }
 
+std::unique_ptr<Matrix> by_tokens(const Matrix& few, std::int64_t limit, const Matrix& many) {
+  if (few.rows() != many.rows() || few.columns() != many.columns()) refuse("many", "must have the shape of few");
+  return matrix_by_tokens(few, limit, many);
+}
+
 using Floats2 = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
 Floats2 multiply(const Matrix& matrix, const Array& x, const nb::object& bias, bool relu) {
@@ -208,6 +214,8 @@ void bind_matrices(nb::module_& module) {
       .def_static("dense", &dense, "array"_a, "From a float32 array.")
       .def_static("dense_int8", &dense_int8, "values"_a, "scales"_a = nb::none(),
                   "From int8 values with a scale per row, or from float32 values, which are rounded.")
+      .def_static("by_tokens", &by_tokens, "few"_a, "limit"_a, "many"_a, nb::keep_alive<0, 1>(), nb::keep_alive<0, 3>(),
+                  "One weight in two forms: few multiplies up to limit tokens, many multiplies more.")
       .def("multiply", &multiply, "x"_a, "bias"_a = nb::none(), "relu"_a = false,
            "x (tokens, inputs) times the transposed weight, plus bias: (tokens, outputs).")
       .def("row", &row, "index"_a, "One row, as float32.")

@@ -1,0 +1,39 @@
+#include "matrix_by_tokens.h"
+
+#include <string>
+
+namespace nmt_prune {
+namespace {
+
+class MatrixByTokens final : public Matrix {
+ public:
+  MatrixByTokens(const Matrix& few, std::int64_t limit, const Matrix& many)
+      : Matrix(few.rows(), few.columns()),
+        few_(few),
+        limit_(limit),
+        many_(many),
+        format_(std::string(few.format()) + " up to " + std::to_string(limit) + " tokens, then " + many.format()) {}
+
+  void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
+                Workspace& workspace) const override {
+    (tokens <= limit_ ? few_ : many_).multiply(input, tokens, bias, activation, output, workspace);
+  }
+
+  void row(std::int64_t index, float* output) const override { few_.row(index, output); }
+  const char* format() const override { return format_.c_str(); }
+  std::size_t nbytes() const override { return few_.nbytes() + many_.nbytes(); }
+
+ private:
+  const Matrix& few_;
+  std::int64_t limit_;
+  const Matrix& many_;
+  std::string format_;
+};
+
+}  // namespace
+
+std::unique_ptr<Matrix> matrix_by_tokens(const Matrix& few, std::int64_t limit, const Matrix& many) {
+  return std::make_unique<MatrixByTokens>(few, limit, many);
+}
+
+}  // namespace nmt_prune
