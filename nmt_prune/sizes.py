@@ -1,31 +1,18 @@
-"""What a model takes in memory and on disk, counted from its masks and bits."""
-
-from dataclasses import dataclass
+"""What a model takes in memory and on disk, counted from its masks."""
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.statistics import parameter_count
-from nmt_prune.quantization.size import quantized_bytes
 
 VALUE_BYTES = 4  # fp32
 
 
-@dataclass(frozen=True)
-class ModelSize:
-    """Bytes of a model's parameters, tied ones once, without optimizer state.
+def memory_bytes(checkpoint: Checkpoint) -> int:
+    """Bytes of a checkpoint's parameters in fp32, tied ones once, masked ones as zeros, without optimizer state.
 
-    Attributes:
-        used: in memory: every parameter of the checkpoint in fp32, masked ones as zeros.
-        stored: on disk: surviving weights in their bits and an index; see nmt_prune.quantization.size.
+    Shrink it first to count what is left of it.
     """
-
-    used: int
-    stored: int
-
-
-def model_size(checkpoint: Checkpoint) -> ModelSize:
-    """Counts the bytes of a checkpoint's model as it stands: shrink it first to count what is left of it."""
-    return ModelSize(VALUE_BYTES * parameter_count(checkpoint), quantized_bytes(checkpoint))
+    return VALUE_BYTES * parameter_count(checkpoint)
 
 
 def packed_bytes(masks: MaskSet, parameters: int) -> int:

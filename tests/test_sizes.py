@@ -6,7 +6,8 @@ from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
 from nmt_prune.inspection import inspect
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import parse
-from nmt_prune.sizes import ModelSize, model_size, packed_bytes
+from nmt_prune.quantization.size import quantized_bytes
+from nmt_prune.sizes import memory_bytes, packed_bytes
 from nmt_prune.structured.shrinking import shrink
 from tests.toy import toy_state
 
@@ -27,14 +28,16 @@ def checkpoint(tmp_path, **masks: torch.Tensor) -> Checkpoint:
 
 
 def test_a_dense_model_is_stored_as_it_is(tmp_path):
-    assert model_size(checkpoint(tmp_path)) == ModelSize(4 * PARAMETERS, 4 * (PARAMETERS - PADDING))
+    dense = checkpoint(tmp_path)
+    assert (memory_bytes(dense), quantized_bytes(dense)) == (4 * PARAMETERS, 4 * (PARAMETERS - PADDING))
 
 
 def test_a_pruned_matrix_is_values_and_bits(tmp_path):
     mask = torch.arange(96).view(12, 8) >= 40  # 56 of 96 weights; 96 bits are 12 bytes
-    found = model_size(checkpoint(tmp_path, **{FC1: mask}))
-    assert found == ModelSize(4 * PARAMETERS, 4 * (PARAMETERS - PADDING - 96) + 4 * 56 + 12)
-    assert inspect(tmp_path / "toy.pt")["megabytes"]["bitmask"] * 1e6 == found.stored
+    pruned = checkpoint(tmp_path, **{FC1: mask})
+    stored = 4 * (PARAMETERS - PADDING - 96) + 4 * 56 + 12
+    assert (memory_bytes(pruned), quantized_bytes(pruned)) == (4 * PARAMETERS, stored)
+    assert inspect(tmp_path / "toy.pt")["megabytes"]["bitmask"] * 1e6 == stored
 
 
 def test_dead_units_take_nothing_once_shrunk(tmp_path):
@@ -44,8 +47,8 @@ def test_dead_units_take_nothing_once_shrunk(tmp_path):
     shrunk = Checkpoint(original.path, shrink(original).state)
     # Five rows of fc1 with their biases and five columns of fc2; what is left is dense.
     left = PARAMETERS - 5 * (8 + 1 + 8)
-    assert model_size(shrunk) == ModelSize(4 * left, 4 * (left - PADDING))
-    assert model_size(original).used == 4 * PARAMETERS
+    assert (memory_bytes(shrunk), quantized_bytes(shrunk)) == (4 * left, 4 * (left - PADDING))
+    assert memory_bytes(original) == 4 * PARAMETERS
 
 
 def test_bits_are_rounded_up_to_bytes_and_the_padding_row_is_not_stored():

@@ -16,7 +16,10 @@ def report(
         typer.Option(help="Paper whose numbers to show beside; repeatable.", show_default="those of the recipe"),
     ] = None,
 ) -> None:
-    """Compare the runs of a recipe: tables and figures (BLEU by sparsity, size and CPU time) in RUNS_DIR/report."""
+    """Compare the runs of a recipe: tables and figures (BLEU by sparsity, size and speed) in RUNS_DIR/report.
+
+    Speed on this machine's CPU is measured for runs with a checkpoint that have no speed.json yet.
+    """
     from nmt_prune.errors import PruneError
     from nmt_prune.evaluation.report import write_report
     from nmt_prune.evaluation.transfer_report import write_transfer_report

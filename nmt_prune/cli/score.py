@@ -1,9 +1,12 @@
 """``nmt-prune score``: translates with a checkpoint and scores it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nmt_prune.evaluation.cost_records import Exports
 
 
 def score(
@@ -43,5 +46,22 @@ def score(
     if costs := record.costs:
         time = "" if costs.cpu_ratio is None else f"; CPU time {costs.cpu_ratio:.2f} of the dense model's"
         measured = "" if costs.cpu or not time else " (nothing is taken out)"
-        sizes = f"{costs.bytes_used / 1e6:.2f} MB in memory, {costs.bytes_stored / 1e6:.2f} MB stored"
-        typer.echo(f"shrunk: {sizes}{time}{measured}")
+        size = f"{costs.bytes_used / 1e6:.2f} MB in memory"
+        typer.echo(f"shrunk: {size}{time}{measured}")
+        _print_exports(costs.exports)
+
+
+def _print_exports(exports: "Exports | None") -> None:
+    if exports is None:
+        return
+    if disk := exports.disk:
+        sizes = (
+            f"{disk.packed / 1e6:.2f} MB, {disk.packed_int8 / 1e6:.2f} in int8; {disk.csc_deflated / 1e6:.2f} as CSC"
+        )
+        typer.echo(f"packed: {sizes}, deflated")
+    found = {"packed": exports.bleu.packed, "packed in int8": exports.bleu.packed_int8}
+    found["CTranslate2 int8"] = exports.bleu.ctranslate2_int8
+    if measured := [f"{name} {bleu:.2f}" for name, bleu in found.items() if bleu is not None]:
+        typer.echo(f"BLEU elsewhere: {', '.join(measured)}")
+    for note in exports.notes:
+        typer.echo(f"note: {note}")

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nmt_prune.evaluation.export_result import NUMBERS
 from nmt_prune.evaluation.results import RunResult
 from nmt_prune.evaluation.significance import SIGNIFICANT
 from nmt_prune.evaluation.techniques import Cell, ordered
@@ -26,9 +27,11 @@ class Aggregate:
         ter: mean TER.
         total_updates: least and most updates behind a run, its ancestors' included.
         sparsity: mean measured sparsity over ``prunable``, ``all`` and ``body`` weights.
-        megabytes: mean size ``masked``, ``used`` and ``stored``, see :class:`RunResult`; None where one is not known.
+        megabytes: mean size ``masked`` and ``used``, see :class:`RunResult`; None where one is not known.
         cpu_ratio: mean CPU time relative to the dense model; None where one is not known.
         cpu_measured: whether it was measured for any run, and is not 1 by construction.
+        exports: means by the names of :class:`ExportResult`; None where one is not known.
+        engine: what ran the packed models; several where they differ, None where none ran.
     """
 
     cell: Cell
@@ -45,6 +48,8 @@ class Aggregate:
     megabytes: dict[str, float] | None
     cpu_ratio: float | None
     cpu_measured: bool
+    exports: dict[str, float | None]
+    engine: str | None
 
     @classmethod
     def of(cls, cell: Cell, rows: list[RunResult]) -> "Aggregate":
@@ -72,11 +77,13 @@ class Aggregate:
             megabytes=_megabytes(rows),
             cpu_ratio=_mean([row.cpu_ratio for row in rows]),
             cpu_measured=any(row.cpu_seconds is not None for row in rows),
+            exports={name: _mean([getattr(row.exports, name) for row in rows]) for name in NUMBERS},
+            engine=" and ".join(sorted({row.exports.engine for row in rows if row.exports.engine})) or None,
         )
 
 
 def _megabytes(rows: list[RunResult]) -> dict[str, float] | None:
-    sizes = {kind: _mean([getattr(row, f"mb_{kind}") for row in rows]) for kind in ("masked", "used", "stored")}
+    sizes = {kind: _mean([getattr(row, f"mb_{kind}") for row in rows]) for kind in ("masked", "used")}
     known = {kind: size for kind, size in sizes.items() if size is not None}
     return known if len(known) == len(sizes) else None
 

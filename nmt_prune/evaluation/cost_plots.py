@@ -1,4 +1,4 @@
-"""The figures of costs: BLEU against size, and BLEU against CPU time."""
+"""The figures of costs: BLEU against size, CPU time and speed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from nmt_prune.evaluation.aggregates import Aggregate, aggregate
 from nmt_prune.evaluation.results import Results
-from nmt_prune.evaluation.style import LEGEND_LINE, STYLE, footnote, looks, write
+from nmt_prune.evaluation.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
 
 
@@ -23,40 +23,75 @@ class Cost(NamedTuple):
         of: its value for an aggregate; None where it is not known.
         is_measured: whether the value is one of this model, and not the dense model's by construction.
         is_log: whether the axis is logarithmic; otherwise it starts at 0.
+        bleu: BLEU of the model where it costs that; None where it is not known.
+        marks: values that it has for others, by what they are called, given the dense model.
     """
 
     axis: str
     of: Callable[[Aggregate], float | None]
     is_measured: Callable[[Aggregate], bool] = lambda model: True
     is_log: bool = True
+    bleu: Callable[[Aggregate], float | None] = lambda model: model.bleu
+    marks: Mapping[str, Callable[[Aggregate], float | None]] = {}
 
 
-STORED = Cost(
-    "stored: surviving weights and index, MB (log scale)",
-    lambda model: model.megabytes["stored"] if model.megabytes else None,
-)
+PACKED = Cost("on disk: nmt-prune pack in fp32, MB (log scale)", lambda model: model.exports["mb_packed"])
 USED = Cost(
     "in memory: fp32, without what shrink takes out, MB (log scale)",
     lambda model: model.megabytes["used"] if model.megabytes else None,
 )
 CPU_TIME = Cost(
-    "CPU time of the shrunk model, relative to the dense one\nhollow: as slow as that, nothing can be taken out",
+    "CPU time of the shrunk model in fairseq, relative to the dense one\n"
+    "hollow: as slow as that, nothing can be taken out",
     lambda model: model.cpu_ratio,
     lambda model: model.cpu_measured,
     is_log=False,
 )
 
 
+def _relative(reference: str) -> Callable[[Aggregate], float | None]:
+    """Speed of the dense model in another program, relative to fairseq."""
+
+    def of(dense: Aggregate) -> float | None:
+        other, fairseq = (dense.exports[f"tokens_per_cpu_second_dense_{name}"] for name in (reference, "fairseq"))
+        return other / fairseq if other and fairseq else None
+
+    return of
+
+
+_DENSE_ELSEWHERE = {
+    "dense int8, CTranslate2": _relative("ctranslate2_int8"),
+    "dense int8, our engine": _relative("int8"),
+}
+SPEED = Cost(
+    "speed packed in fp32, relative to dense fairseq\n(tokens/s, one thread, log scale)",
+    lambda model: model.exports["speed_packed_to_dense_fairseq"],
+    marks=_DENSE_ELSEWHERE,
+)
+SPEED_INT8 = Cost(
+    "speed packed in int8, relative to dense fairseq\nBLEU in int8",
+    lambda model: model.exports["speed_packed_int8_to_dense_fairseq"],
+    bleu=lambda model: model.exports["bleu_packed_int8"],
+    marks=_DENSE_ELSEWHERE,
+)
+
+
 def plot_sizes(results: Results, paths: Sequence[Path]) -> None:
     """Draws BLEU against both sizes: two panels, one per way of keeping the model."""
     with matplotlib.rc_context(STYLE):
-        write(draw(results, f"{results.recipe}: BLEU by size", [STORED, USED]), paths)
+        write(draw(results, f"{results.recipe}: BLEU by size", [PACKED, USED]), paths)
 
 
 def plot_cpu_time(results: Results, paths: Sequence[Path]) -> None:
     """Draws BLEU against CPU time; what is as slow as the dense model by construction is hollow."""
     with matplotlib.rc_context(STYLE):
         write(draw(results, f"{results.recipe}: BLEU by CPU time", [CPU_TIME]), paths)
+
+
+def plot_speed(results: Results, paths: Sequence[Path]) -> None:
+    """Draws BLEU against the speed of the packed model: two panels, one in fp32 and one in int8."""
+    with matplotlib.rc_context(STYLE):
+        write(draw(results, f"{results.recipe}: BLEU by speed on a CPU", [SPEED, SPEED_INT8]), paths)
 
 
 def draw(results: Results, title: str, costs: Sequence[Cost]) -> Figure:
@@ -86,30 +121,24 @@ def draw(results: Results, title: str, costs: Sequence[Cost]) -> Figure:
 
 def _draw_panel(axes: Axes, aggregates: Mapping[Cell, Aggregate], cost: Cost) -> None:
     dense = aggregates.get(Cell(DENSE, 0.0))
-    if dense is not None and (at := cost.of(dense)) is not None:
+    if dense is not None and (point := _point(dense, cost)) is not None:
         axes.axhline(dense.bleu, color="black", lw=0.9, ls="--", zorder=1)
-        axes.plot([at], [dense.bleu], marker="*", ms=11, color="black", ls="none", label="dense")
+        axes.plot(point.at, point.bleu, marker="*", ms=11, color="black", ls="none", label="dense")
+    for (name, value), style in zip(cost.marks.items(), (":", "-."), strict=False):
+        if dense is not None and (at := value(dense)) is not None:
+            axes.axvline(at, color=GREY, lw=1.1, ls=style, zorder=1, label=name)
     for technique, look in looks(cell.technique for cell in aggregates).items():
         models = [model for cell, model in aggregates.items() if cell.technique == technique]
-        known = [(at, model) for model in models if (at := cost.of(model)) is not None]
-        if not known:
+        points = [point for model in models if (point := _point(model, cost)) is not None]
+        if not points:
             continue
-        places, heights = [at for at, _ in known], [model.bleu for _, model in known]
-        spread = [model.bleu_std or 0.0 for _, model in known]
+        places, heights, spread, _ = zip(*points, strict=True)
         axes.errorbar(places, heights, spread if any(spread) else None, lw=1.4, ms=5, capsize=2.5, **look)
         axes.plot([], [], label=label(technique), lw=1.4, ms=5, **look)
-        for at, model in known:
-            if not cost.is_measured(model):
-                axes.plot(
-                    [at],
-                    [model.bleu],
-                    marker=look["marker"],
-                    ms=5,
-                    color=look["color"],
-                    mfc="white",
-                    ls="none",
-                    zorder=3,
-                )
+        hollow = {"marker": look["marker"], "color": look["color"], "mfc": "white", "ls": "none", "ms": 5, "zorder": 3}
+        for point in points:
+            if not point.is_measured:
+                axes.plot([point.at], [point.bleu], **hollow)
     axes.set_xlabel(cost.axis)
     if not cost.is_log:
         axes.set_xlim(0, 1.05 * max(1.0, axes.dataLim.x1))
@@ -118,3 +147,17 @@ def _draw_panel(axes: Axes, aggregates: Mapping[Cell, Aggregate], cost: Cost) ->
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+class _Point(NamedTuple):
+    at: float
+    bleu: float
+    spread: float
+    is_measured: bool
+
+
+def _point(model: Aggregate, cost: Cost) -> _Point | None:
+    at, bleu = cost.of(model), cost.bleu(model)
+    if at is None or bleu is None:
+        return None
+    return _Point(at, bleu, model.bleu_std or 0.0, cost.is_measured(model))

@@ -1,4 +1,4 @@
-"""What a model costs to store and to use: its size, and its CPU time against the dense one."""
+"""What a model costs to store and to use: its size, its CPU time against the dense one, and its exports."""
 
 import json
 import tempfile
@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint, save
-from nmt_prune.evaluation.records import Costs, CpuTime
+from nmt_prune.evaluation.cost_records import Costs, CpuTime
+from nmt_prune.evaluation.exports import measure_exports
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.translation import Decoding, generate_command, run_fairseq
-from nmt_prune.sizes import model_size
+from nmt_prune.sizes import memory_bytes
 from nmt_prune.structured.shrinking import shrunk_state
 from nmt_prune.structured.widths import is_shrunk
 
@@ -17,12 +18,15 @@ WORTH_MEASURING = 0.01
 """Share of its parameters that a model has to lose by shrinking for its time to be measured."""
 
 _PROGRAM = "nmt_prune.models.programs.translation_time"
-DENSE = {"NMT_PRUNE_SPARSE_INFERENCE": "0"}
-"""Zeros are computed: what is measured is what shrinking alone is worth."""
+ONE_THREAD = {"NMT_PRUNE_SPARSE_INFERENCE": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""In fairseq zeros are computed: what is measured is what shrinking alone is worth."""
 
 
 def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
     """Sizes of a checkpoint's model as it is and shrunk, and the CPU time of the latter against the former.
+
+    Its exports are measured without a dense model: their speed beside it is for the report, see
+    :mod:`nmt_prune.evaluation.speeds`.
 
     The former is as slow as the dense model, whatever its masks. Both give the same translations, so that the ratio
     is about the model and not about the length of what it says, which differs from training to training.
@@ -38,15 +42,15 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
     original = Checkpoint.load(path)
     state = None if is_shrunk(original.model_settings) else shrunk_state(original)
     used = original if state is None else Checkpoint(path, state)
-    before, after = model_size(original), model_size(used)
+    before, after = memory_bytes(original), memory_bytes(used)
     cpu: CpuTime | None = None
-    if state is not None and after.used <= (1 - WORTH_MEASURING) * before.used:
+    if state is not None and after <= (1 - WORTH_MEASURING) * before:
         with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
             save(state, Path(folder) / "shrunk.pt")
             cpu = cpu_time(path, Path(folder) / "shrunk.pt", subset, decoding)
     # What was shrunk before it was trained has no dense model here to be compared with.
     ratio = cpu.ratio if cpu else None if is_shrunk(original.model_settings) else 1.0
-    return Costs(before.used, after.used, after.stored, ratio, cpu)
+    return Costs(before, after, ratio, cpu, measure_exports(path, subset, decoding))
 
 
 def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> CpuTime:
@@ -63,7 +67,7 @@ def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> 
     """
     paths = Path(f"{original}:{used}")  # one checkpoint each, and no ensemble
     command = generate_command(paths, subset, replace(decoding, cpu=True), used.parent, _PROGRAM)
-    output = run_fairseq(command, str(original), {**DENSE, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
+    output = run_fairseq(command, str(original), ONE_THREAD)
     measured = json.loads(output.splitlines()[-1])
     dense, mine = measured["seconds"]
     return CpuTime(round(mine, 3), round(dense, 3), measured["sentences"])

@@ -1,30 +1,19 @@
 """Gathering the results of a recipe from its run folders."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, Costs, RunRecord, ScoreRecord, read_record
+from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
+from nmt_prune.evaluation.export_result import ExportResult
+from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, ScoreRecord
 from nmt_prune.evaluation.results import Convention, Results, RunResult
+from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs
 from nmt_prune.evaluation.significance import Comparison, compare
+from nmt_prune.evaluation.speeds import speed_of
 from nmt_prune.evaluation.techniques import DENSE, Cell
 from nmt_prune.evaluation.text import digest, read_lines
-from nmt_prune.files import read_json
-
-
-@dataclass(frozen=True)
-class _Run:
-    folder: Path
-    record: RunRecord
-    scores: ScoreRecord
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    def hypotheses(self) -> list[str]:
-        return read_lines(self.folder / self.scores.hypotheses_file)
 
 
 def gather(folder: Path, data: Path | None = None) -> Results:
@@ -38,7 +27,7 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         PruneError: there is no scored run, runs were scored in different ways, two runs claim the same cell, or
             hypotheses or references are missing or do not belong to the scores.
     """
-    runs, unscored = _read_runs(folder)
+    runs, unscored = read_runs(folder)
     first = runs[0]
     convention = Convention.of(first.scores)
     for run in runs:
@@ -51,26 +40,11 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
         systems = {run.name: run.hypotheses() for run in same_seed}
         comparisons |= compare(systems, references, dense)
-    rows = tuple(_row(run, comparisons[run.name]) for run in runs)
+    rows = tuple(_row(run, comparisons[run.name], speed_of(run, runs)) for run in runs)
     return Results(folder.resolve().name, convention, rows, unscored, first.record.pair)
 
 
-def _read_runs(folder: Path) -> tuple[list[_Run], tuple[str, ...]]:
-    if not folder.is_dir():
-        raise PruneError(f"{folder} is not a folder of runs")
-    paths = sorted(path.parent for path in folder.glob(f"*/{RUN_FILE}"))
-    scored = [path for path in paths if (path / SCORES_FILE).is_file()]
-    if not scored:
-        raise PruneError(f"{folder} holds no run with {RUN_FILE} and {SCORES_FILE}; run nmt-prune score first")
-    runs = [
-        _Run(path, read_record(RunRecord, path / RUN_FILE), read_record(ScoreRecord, path / SCORES_FILE))
-        for path in scored
-    ]
-    unscored = [path for path in paths if path not in scored]
-    return runs, tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") != "search")
-
-
-def _check_convention(first: _Run, other: _Run) -> None:
+def _check_convention(first: ScoredRun, other: ScoredRun) -> None:
     ours, theirs = asdict(Convention.of(first.scores)), asdict(Convention.of(other.scores))
     for key, value in ours.items():
         if theirs[key] != value:
@@ -80,7 +54,7 @@ def _check_convention(first: _Run, other: _Run) -> None:
             )
 
 
-def _check_unique(runs: Sequence[_Run]) -> None:
+def _check_unique(runs: Sequence[ScoredRun]) -> None:
     seen: dict[tuple[Cell, int], str] = {}
     for run in runs:
         record = run.record
@@ -107,7 +81,7 @@ def _references(scores: ScoreRecord, data: Path | None) -> list[str]:
     return read_lines(path)
 
 
-def _row(run: _Run, comparison: Comparison) -> RunResult:
+def _row(run: ScoredRun, comparison: Comparison, speed: SpeedRecord | None) -> RunResult:
     record, scores = run.record, run.scores
     if abs(comparison.bleu - scores.bleu) > 1e-6:
         raise PruneError(
@@ -138,6 +112,7 @@ def _row(run: _Run, comparison: Comparison) -> RunResult:
         chrf_signature=scores.signatures["chrf"],
         ter_signature=scores.signatures["ter"],
         **_costs(scores.costs),
+        exports=ExportResult.of(scores.costs.exports if scores.costs else None, speed),
     )
 
 
@@ -147,7 +122,6 @@ def _costs(costs: Costs | None) -> dict[str, float | None]:
     return {
         "mb_masked": costs.bytes_masked / 1e6,
         "mb_used": costs.bytes_used / 1e6,
-        "mb_stored": costs.bytes_stored / 1e6,
         "cpu_ratio": costs.cpu_ratio,
         "cpu_seconds": costs.cpu.seconds if costs.cpu else None,
         "cpu_seconds_dense": costs.cpu.seconds_dense if costs.cpu else None,

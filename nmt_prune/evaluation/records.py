@@ -1,4 +1,4 @@
-"""What a run folder says about itself: ``run.json`` and ``scores.json``."""
+"""What a run folder says about itself: ``run.json``, ``scores.json`` and ``speed.json``."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
 from nmt_prune.files import read_json, write_json
 
 RUN_FILE = "run.json"
@@ -47,46 +48,6 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class CpuTime:
-    """User and system time of one thread that translated the same sentences with two models, without loading them.
-
-    Attributes:
-        seconds: of the shrunk model.
-        seconds_dense: of the model before anything was taken out.
-        sentences: how many they were; a few seconds are enough.
-    """
-
-    seconds: float
-    seconds_dense: float
-    sentences: int
-
-    @property
-    def ratio(self) -> float:
-        """CPU time relative to the dense model."""
-        return self.seconds / self.seconds_dense
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a model costs.
-
-    Attributes:
-        bytes_masked: the scored checkpoint's parameters in fp32, masked ones as zeros.
-        bytes_used: the same without heads and units that are gone: what the model takes in memory.
-        bytes_stored: the same as index and surviving weights in their bits.
-        cpu_ratio: CPU time relative to the dense model: 1 by construction where nothing (or next to nothing) can be
-            taken out; None where no dense model is known.
-        cpu: the measurement behind it; None if it is 1 by construction.
-    """
-
-    bytes_masked: int
-    bytes_used: int
-    bytes_stored: int
-    cpu_ratio: float | None
-    cpu: CpuTime | None
-
-
-@dataclass(frozen=True)
 class ScoreRecord:
     """What ``scores.json`` holds.
 
@@ -108,7 +69,7 @@ class ScoreRecord:
         beam: beam size.
         lenpen: length penalty.
         generate_flags: further flags of fairseq-generate.
-        costs: size and CPU time; None in records of before they were measured.
+        costs: size, CPU time and exports; None in records of before they were measured.
     """
 
     subset: str
@@ -140,7 +101,7 @@ class ScoreRecord:
         write_json(path, asdict(self))
 
 
-Record = TypeVar("Record", RunRecord, ScoreRecord)
+Record = TypeVar("Record", RunRecord, ScoreRecord, SpeedRecord)
 
 
 def hypotheses_file(subset: str) -> str:

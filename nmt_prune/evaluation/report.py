@@ -14,6 +14,8 @@ from nmt_prune.evaluation.published import Published, load_published
 from nmt_prune.evaluation.published_tables import published_section
 from nmt_prune.evaluation.records import RUN_FILE
 from nmt_prune.evaluation.results import Results, write_csv
+from nmt_prune.evaluation.speed_table import speed_section
+from nmt_prune.evaluation.speeds import measure_speeds
 from nmt_prune.evaluation.tables import control_table, sparsity_table, subnetwork_table
 from nmt_prune.files import atomic_path, write_json
 
@@ -32,7 +34,7 @@ class Report:
 
 
 def write_report(runs: Path, data: Path | None = None, published: Sequence[str] = ()) -> Report:
-    """Gathers the runs of a recipe and writes ``RUNS/report/``.
+    """Gathers the runs of a recipe, measures their speed where it is not known, and writes ``RUNS/report/``.
 
     Args:
         runs: ``runs/<recipe>``.
@@ -45,9 +47,10 @@ def write_report(runs: Path, data: Path | None = None, published: Sequence[str] 
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
-    from nmt_prune.evaluation.cost_plots import plot_cpu_time, plot_sizes
+    from nmt_prune.evaluation.cost_plots import plot_cpu_time, plot_sizes, plot_speed
     from nmt_prune.evaluation.plots import plot
 
+    unmeasured = measure_speeds(runs, data)
     results = gather(runs, data)
     results = replace(results, published=_papers(published, results, runs))
     folder = runs / "report"
@@ -55,7 +58,9 @@ def write_report(runs: Path, data: Path | None = None, published: Sequence[str] 
     figures: dict[str, Callable[[Results, Sequence[Path]], None]] = {"bleu": plot}
     if any(row.mb_used is not None for row in results.rows):
         figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
-    text = report_text(results)
+    if any(row.exports.speed_packed_to_dense_fairseq is not None for row in results.rows):
+        figures |= {"speed": plot_speed}
+    text = "".join([report_text(results), *(f"- {line}\n" for line in unmeasured)])
     write_csv(table, results.rows)
     write_json(numbers, as_json(results))
     with atomic_path(markdown) as temporary:
@@ -78,6 +83,8 @@ def report_text(results: Results) -> str:
     parts += ["## Subnetworks", subnetworks] if subnetworks else []
     costs = cost_section(aggregates, results.rows)
     parts += [costs] if costs else []
+    speeds = speed_section(aggregates, results.rows)
+    parts += [speeds] if speeds else []
     beside = [published_section(results, aggregates, paper) for paper in results.published]
     return "\n\n".join([*parts, legend(results), *beside]) + "\n"
 

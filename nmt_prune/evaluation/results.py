@@ -2,9 +2,10 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from nmt_prune.evaluation.export_result import ExportResult
 from nmt_prune.evaluation.published import Published
 from nmt_prune.evaluation.records import ScoreRecord
 from nmt_prune.files import atomic_path
@@ -37,7 +38,7 @@ class Convention:
     @classmethod
     def of(cls, scores: ScoreRecord) -> "Convention":
         """The convention of one run's scores."""
-        return cls(**{field.name: getattr(scores, field.name) for field in fields(cls)})
+        return cls(**{one.name: getattr(scores, one.name) for one in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class RunResult:
     run of the same seed and are None without one; ``bleu_low`` and ``bleu_high`` bound BLEU's 95 % confidence interval.
 
     Megabytes (10^6) are of the parameters: ``mb_masked`` in fp32 with zeros, ``mb_used`` in fp32 without heads and
-    units that are gone, ``mb_stored`` as index and surviving weights in their bits. ``cpu_ratio`` is CPU time relative
-    to the dense model; without the seconds of a measurement it is 1 by construction.
+    units that are gone. ``cpu_ratio`` is CPU time of fairseq relative to the dense model; without the seconds of a
+    measurement it is 1 by construction. The fields of ``exports`` are columns like the others.
     """
 
     run: str
@@ -74,10 +75,10 @@ class RunResult:
     ter_signature: str
     mb_masked: float | None = None
     mb_used: float | None = None
-    mb_stored: float | None = None
     cpu_ratio: float | None = None
     cpu_seconds: float | None = None
     cpu_seconds_dense: float | None = None
+    exports: ExportResult = field(default_factory=ExportResult)
 
     @property
     def techniques(self) -> tuple[str, ...]:
@@ -111,9 +112,16 @@ class Results:
 
 
 def write_csv(path: Path, rows: Sequence[RunResult]) -> None:
-    """Writes one line per run, numbers in full precision, None as nothing and ``also`` separated by spaces."""
+    """Writes one line per run: numbers in full precision, None as nothing, ``also`` separated by blanks and notes by
+    semicolons.
+    """
+    own = [column.name for column in fields(RunResult) if column.name != "exports"]
+    columns = [*own, *(column.name for column in fields(ExportResult))]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(RunResult)], lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({**asdict(row), "also": " ".join(row.also)})
+            values = asdict(row)
+            exports = values.pop("exports")
+            joined = {"also": " ".join(row.also), "export_notes": "; ".join(row.exports.export_notes)}
+            writer.writerow({**values, **exports, **joined})

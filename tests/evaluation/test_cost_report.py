@@ -1,4 +1,4 @@
-"""Size and CPU time in the table, the figures and results.csv."""
+"""Size and CPU time in the tables, the figures and results.csv."""
 
 import csv
 import dataclasses
@@ -7,21 +7,23 @@ import pytest
 
 from nmt_prune.evaluation import plots
 from nmt_prune.evaluation.aggregates import aggregate
-from nmt_prune.evaluation.cost_plots import CPU_TIME, STORED, USED, draw, plot_cpu_time, plot_sizes
+from nmt_prune.evaluation.cost_plots import CPU_TIME, PACKED, USED, draw, plot_cpu_time, plot_sizes
 from nmt_prune.evaluation.cost_table import cost_section
+from nmt_prune.evaluation.export_result import ExportResult
 from nmt_prune.evaluation.gathering import gather
 from nmt_prune.evaluation.report import write_report
 from nmt_prune.evaluation.results import RunResult
+from nmt_prune.evaluation.speed_table import speed_section
 from tests.evaluation.corpus import corrupted, references, write_run
 from tests.evaluation.samples import results, row
 
 
-def costly(result: RunResult, used: float, stored: float, ratio: float | None, seconds: float | None = None):
+def costly(result: RunResult, used: float, packed: float, ratio: float | None, seconds: float | None = None):
     return dataclasses.replace(
         result,
         mb_masked=4.0,
         mb_used=used,
-        mb_stored=stored,
+        exports=ExportResult(mb_csc=3 * packed, mb_csc_deflated=2 * packed, mb_packed=packed),
         cpu_ratio=ratio,
         cpu_seconds=seconds,
         cpu_seconds_dense=None if seconds is None else 10.0,
@@ -40,15 +42,21 @@ ROWS = [
 
 def test_table():
     lines = cost_section(aggregate(ROWS), ROWS).split("\n")
-    assert lines[0] == "## Size and CPU time"
+    assert lines[0] == "## Size"
     assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:9] if "--" not in line] == [
-        ["system", "sparsity", "BLEU", "MB stored", "MB in memory", "CPU time"],
-        ["dense", "0 %", "30.0 (800)", "4 (100 %)", "4 (100 %)", "1 (dense)"],
-        ["SLT", "50 %", "29.0 (1,600)", "2.1 (52.5 %)", "4 (100 %)", "1 (dense)"],
-        ["SLT", "90 %", "25.0 (2,400)", "0.5 (12.5 %)", "3.6 (90 %)", "0.93"],
-        ["random mask", "90 %", "12.0 (2,400)", "0.55 (13.8 %)", "4 (100 %)", "1 (dense)"],
-        ["shrunk-first", "50 %", "28.0 (1,600)", "2.5 (62.5 %)", "2.5 (62.5 %)", "–"],
+        ["system", "sparsity", "BLEU", "MB in memory", "MB CSC", "MB deflated", "MB packed", "MB packed int8"],
+        ["dense", "0 %", "30.0 (800)", "4 (100 %)", "12 (100 %)", "8 (100 %)", "4 (100 %)", "–"],
+        ["SLT", "50 %", "29.0 (1,600)", "4 (100 %)", "6.3 (52.5 %)", "4.2 (52.5 %)", "2.1 (52.5 %)", "–"],
+        ["SLT", "90 %", "25.0 (2,400)", "3.6 (90 %)", "1.5 (12.5 %)", "1 (12.5 %)", "0.5 (12.5 %)", "–"],
+        ["random mask", "90 %", "12.0 (2,400)", "4 (100 %)", "1.65 (13.8 %)", "1.1 (13.8 %)", "0.55 (13.8 %)", "–"],
+        ["shrunk-first", "50 %", "28.0 (1,600)", "2.5 (62.5 %)", "7.5 (62.5 %)", "5 (62.5 %)", "2.5 (62.5 %)", "–"],
     ]
+
+
+def test_cpu_time_of_fairseq_in_the_table_of_speed():
+    lines = speed_section(aggregate(ROWS), ROWS).split("\n")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[4:8]]
+    assert [row[5] for row in rows] == ["1 (dense)", "1 (dense)", "0.93", "1 (dense)"]
 
 
 def test_runs_of_before_have_no_section():
@@ -60,23 +68,24 @@ def test_means_over_seeds_and_one_unknown():
     two = [costly(row("slt", 0.5, 29.0, 1600, seed=seed), 4, 2, 0.8 + 0.1 * seed, 9.0) for seed in (1, 2)]
     (model,) = aggregate(two).values()
     assert model.cpu_ratio == pytest.approx(0.95)
-    assert model.megabytes == {"masked": 4, "used": 4, "stored": 2}
+    assert model.megabytes == {"masked": 4, "used": 4}
+    assert (model.exports["mb_packed"], model.exports["bleu_packed"]) == (2, None)
     (model,) = aggregate([two[0], row("slt", 0.5, 28.0, 1600, seed=2)]).values()
     assert (model.cpu_ratio, model.megabytes) == (None, None)
 
 
 def test_sizes_are_drawn_in_two_panels():
-    figure = draw(results(*ROWS), "sizes", [STORED, USED])
-    stored, used = figure.axes
+    figure = draw(results(*ROWS), "sizes", [PACKED, USED])
+    packed, used = figure.axes
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "dense",
         "SLT",
         "random mask",
         "shrunk-first",
     ]
-    curves = [[list(container.lines[0].get_xdata()) for container in axes.containers] for axes in (stored, used)]
+    curves = [[list(container.lines[0].get_xdata()) for container in axes.containers] for axes in (packed, used)]
     assert curves == [[[2.1, 0.5], [0.55], [2.5]], [[4, 3.6], [4], [2.5]]]
-    assert stored.get_xscale() == "log"
+    assert packed.get_xscale() == "log"
 
 
 def test_what_is_as_slow_by_construction_is_hollow_and_what_is_unknown_is_left_out():
@@ -103,11 +112,12 @@ def test_the_report_of_records_with_costs(tmp_path):
     costs = {
         "bytes_masked": 4_000_000,
         "bytes_used": 4_000_000,
-        "bytes_stored": 4_000_000,
         "cpu_ratio": 1.0,
         "cpu": None,
     }
-    small = {**costs, "bytes_used": 3_000_000, "bytes_stored": 500_000, "cpu_ratio": 0.5}
+    small = {**costs, "bytes_used": 3_000_000, "cpu_ratio": 0.5}
+    sizes = {"csc": 2_000_000, "csc_deflated": 900_000, "packed": 500_000, "packed_int8": 200_000}
+    small["exports"] = {"disk": sizes, "bleu": {"packed": 1.5}, "notes": ["no compiler", "nothing else"]}
     small["cpu"] = {"seconds": 2.0, "seconds_dense": 4.0, "sentences": 40}
     write_run(recipe, "dense-seed1", lines, reference, technique="dense", sparsity=0.0, scores={"costs": costs})
     write_run(recipe, "mp-50-seed1", corrupted(lines, 0.3, 1), reference, scores={"costs": small})
@@ -117,11 +127,13 @@ def test_the_report_of_records_with_costs(tmp_path):
     assert all(path.is_file() for path in report.paths)
     with (recipe / "report/results.csv").open(encoding="utf-8") as file:
         found = list(csv.DictReader(file))
-    columns = ("mb_masked", "mb_used", "mb_stored", "cpu_ratio", "cpu_seconds", "cpu_seconds_dense")
+    columns = ("mb_masked", "mb_used", "mb_packed", "cpu_ratio", "cpu_seconds", "cpu_seconds_dense")
     assert [[line[column] for column in columns] for line in found] == [
-        ["4.0", "4.0", "4.0", "1.0", "", ""],
+        ["4.0", "4.0", "", "1.0", "", ""],
         ["4.0", "3.0", "0.5", "0.5", "2.0", "4.0"],
     ]
+    columns = ("mb_csc", "mb_csc_deflated", "mb_packed_int8", "bleu_packed", "engine", "export_notes")
+    assert [found[1][column] for column in columns] == ["2.0", "0.9", "0.2", "1.5", "", "no compiler; nothing else"]
     assert "| MP       |       50 % |" in report.text
 
 
@@ -135,7 +147,7 @@ def test_the_report_of_records_from_before(tmp_path):
 
 def test_a_quantized_dense_model_is_drawn_by_its_size_but_has_no_place_among_sparsities():
     rows = [*ROWS, costly(row("int8", 0, 29.5, 1600), 4, 1.1, 1.0), costly(row("int8", 0.5, 29, 1600), 4, 0.7, 1.0)]
-    (by_size,) = draw(results(*rows), "sizes", [STORED]).axes
+    (by_size,) = draw(results(*rows), "sizes", [PACKED]).axes
     assert ([1.1, 0.7], [29.5, 29]) in [drawn(container) for container in by_size.containers]
     (by_sparsity,) = plots.draw(results(*rows)).axes
     assert ([0.0], [29]) in [drawn(container) for container in by_sparsity.containers]

@@ -30,7 +30,7 @@ COMMON = (
     *("fairseq_cli.generate", "fairseq_cli.preprocess", "fairseq_cli.train", "matplotlib.pyplot", "torch._dynamo"),
     *("nmt_prune.models.masked_transformer", "nmt_prune.models.shrunk_transformer", "nmt_prune.tasks.dev_set"),
     *("nmt_prune.tasks.scaled_adafactor", "nmt_prune.tasks.translation_pruning"),
-    *("nmt_prune.evaluation.report", "nmt_prune.evaluation.scoring"),
+    *("nmt_prune.evaluation.report", "nmt_prune.evaluation.scoring", "nmt_prune.models.programs.translation_speed"),
 )
 
 _START = subprocess.run

@@ -1,6 +1,7 @@
 """Every technique on numbers for real, in miniature: searched, trained, quantized, shrunk, scored and reported."""
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -93,14 +94,15 @@ def test_every_mask_has_its_size(rows):
 def test_all_of_them_are_on_the_plots_of_size_and_cpu_time(rows, report):
     dense = rows[DENSE]
     for name, row in rows.items():
-        assert 0 < float(row["mb_stored"]) <= float(dense["mb_stored"]) * 1.001, name
+        assert 0 < float(row["mb_packed"]) <= float(dense["mb_packed"]) * 1.001, name
+        assert float(row["mb_packed"]) < float(row["mb_csc_deflated"]) < float(row["mb_csc"]), name
         assert float(row["cpu_ratio"]) > 0
     for name in STRUCTURED:
         assert float(rows[f"{name}-50"]["mb_used"]) < float(dense["mb_used"])
         assert float(rows[f"{name}-50"]["cpu_seconds"]) > 0
     assert rows["slt-50"]["cpu_seconds"] == ""
     for bits, name in ((8, "int8-0"), (4, "int4-0")):
-        assert float(rows[name]["mb_stored"]) < (bits + 8) / 32 * float(dense["mb_stored"])
+        assert float(rows[name]["mb_packed"]) < (bits + 8) / 32 * float(dense["mb_used"])
         assert rows[name]["checkpoint"] == "checkpoint_quantized.pt"
     for figure in ("bleu", "size", "cpu_time"):
         assert (report / f"{figure}.png").stat().st_size > 10_000
@@ -109,5 +111,22 @@ def test_all_of_them_are_on_the_plots_of_size_and_cpu_time(rows, report):
     assert (
         f"{round(100 * float(rows['subnetwork-good']['sparsity_prunable']), 1):g} %" in table.split("## Subnetworks")[1]
     )
-    for title in ("## Controls", "## Subnetworks", "## Size and CPU time"):
+    for title in ("## Controls", "## Subnetworks", "## Size", "## Speed on a CPU"):
         assert title in table
+
+
+def test_all_of_them_are_translated_with_elsewhere_but_those_that_round_activations(rows, report):
+    rounding = {name for name in rows if name.startswith(("int8", "int4"))}
+    is_built, has_ctranslate2 = (find_spec(name) is not None for name in ("nmt_prune.runtime._engine", "ctranslate2"))
+    for name, row in rows.items():
+        if name in rounding:
+            assert row["export_notes"] == "only fairseq translates with quantized activations"
+            assert row["speed_packed_to_dense_fairseq"] == row["bleu_packed"] == ""
+            continue
+        assert float(row["speed_packed_to_dense_fairseq"]) > 0, name
+        assert (row["speed_packed_to_dense_int8"] != "") == (row["bleu_packed_int8"] != "") == is_built
+        assert (row["speed_packed_to_dense_ctranslate2_int8"] != "") == has_ctranslate2
+        assert (row["bleu_ctranslate2_int8"] != "") == has_ctranslate2
+        if is_built:
+            assert float(row["bleu_packed"]) == pytest.approx(float(row["bleu"]), abs=0.05), name
+    assert (report / "speed.png").stat().st_size > 10_000

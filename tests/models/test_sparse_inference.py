@@ -198,4 +198,4 @@ def test_fairseq_generate(corpus, pruned, stand_in, capsys, monkeypatch):
 
 
 def test_times_of_shrinking_are_without_it():
-    assert costs.DENSE == {SWITCH: "0"}
+    assert costs.ONE_THREAD[SWITCH] == "0"
