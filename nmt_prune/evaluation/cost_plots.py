@@ -64,13 +64,15 @@ _DENSE_ELSEWHERE = {
     "dense int8, our engine": _relative("int8"),
 }
 SPEED = Cost(
-    "speed packed in fp32, relative to dense fairseq\n(tokens/s, one thread, log scale)",
+    "speed packed in fp32, relative to dense fairseq\n(tokens/s, one thread)",
     lambda model: model.exports["speed_packed_to_dense_fairseq"],
+    is_log=False,
     marks=_DENSE_ELSEWHERE,
 )
 SPEED_INT8 = Cost(
     "speed packed in int8, relative to dense fairseq\nBLEU in int8",
     lambda model: model.exports["speed_packed_int8_to_dense_fairseq"],
+    is_log=False,
     bleu=lambda model: model.exports["bleu_packed_int8"],
     marks=_DENSE_ELSEWHERE,
 )
@@ -160,4 +162,5 @@ def _point(model: Aggregate, cost: Cost) -> _Point | None:
     at, bleu = cost.of(model), cost.bleu(model)
     if at is None or bleu is None:
         return None
-    return _Point(at, bleu, model.bleu_std or 0.0, cost.is_measured(model))
+    # The spread is that of fairseq's BLEU.
+    return _Point(at, bleu, (model.bleu_std or 0.0) if bleu == model.bleu else 0.0, cost.is_measured(model))

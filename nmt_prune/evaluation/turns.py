@@ -22,7 +22,11 @@ class Turns(NamedTuple):
 
 
 def in_turns(
-    systems: Sequence[Callable[[Any], int]], batches: Sequence[Any], enough: float, clock: Clock = time.process_time
+    systems: Sequence[Callable[[Any], int]],
+    batches: Sequence[Any],
+    enough: float,
+    shortest: float = 0.0,
+    clock: Clock = time.process_time,
 ) -> Turns:
     """Has each system translate each batch; who goes first changes, since the others find another cache.
 
@@ -32,18 +36,28 @@ def in_turns(
         systems: each translates a batch and returns the number of tokens that it wrote.
         batches: at least one.
         enough: seconds of the first system, from where on no further batch is translated.
+        shortest: seconds of a turn; a system that is done with the batch sooner translates it again, and the mean of
+            its repetitions counts.
         clock: the process' own CPU time.
     """
-    seconds, tokens, count = [0.0] * len(systems), [0] * len(systems), 0
+    seconds, tokens, done = [0.0] * len(systems), [0] * len(systems), 0
     # The first batch twice: whatever is only done once, in fairseq and in torch, is not counted.
     for number, batch in enumerate([batches[0], *batches]):
         for place in range(len(systems)):
             index = (number + place) % len(systems)
-            start = clock()
-            written = systems[index](batch)
-            seconds[index] += (clock() - start) * (number > 0)
+            taken, written = _turn(systems[index], batch, shortest, clock)
+            seconds[index] += taken * (number > 0)
             tokens[index] += written * (number > 0)
-        count += number > 0
+        done += number > 0
         if seconds[0] > enough:
             break
-    return Turns(count, seconds, tokens)
+    return Turns(done, seconds, tokens)
+
+
+def _turn(system: Callable[[Any], int], batch: Any, shortest: float, clock: Clock) -> tuple[float, int]:
+    start, repetitions, taken = clock(), 0, -1.0
+    while taken < shortest:
+        written = system(batch)
+        taken = clock() - start
+        repetitions += 1
+    return taken / repetitions, written

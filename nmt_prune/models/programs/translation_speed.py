@@ -33,6 +33,9 @@ from nmt_prune.storage.model import CompactModel
 ENOUGH_SECONDS = 1.0
 """Of dense fairseq, for each run: from there on no further batch is translated."""
 
+SHORTEST_TURN = 0.03
+"""Seconds; a small model translates a batch in a few milliseconds."""
+
 Batch = dict[str, Any]
 System = Callable[[Batch], int]
 Systems = dict[str, System]
@@ -74,7 +77,7 @@ def measure(cfg: Any) -> dict[str, Any]:
 def _speeds(systems: Systems, chosen: list[Batch]) -> dict[str, Any]:
     if not systems:
         return {"sentences": 0, "systems": {}}
-    measured = in_turns(list(systems.values()), chosen, ENOUGH_SECONDS)
+    measured = in_turns(list(systems.values()), chosen, ENOUGH_SECONDS, SHORTEST_TURN)
     return {
         "sentences": sum(len(batch["id"]) for batch in chosen[: measured.batches]),
         "systems": {
