@@ -16,17 +16,12 @@ from nmt_prune.budgets import budgets
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.saliency import saliencies
-from nmt_prune.storage.architecture import Architecture, Stack
 from nmt_prune.storage.compact_file import load_compact, save_compact, tensor_bytes
 from nmt_prune.storage.comparison import csc_bytes, deflated_csc_bytes
-from nmt_prune.storage.encoded import Encoded
-from nmt_prune.storage.grids import narrowed
-from nmt_prune.storage.layout import layout
-from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.plain import Plain
-from nmt_prune.storage.precision import converted
+from tests.benchmarks.random_transformer import transformer
 from tests.benchmarks.reporting import report
-from tests.benchmarks.transformer_shapes import LAYERS, SIZES, random_matrices
+from tests.benchmarks.transformer_shapes import random_matrices
 
 MIB = 2**20
 SIZE = "base, 61 M"
@@ -34,7 +29,6 @@ PAPER = {0.5: 137, 0.8: 59, 0.9: 31, 0.95: 17, 0.98: 7}
 """Brix, Bahar and Ney 2020, by sparsity; most likely deflated CSC in MB or MiB."""
 
 TYPES = ("float32", "float16", "int8")
-TIED = ("decoder.embed_tokens.weight", "decoder.output_projection.weight")
 COLUMNS = ["sparsity", "paper", "raw CSC", "deflated CSC", *TYPES, "pack MB/s", "unpack MB/s", "fp16 MB/s", "int8 MB/s"]
 
 
@@ -68,7 +62,7 @@ def _measure(weights: dict[Prunable, Tensor], sparsity: float) -> dict[str, Any]
         speeds = {}
         for values in TYPES:
             speeds[values] = megabytes / _seconds(
-                lambda values=values: save_compact(_model(pruned, kept, values), path)
+                lambda values=values: save_compact(transformer(SIZE, pruned, kept, values), path)
             )
             row[values] = tensor_bytes(path) / MIB
             if values == "float32":
@@ -76,24 +70,6 @@ def _measure(weights: dict[Prunable, Tensor], sparsity: float) -> dict[str, Any]
                 row["unpack MB/s"] = megabytes / _seconds(lambda out=unpacked: out.update(_unpack(path)))
                 assert all((unpacked[name] == array).all() for name, array in pruned.items())
     return {**row, "pack MB/s": speeds["float32"], "fp16 MB/s": speeds["float16"], "int8 MB/s": speeds["int8"]}
-
-
-def _model(pruned: dict[str, np.ndarray], kept: dict[str, np.ndarray], values: str) -> CompactModel:
-    width, feedforward, vocabulary = SIZES[SIZE]
-    ones = (width // 64,) * LAYERS
-    shared = (False, False, "relu", width**0.5, False, "sinusoidal", 1024)
-    encoder = Stack(width, 64, ones, (), (feedforward,) * LAYERS, *shared)
-    decoder = Stack(width, 64, ones, ones, (feedforward,) * LAYERS, *shared)
-    architecture = Architecture(encoder, decoder)
-    random = np.random.default_rng(1)
-    weights: dict[str, Encoded] = {}
-    for name, shape in layout(architecture, vocabulary, vocabulary).items():
-        if name in pruned:
-            weights[name] = converted(name, narrowed(Plain.of(pruned[name], kept[name])), values)
-        elif name not in TIED:
-            weights[name] = Plain.of(random.standard_normal(shape).astype(np.float32))
-    symbols = ("<s>", "<pad>", "</s>", "<unk>", *map(str, range(vocabulary - 4)))
-    return CompactModel(architecture, weights, dict.fromkeys(TIED, "encoder.embed_tokens.weight"), symbols, symbols)
 
 
 def _unpack(path: Path) -> dict[str, np.ndarray]:

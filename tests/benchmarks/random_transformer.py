@@ -1,0 +1,64 @@
+"""Whole Transformers with random weights, pruned by magnitude per matrix."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt_prune.budgets import budgets
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.saliency import saliencies
+from nmt_prune.storage.architecture import Architecture, Stack
+from nmt_prune.storage.encoded import Encoded
+from nmt_prune.storage.grids import narrowed
+from nmt_prune.storage.layout import layout
+from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.plain import Plain
+from nmt_prune.storage.precision import converted
+from tests.benchmarks.transformer_shapes import LAYERS, SIZES, random_matrices
+
+HEAD = 64
+TIED = ("decoder.embed_tokens.weight", "decoder.output_projection.weight")
+
+
+def pruned_transformer(size: str, sparsity: float, removed: float = 0.0, values: str = "float32") -> CompactModel:
+    """A model whose matrices have all lost the same share of their weights.
+
+    Args:
+        size: which of ``transformer_shapes.SIZES``.
+        sparsity: that share.
+        removed: share of the heads and feed-forward units of each sublayer that are gone before that.
+        values: type of the weights.
+    """
+    weights = random_matrices(size, removed=removed)
+    masks = MaskSet.dense(weights)
+    if sparsity:
+        scores = saliencies.build("magnitude").score(weights)
+        masks = budgets.build("matrix").select(scores, masks, sparsity)
+    kept = {prunable.name: masks[prunable.name].numpy() for prunable in weights}
+    arrays = {prunable.name: weight.numpy() * kept[prunable.name] for prunable, weight in weights.items()}
+    return transformer(size, arrays, kept, values, removed)
+
+
+def transformer(
+    size: str,
+    matrices: Mapping[str, npt.NDArray[np.float32]],
+    kept: Mapping[str, npt.NDArray[np.bool_]],
+    values: str,
+    removed: float = 0.0,
+) -> CompactModel:
+    """A model of these matrices, biases and norms random too, so that a file gains nothing from them."""
+    width, feedforward, vocabulary = SIZES[size]
+    heads = (round(width * (1 - removed)) // HEAD,) * LAYERS
+    units = (round(feedforward * (1 - removed)),) * LAYERS
+    shared = (False, False, "relu", width**0.5, False, "sinusoidal", 1024)
+    encoder, decoder = Stack(width, HEAD, heads, (), units, *shared), Stack(width, HEAD, heads, heads, units, *shared)
+    architecture, random = Architecture(encoder, decoder), np.random.default_rng(1)
+    weights: dict[str, Encoded] = {}
+    for name, shape in layout(architecture, vocabulary, vocabulary).items():
+        if name in matrices:
+            weights[name] = converted(name, narrowed(Plain.of(matrices[name], kept[name])), values)
+        elif name not in TIED:
+            weights[name] = Plain.of(random.standard_normal(shape).astype(np.float32))
+    symbols = ("<s>", "<pad>", "</s>", "<unk>", *map(str, range(vocabulary - 4)))
+    return CompactModel(architecture, weights, dict.fromkeys(TIED, "encoder.embed_tokens.weight"), symbols, symbols)
