@@ -3,24 +3,34 @@
 import argparse
 import importlib
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 BENCHMARKS = (
     *("mask_computation", "training_step", "data_preparation"),
     *("shrunk_translation", "sparse_inference", "compact_storage", "matrix_products"),
-    *("translation_speed", "translation_memory", "translation_scaling"),
+    *("translation_speed", "translation_memory", "translation_scaling", "real_model"),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Times and measures nmt-prune.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(BENCHMARKS)} (default: all)")
-    names = parser.parse_args().names or BENCHMARKS
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default="runs/demo-libreoffice-help",
+        metavar="RUNS_DIR",
+        help="of real_model: folder of trained runs; default: %(default)s, which make demo trains",
+    )
+    arguments = parser.parse_args()
+    names = arguments.names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     for name in names:
-        importlib.import_module(f"tests.benchmarks.{name}").run()
+        run = importlib.import_module(f"tests.benchmarks.{name}").run
+        run(arguments.runs) if name == "real_model" else run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""Trained models by fairseq-generate, by our runtime and by CTranslate2: BLEU, the same hypotheses, speed on a CPU."""
+
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.dictionaries import EOS
+from nmt_prune.evaluation.scores import score
+from nmt_prune.evaluation.subset import Subset
+from nmt_prune.evaluation.text import read_lines
+from nmt_prune.evaluation.translation import Decoding, translate
+from nmt_prune.models.sparse_inference import SWITCH
+from nmt_prune.runtime.batching import BatchSize, batches
+from nmt_prune.runtime.search_options import SearchOptions
+from nmt_prune.runtime.segmentation import Segmentation
+from nmt_prune.runtime.translator import Translator
+from nmt_prune.runtime.vocabulary import Vocabulary
+from nmt_prune.storage.from_checkpoint import compact_model
+from nmt_prune.storage.model import CompactModel
+from tests.benchmarks.reporting import report
+from tests.benchmarks.translation_systems import Sources, System, alternate, exported, fairseq, ours
+
+MODELS = ("dense-seed1", "mp-80-seed1", "mp-90-seed1")
+TYPES = ("float32", "float16", "int8")
+BATCH, ROUNDS = 32, 5
+FAIRSEQ, CT2, INT8 = "fairseq", "CTranslate2 int8", "ours, dense int8"
+COLUMNS = ["model", "program", "BLEU", "same", "tokens/s", f"x {FAIRSEQ}", f"x {CT2}", f"x {INT8}"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A test set, and how it becomes subwords and back."""
+
+    subset: Subset
+    lines: Sequence[str]
+    references: Sequence[str]
+
+
+def run(runs: Path) -> None:
+    """Measures the dense model and two pruned ones of a folder of runs."""
+    rows: list[dict[str, Any]] = []
+    for name in MODELS:
+        path = runs / name / "checkpoint_best.pt"
+        if not path.is_file():
+            print(f"real_model: {path} does not exist; make it with make demo, or name another folder with --runs\n")
+            return
+        rows += _measure(name, path)
+    report(
+        "real_model",
+        f"{runs.name}: trained models on a CPU, one thread, beam 5, batches of {BATCH}",
+        COLUMNS,
+        rows,
+        "same: hypotheses that are those of fairseq-generate. tokens/s: subwords written per second of CPU time,"
+        " without start, loading and text processing; times as fast as the peers, medians over rounds. fairseq: its"
+        " generator in the same process, dense products, with the BLEU of fairseq-generate. ours: with the BLEU of"
+        " nmt-prune translate, products by what the runtime picks.",
+    )
+
+
+def _measure(name: str, path: Path) -> list[dict[str, Any]]:
+    checkpoint = Checkpoint.load(path)
+    data = Path(checkpoint.state["cfg"]["task"]["data"])
+    subset = Subset.find(data, "test")
+    text = Text(subset, read_lines(data / "raw" / f"test.{subset.source}"), subset.references())
+    models = {values: compact_model(checkpoint, data, values) for values in TYPES}
+    os.environ[SWITCH] = "0"
+    expected = translate(path, subset, Decoding(cpu=True))
+    del os.environ[SWITCH]
+    lines = {FAIRSEQ: expected}
+    for values, model in models.items():
+        results = Translator(model).translate_lines(text.lines)
+        lines[f"ours, {values}"] = [result.lines[0] for result in results]
+
+    systems = {FAIRSEQ: fairseq(models["float32"])}
+    systems |= {f"ours, {values}": ours(model, "auto") for values, model in models.items()}
+    systems[INT8] = ours(models["float32"], "dense-int8")
+    for quantization in ("float32", "int8"):
+        systems[f"CTranslate2 {quantization}"] = exported(models["float32"], quantization)
+    sources = _sources(models["float32"], text.lines)
+    calls = {system: partial(_all, call, sources) for system, call in systems.items()}
+    found = {system: call() for system, call in calls.items()}
+    for system in (INT8, "CTranslate2 float32", CT2):
+        lines[system] = _joined(models["float32"], found[system])
+    seconds = alternate(calls, dict.fromkeys(calls, ROUNDS))
+    rows = []
+    for system in systems:
+        tokens = sum(map(len, found[system]))
+        speeds = {each: [sum(map(len, found[each])) / s for s in seconds[each]] for each in systems}
+        row = {"model": name, "program": system, "BLEU": score(lines[system], text.references).bleu}
+        row["same"] = f"{sum(map(str.__eq__, lines[system], expected))} of {len(expected)}"
+        row["tokens/s"] = round(tokens / statistics.median(seconds[system]))
+        for peer in (FAIRSEQ, CT2, INT8):
+            row[f"x {peer}"] = statistics.median(map(float.__truediv__, speeds[system], speeds[peer]))
+        rows.append({**row, "tokens": tokens, "seconds": seconds[system]})
+    return rows
+
+
+def _sources(model: CompactModel, lines: Sequence[str]) -> Sources:
+    segmentation, vocabulary = Segmentation(model), Vocabulary(model.source)
+    return [[*vocabulary.rows(segmentation.split(line)), EOS] for line in lines]
+
+
+def _joined(model: CompactModel, found: Sequence[Sequence[int]]) -> list[str]:
+    segmentation, vocabulary = Segmentation(model), Vocabulary(model.target)
+    return [segmentation.join(vocabulary.subwords(tokens)) for tokens in found]
+
+
+def _all(system: System, sources: Sources) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in sources]
+    for batch in batches([*map(len, sources)], BatchSize(BATCH)):
+        for index, tokens in zip(batch, system([sources[index] for index in batch], SearchOptions()), strict=True):
+            found[index] = tokens
+    return found
