@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 import os
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def main() -> None:
     names = arguments.names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+    logging.disable(logging.INFO)  # fairseq has everybody log
     for name in names:
         run = importlib.import_module(f"tests.benchmarks.{name}").run
         run(arguments.runs) if name == "real_model" else run()

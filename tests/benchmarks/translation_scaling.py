@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from nmt_prune.evaluation.style import STYLE, write
 from nmt_prune.runtime.compiled import CompiledEngine
@@ -42,7 +42,7 @@ LABELS = {
     "length": "subwords in and out",
     "batch": "sentences in a batch",
     "beam": "beam",
-    "threads": "threads (wall-clock time, 32 sentences)",
+    "threads": "threads (wall-clock time)",
 }
 LOOKS: dict[str, Mapping[str, Any]] = {
     "90 % sparse, int8": {"color": "#0072B2", "marker": "o"},
@@ -80,7 +80,8 @@ def run() -> None:
         f"Milliseconds per sentence, Transformer {SIZE}",
         ["varied", "length", "batch", "beam", "threads", *LOOKS],
         rows,
-        f"CPU time of one thread (varied threads: wall-clock time), medians of {ROUNDS} rounds.",
+        f"CPU time of one thread (varied threads: wall-clock time), medians of {ROUNDS} rounds. Output and source"
+        " have the same length.",
     )
     with matplotlib.rc_context(STYLE):
         write(_draw(rows), [RESULTS / "translation_scaling.png", RESULTS / "translation_scaling.svg"])
@@ -107,7 +108,7 @@ def _row(varied: str, setting: Setting, seconds: Mapping[str, list[float]]) -> d
 
 
 def _draw(rows: list[dict[str, Any]]) -> Figure:
-    figure = Figure(figsize=(10.4, 3.2), layout="constrained")
+    figure = Figure(figsize=(11.2, 3.2), layout="constrained")
     panels = figure.subplots(1, len(VARIED))
     for axes, name in zip(panels, VARIED, strict=True):
         _draw_panel(axes, name, [row for row in rows if row["varied"] == name])
@@ -127,6 +128,7 @@ def _draw_panel(axes: Axes, name: str, rows: list[dict[str, Any]]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(VARIED[name])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_formatter(NullFormatter())
