@@ -30,7 +30,7 @@ BYTES = 48 << 20
 """Of all dense matrices together: more than a cache holds, as the weights of a model are."""
 
 DENSITIES = (0.05, 0.2)
-ROUNDS = 3
+ROUNDS = 9
 
 Times = Mapping[str, Mapping[str, float]]
 """Seconds per product by number of tokens, then by form: ``dense`` or the density of a sparse matrix."""
@@ -62,7 +62,8 @@ def break_even(values: Values, dense: Dense, tokens: int) -> float:
 @functools.cache
 def _times(values: Values, dense: Dense) -> Times:
     """From the user's cache, or measured and put there."""
-    measured = (__version__, _processor(), _engine.instruction_set(), values, dense, SHAPE, BYTES, DENSITIES, TOKENS)
+    sizes = (SHAPE, BYTES, DENSITIES, TOKENS, ROUNDS)
+    measured = (__version__, _processor(), _engine.instruction_set(), values, dense, *sizes)
     machine = " ".join(map(str, measured))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt-prune"
     path = cache / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
