@@ -8,28 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint, save
-from nmt_prune.cli import main
 from nmt_prune.masks.mask_file import load_masks
 from tests.toy import DIMENSION, VOCABULARY, save_toy, toy_state
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs ``nmt-prune`` in an empty folder; returns exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["nmt-prune", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stop:
-            status = 0 if stop.code is None else stop.code
-        else:
-            status = 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

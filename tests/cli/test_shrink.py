@@ -7,29 +7,10 @@ import pytest
 import torch
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.cli import main
 from nmt_prune.masks.mask_file import load_masks
 from tests.toy import FEEDFORWARD, save_toy, toy_state
 
 ENCODER, DECODER = "encoder.layers.0", "decoder.layers.0"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs ``nmt-prune`` in an empty folder; returns exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["nmt-prune", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def save(path: Path, zeros: dict[str, slice], dim: int = 0, **changes: object) -> Path:

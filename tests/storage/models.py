@@ -6,26 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from nmt_prune.dictionaries import SPECIAL
-from nmt_prune.storage.architecture import Architecture, Stack
+from nmt_prune.storage.architecture import Architecture
 from nmt_prune.storage.encoded import Encoded
 from nmt_prune.storage.layout import layout
 from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.plain import Plain
+from tests.runtime.models import STACK
 
-ENCODER = Stack(
-    dim=16,
-    head_dim=4,
-    heads=(4, 0),
-    cross_heads=(),
-    ffn=(20, 24),
-    pre_norm=False,
-    final_norm=False,
-    activation="relu",
-    embedding_scale=4.0,
-    embedding_norm=False,
-    positions="sinusoidal",
-    max_positions=64,
-)
+ENCODER = replace(STACK, heads=(4, 0), ffn=(20, 24), max_positions=64)
 DECODER = replace(
     ENCODER,
     dim=12,

@@ -9,29 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from nmt_prune.cli import main
 from nmt_prune.storage.compact_file import load_compact, save_compact
 from tests.models.shrinking import LAYERS, PRE_NORM, SIZES, head, mask, translations, unit
 from tests.storage.models import small_model
 from tests.tasks.training import MASK, load
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs ``nmt-prune`` in an empty folder; returns exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["nmt-prune", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
