@@ -7,10 +7,8 @@ import pytest
 import torch
 
 from nmt_prune.checkpoints import Checkpoint
-from tests.cli.test_shrink import DECODER, ENCODER, run, save
+from tests.cli.test_shrink import DECODER, ENCODER, save
 from tests.toy import DIMENSION, VOCABULARY
-
-__all__ = ["run"]
 
 WORDS = [f"w{number}" for number in range(VOCABULARY - 4)]
 

@@ -6,9 +6,8 @@ import sys
 import pytest
 
 from tests.cli.test_export import data, half_dead
-from tests.cli.test_shrink import run
 
-__all__ = ["data", "half_dead", "run"]
+__all__ = ["data", "half_dead"]
 
 
 def test_sizes(run, half_dead, data):
