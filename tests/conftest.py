@@ -7,6 +7,12 @@ from nmt_prune.cli import main
 from nmt_prune.saliency import saliencies
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: packed ones hold the second at which they were made, and pytest-xdist wants
+    the same names in all its processes."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _heed_interrupts():
     """A shell's background job, as the tests may be, ignores SIGINT, and so would every process that they start."""
