@@ -18,8 +18,7 @@ WORTH_MEASURING = 0.01
 """Share of its parameters that a model has to lose by shrinking for its time to be measured."""
 
 _PROGRAM = "nmt_prune.models.programs.translation_time"
-ONE_THREAD = {"NMT_PRUNE_SPARSE_INFERENCE": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""In fairseq zeros are computed: what is measured is what shrinking alone is worth."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
@@ -28,8 +27,9 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
     Its exports are measured without a dense model: their speed beside it is for the report, see
     :mod:`nmt_prune.evaluation.speeds`.
 
-    The former is as slow as the dense model, whatever its masks. Both give the same translations, so that the ratio
-    is about the model and not about the length of what it says, which differs from training to training.
+    Zeros are computed, so the former is as slow as the dense model, whatever its masks. Both give the same
+    translations, so that the ratio is about the model and not about the length of what it says, which differs from
+    training to training.
 
     Args:
         path: the checkpoint.

@@ -1,9 +1,11 @@
 """fairseq's Transformer with masks beside its weights."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from fairseq.models import register_model, register_model_architecture
 from fairseq.models.transformer import transformer_legacy as stock
+from omegaconf import OmegaConf, open_dict
 
 from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE
 from nmt_prune.errors import exit_on_error
@@ -21,6 +23,26 @@ class MaskedTransformer(stock.TransformerModel):
     quantize`` also has scales and ranges under ``quantization_version_1.``, by which activations are quantized.
     """
 
+    dense_inference = False
+    """Whether zeros are computed like any weight when it translates."""
+
+    @classmethod
+    def add_args(cls, parser: ArgumentParser) -> None:
+        """Adds ``--dense-inference`` to the flags of the stock Transformer."""
+        super().add_args(parser)
+        what = "compute zeros like any weight when translating on a CPU (fairseq-generate: by --model-overrides)"
+        parser.add_argument("--dense-inference", action="store_true", help=what)
+
+    @classmethod
+    def build_model(cls, args: Any, task: Any) -> Any:
+        """Builds the model."""
+        model = super().build_model(args, task)
+        model.dense_inference = getattr(args, "dense_inference", False)
+        if OmegaConf.is_config(args):  # is saved with the model, and --model-overrides changes only what is there
+            with open_dict(args):
+                args.dense_inference = model.dense_inference
+        return model
+
     def __init__(self, args: Any, encoder: Any, decoder: Any) -> None:
         super().__init__(args, encoder, decoder)
         setattr(self, MASK_MODULE, Masking(self))
@@ -34,7 +56,8 @@ class MaskedTransformer(stock.TransformerModel):
     def prepare_for_inference_(self, cfg: Any) -> None:
         """Also lets linear layers skip their zeros on a CPU."""
         super().prepare_for_inference_(cfg)
-        skip_zeros(self)
+        if not self.dense_inference:
+            skip_zeros(self)
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, model_cfg: Any = None, args: Any = None) -> Any:
         """Loads weights and masks; a state dict without masks is dense, unless it is loaded not strictly.

@@ -1,7 +1,6 @@
 """Linear layers that skip the zeros of their weights when fairseq translates on a CPU."""
 
 import logging
-import os
 from importlib import import_module
 from typing import Any
 
@@ -10,10 +9,6 @@ import torch
 from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
-
-SWITCH = "NMT_PRUNE_SPARSE_INFERENCE"
-"""Environment variable; 0 switches it off. A flag of fairseq-generate cannot: it knows none of a model, and ignores a
-``--model-overrides`` that the checkpoint's configuration has no entry for."""
 
 _DENSEST = 0.5
 
@@ -77,8 +72,6 @@ def skip_zeros(model: nn.Module) -> int:
     Returns:
         Number of layers.
     """
-    if os.environ.get(SWITCH, "1") == "0":
-        return 0
     found = {layer: density for layer in model.modules() if (density := _density(layer)) <= _DENSEST}
     if not found:
         return 0
@@ -94,7 +87,7 @@ def skip_zeros(model: nn.Module) -> int:
     for module in model.modules():
         if hasattr(module, "skip_embed_dim_check") and not found.keys().isdisjoint(module.children()):
             module.skip_embed_dim_check = True  # type: ignore[assignment]
-    logger.info(f"{len(found)} linear layers skip zeros on one thread; {SWITCH}=0 switches it off")
+    logger.info(f"{len(found)} linear layers skip zeros on one thread")
     return len(found)
 
 

@@ -1,6 +1,5 @@
 """Trained models by fairseq-generate, by our runtime and by CTranslate2: BLEU, the same hypotheses, speed on a CPU."""
 
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from nmt_prune.evaluation.scores import score
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import read_lines
 from nmt_prune.evaluation.translation import Decoding, translate
-from nmt_prune.models.sparse_inference import SWITCH
 from nmt_prune.runtime.batching import BatchSize, batches
 from nmt_prune.runtime.search_options import SearchOptions
 from nmt_prune.runtime.segmentation import Segmentation
@@ -68,9 +66,7 @@ def _measure(name: str, path: Path) -> list[dict[str, Any]]:
     subset = Subset.find(data, "test")
     text = Text(subset, read_lines(data / "raw" / f"test.{subset.source}"), subset.references())
     models = {values: compact_model(checkpoint, data, values) for values in TYPES}
-    os.environ[SWITCH] = "0"
-    expected = translate(path, subset, Decoding(cpu=True))
-    del os.environ[SWITCH]
+    expected = translate(path, subset, Decoding(cpu=True, extra=("--model-overrides", "{'dense_inference': True}")))
     lines = {FAIRSEQ: expected}
     for values, model in models.items():
         results = Translator(model).translate_lines(text.lines)

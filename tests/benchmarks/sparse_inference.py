@@ -4,26 +4,24 @@ Weights are random and pruned at random, translations all of the same length, as
 stand in one process and take turns; a second dense one says how much two equal models differ.
 """
 
-import os
 import statistics
 from importlib import import_module
 
 import torch
 from fairseq.models import BaseFairseqModel
 
-from nmt_prune.models.sparse_inference import SWITCH
 from tests.benchmarks.reporting import report
 from tests.benchmarks.shrunk_translation import BEAM, LENGTH, ROUNDS, VOCABULARY, alternate
 from tests.benchmarks.trainers import build_trainer
 
 MODELS = {
-    "dense product": (0.1, "0"),
-    "50 % skipped": (0.5, "1"),
-    "80 % skipped": (0.2, "1"),
-    "90 % skipped": (0.1, "1"),
-    "dense product again": (0.1, "0"),
+    "dense product": (0.1, True),
+    "50 % skipped": (0.5, False),
+    "80 % skipped": (0.2, False),
+    "90 % skipped": (0.1, False),
+    "dense product again": (0.1, True),
 }
-"""Density, and whether zeros are skipped."""
+"""Density, and whether zeros are computed."""
 
 
 def run() -> None:
@@ -49,14 +47,13 @@ def run() -> None:
     )
 
 
-def _model(density: float, switch: str) -> BaseFairseqModel:
+def _model(density: float, dense: bool) -> BaseFairseqModel:
     torch.manual_seed(0)
     trainer = build_trainer(VOCABULARY, "--task", "translation", "--arch", "masked_transformer")
     model = trainer.model.eval()
     with torch.no_grad():
         for parameter in {parameter for parameter in model.parameters() if parameter.dim() == 2}:
             parameter.mul_(torch.rand_like(parameter) < density)
-    os.environ[SWITCH] = switch  # read here and nowhere later
+    model.dense_inference = dense
     model.prepare_for_inference_(trainer.cfg)
-    del os.environ[SWITCH]
     return model

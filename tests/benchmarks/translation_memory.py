@@ -4,7 +4,6 @@ A Transformer base with random weights, pruned by magnitude per matrix; translat
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,6 @@ import torch
 import nmt_prune
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.dictionaries import SPECIAL
-from nmt_prune.models.sparse_inference import SWITCH
 from nmt_prune.storage.compact_file import save_compact
 from nmt_prune.storage.from_checkpoint import compact_model
 from tests.benchmarks.reporting import report
@@ -84,9 +82,8 @@ def _checkpoints(folder: Path) -> tuple[Path, Path]:
 
 
 def _row(program: str, model: Path, command: Sequence[str]) -> dict[str, Any]:
-    environment = {**os.environ, SWITCH: "0"}
     process = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.resident", *command], capture_output=True, text=True, env=environment
+        [sys.executable, "-m", "tests.benchmarks.resident", *command], capture_output=True, text=True
     )
     if process.returncode:
         raise SystemExit(f"{program} failed: {process.stderr}")

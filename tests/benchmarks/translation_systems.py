@@ -1,6 +1,5 @@
 """Programs that translate with the same model: ours, CTranslate2, plain PyTorch and fairseq's generator."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,6 @@ from fairseq.sequence_generator import SequenceGenerator
 
 from nmt_prune.dictionaries import EOS, PAD, SPECIAL
 from nmt_prune.export.ctranslate2 import export_ctranslate2
-from nmt_prune.models.sparse_inference import SWITCH
 from nmt_prune.runtime.compiled import CompiledEngine
 from nmt_prune.runtime.search_options import Engine, SearchOptions
 from nmt_prune.runtime.torch_engine import TorchEngine
@@ -77,9 +75,8 @@ def exported(model: CompactModel, quantization: str, threads: int = 1) -> System
 def fairseq(model: CompactModel) -> System:
     """fairseq's SequenceGenerator, dense products."""
     network, dictionary = fairseq_model(model)
-    os.environ[SWITCH] = "0"  # read here and nowhere later
+    network.dense_inference = True
     network.prepare_for_inference_(SimpleNamespace(generation=_GENERATION))
-    del os.environ[SWITCH]
 
     def translate(sources: Sources, options: SearchOptions) -> list[list[int]]:
         tokens = torch.full((len(sources), max(map(len, sources))), PAD)

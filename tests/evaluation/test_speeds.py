@@ -67,7 +67,7 @@ def test_each_run_is_measured_once_beside_the_dense_one(recipe, program):
     assert calls == [["dense-seed1", "dense-seed1", "mp-50-seed1"]]
     assert last["command"][2] == "nmt_prune.models.programs.translation_speed"
     assert last["command"][-3:] == ["--cpu", "--batch-size", "8"]
-    assert (last["env"]["OMP_NUM_THREADS"], last["env"]["NMT_PRUNE_SPARSE_INFERENCE"]) == ("1", "0")
+    assert last["env"]["OMP_NUM_THREADS"] == "1"
     record = read_json(recipe / "dense-seed1/speed.json")
     assert (record["systems"], record["engine"], record["sentences"]) == (SYSTEMS, "fast", 40)
     measure_speeds(recipe)

@@ -43,9 +43,9 @@ def mask(training: Training, dead: dict[str, tuple[slice | Tensor, ...]], path: 
     return path
 
 
-def translations(corpus: Path, path: Path) -> list[tuple[list[int], float]]:
+def translations(corpus: Path, path: Path, **overrides: object) -> list[tuple[list[int], float]]:
     """Hypotheses of the test set with beam 3, all three of each sentence, and their scores."""
-    data = {"data": str(corpus), "source_lang": "en", "target_lang": "de"}
+    data = {"data": str(corpus), "source_lang": "en", "target_lang": "de", **overrides}
     models, cfg, task = checkpoint_utils.load_model_ensemble_and_task([str(path)], arg_overrides=data)
     for model in models:
         model.prepare_for_inference_(cfg)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fairseq.checkpoint_utils import load_model_ensemble_and_task
 from fairseq_cli import generate, interactive, validate
 
 from nmt_prune.checkpoints import Checkpoint, save
@@ -110,6 +111,9 @@ def test_hydra(corpus, tmp_path):
     assert len(masks) == 17
     assert not any((mask & ~first[key]).any() for key, mask in masks.items())
     assert sum(int((~mask).sum()) for mask in masks.values()) == pytest.approx(0.5 * 5000, rel=0.1)
+    for dense in (False, True):
+        models, _, _ = load_model_ensemble_and_task([str(checkpoint(hydra))], {"dense_inference": dense})
+        assert models[0].dense_inference is dense
 
 
 def test_stock_fairseq_trains_a_stripped_model_on(run_training, pruned, tmp_path, corpus, capsys):

@@ -9,8 +9,7 @@ import torch
 from fairseq_cli import generate
 from torch import nn
 
-from nmt_prune.evaluation import costs
-from nmt_prune.models.sparse_inference import SWITCH, SkippingZeros, pays, skip_zeros
+from nmt_prune.models.sparse_inference import SkippingZeros, pays, skip_zeros
 from tests.models.shrinking import translations
 from tests.models.test_decoding import at_once, step_by_step
 from tests.models.test_fairseq_commands import PLUGIN, TRANSLATION, checkpoint, hypotheses, in_process
@@ -164,11 +163,6 @@ def test_nothing_to_multiply(kernels):
         assert model.decoder.layers[0].fc1(torch.ones(0, 3, 16)).shape == (0, 3, 24)
 
 
-def test_the_switch(stand_in, monkeypatch):
-    monkeypatch.setenv(SWITCH, "0")
-    assert skip_zeros(sparse_model()) == 0
-
-
 def test_without_the_compiled_engine_it_says_so(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, ENGINE, None)
     with caplog.at_level("INFO"):
@@ -176,26 +170,20 @@ def test_without_the_compiled_engine_it_says_so(monkeypatch, caplog):
     assert "the compiled engine was not built" in caplog.text
 
 
-def test_same_translations(corpus, pruned, kernels, monkeypatch):
+def test_same_translations(corpus, pruned, kernels):
     path = checkpoint(pruned)
     found = translations(corpus, path)
     assert kernels == "compiled" or StandIn.products > 20
-    monkeypatch.setenv(SWITCH, "0")
-    dense = translations(corpus, path)
+    dense = translations(corpus, path, dense_inference=True)
     assert [tokens for tokens, _ in found] == [tokens for tokens, _ in dense]
     np.testing.assert_allclose([score for _, score in found], [score for _, score in dense], atol=1e-4)
 
 
 @pytest.mark.slow
-def test_fairseq_generate(corpus, pruned, stand_in, capsys, monkeypatch):
+def test_fairseq_generate(corpus, pruned, stand_in, capsys):
     words = (corpus, PLUGIN, TRANSLATION, "--path", checkpoint(pruned))
     output, log = in_process(generate.cli_main, capsys, *words)
-    assert f"17 linear layers skip zeros on one thread; {SWITCH}=0 switches it off" in log
-    monkeypatch.setenv(SWITCH, "0")
-    dense, log = in_process(generate.cli_main, capsys, *words)
+    assert "17 linear layers skip zeros on one thread" in log
+    dense, log = in_process(generate.cli_main, capsys, *words, "--model-overrides {'dense_inference':True}")
     assert "skip zeros" not in log
     assert hypotheses(output) == hypotheses(dense)
-
-
-def test_times_of_shrinking_are_without_it():
-    assert costs.ONE_THREAD[SWITCH] == "0"

@@ -9,7 +9,7 @@ from nmt_prune.models import masked_transformer, shrunk_transformer  # noqa: F40
 
 
 class Generator:
-    """fairseq's generator with one model, made ready as fairseq-generate does.
+    """fairseq's generator with one model, made ready as fairseq-generate does, but zeros are computed like any weight.
 
     Args:
         cfg: fairseq's configuration for generation.
@@ -18,7 +18,7 @@ class Generator:
     """
 
     def __init__(self, cfg: Any, task: Any, path: str) -> None:
-        (self.model,), saved = checkpoint_utils.load_model_ensemble([path], task=task)
+        (self.model,), saved = checkpoint_utils.load_model_ensemble([path], {"dense_inference": True}, task)
         self.model.eval()
         self.model.prepare_for_inference_(cfg)
         if cfg.dataset.gen_subset not in task.datasets:
