@@ -129,7 +129,7 @@ def test_dense_int8_errs_by_half_a_step_of_the_inputs(instruction_set: str, shap
 
 def test_largest_bytes_do_not_saturate(instruction_set: str) -> None:
     weight = np.full((64, 512), 127, dtype=np.int8)
-    weight[1::2] = -127
+    weight[1::2] = -128
     x = np.ones((9, 512), dtype=np.float32)
     product = engine.Matrix.dense_int8(weight, np.ones(64, dtype=np.float32)).multiply(x)
     np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-6)
@@ -238,8 +238,6 @@ def test_bad_dense_arrays_are_refused_by_name() -> None:
         engine.Matrix.dense_int8(np.ones((2, 3), dtype=np.int8))
     with pytest.raises(ValueError, match=r"^values: "):
         engine.Matrix.dense_int8(floats * np.float32("nan"))
-    with pytest.raises(ValueError, match=r"^values: "):
-        engine.Matrix.dense_int8(np.full((2, 3), -128, dtype=np.int8), np.ones(2, dtype=np.float32))
     matrix = engine.Matrix.dense(floats)
     with pytest.raises(ValueError, match=r"^x: "):
         matrix.multiply(np.ones((1, 4), dtype=np.float32))

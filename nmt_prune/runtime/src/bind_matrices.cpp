@@ -150,8 +150,6 @@ std::unique_ptr<Matrix> dense_int8(const Array& values, const nb::object& scales
     return dense_int8_matrix(bytes.data(), found.data(), rows, columns);
   }
   const std::int8_t* bytes = data_of<std::int8_t>("values", values, 2, "int8 where scales are given");
-  for (std::int64_t i = 0; i < rows * columns; ++i)
-    if (bytes[i] == -128) refuse("values", "must be between -127 and 127");
   Array scale_array;
   if (!nb::try_cast(scales, scale_array)) refuse("scales", "must be a float32 array");
   return dense_int8_matrix(bytes, scales_of(scale_array, rows), rows, columns);

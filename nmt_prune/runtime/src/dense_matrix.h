@@ -7,7 +7,7 @@ namespace nmt_prune {
 
 std::unique_ptr<Matrix> dense_matrix(const float* values, std::int64_t rows, std::int64_t columns);
 
-// values[r][c] stands for values[r][c] * scales[r]; -128 is not allowed.
+// values[r][c] stands for values[r][c] * scales[r].
 std::unique_ptr<Matrix> dense_int8_matrix(const std::int8_t* values, const float* scales, std::int64_t rows,
                                           std::int64_t columns);
 
