@@ -65,7 +65,7 @@ class Exports:
     Attributes:
         disk: its size on disk; None where it cannot be packed.
         bleu: its BLEU.
-        notes: why something is missing.
+        notes: why something is missing or other than in fairseq.
     """
 
     disk: DiskBytes | None = None

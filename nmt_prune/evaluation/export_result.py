@@ -33,7 +33,7 @@ class ExportResult:
         speed_packed_int8_to_dense_ctranslate2_int8: ratio of the two.
         speed_packed_int8_to_dense_int8: ratio of the two.
         engine: what ran the packed models.
-        export_notes: why something is missing.
+        export_notes: why something is missing or other than in fairseq.
     """
 
     mb_csc: float | None = None

@@ -45,14 +45,16 @@ def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding) -> Exp
             disk = _pack(model, load_model(checkpoint, subset.data, "int8", shrunk=True), folder)
         except PruneError as error:
             return Exports(notes=(f"not packed: {_reason(error, checkpoint)}",))
-        bleu, notes = _scores(model, quantizes_activations(checkpoint), folder, subset, decoding)
-    return Exports(disk, bleu, notes)
+        bleu, notes = _scores(model, folder, subset, decoding)
+    return Exports(disk, bleu, (*notes_on(checkpoint), *notes))
 
 
-def quantizes_activations(checkpoint: Path) -> bool:
-    """Whether a model rounds activations, which only fairseq does."""
+def notes_on(checkpoint: Path) -> tuple[str, ...]:
+    """What a model loses outside of fairseq."""
     facts = Facts.of(Checkpoint.load(checkpoint).state["model"])
-    return facts is not None and facts.activation_bits < FULL
+    if facts is None or facts.activation_bits >= FULL:
+        return ()
+    return (f"activations are rounded to {facts.activation_bits} bits in fairseq only",)
 
 
 def _pack(model: CompactModel, model_int8: CompactModel, folder: Path) -> DiskBytes:
@@ -68,11 +70,9 @@ def _pack(model: CompactModel, model_int8: CompactModel, folder: Path) -> DiskBy
 
 
 def _scores(
-    model: CompactModel, rounds_activations: bool, folder: Path, subset: Subset, decoding: Decoding
+    model: CompactModel, folder: Path, subset: Subset, decoding: Decoding
 ) -> tuple[ExportBleu, tuple[str, ...]]:
     """BLEU by program, and why there is none."""
-    if rounds_activations:
-        return ExportBleu(), ("only fairseq translates with quantized activations",)
     try:
         options, source = search_options(decoding), read_lines(subset.data / "raw" / f"{subset.name}.{subset.source}")
         references = subset.references()

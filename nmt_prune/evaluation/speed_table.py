@@ -61,7 +61,7 @@ def speed_section(aggregates: Mapping[Cell, Aggregate], rows: Sequence[RunResult
 
 
 def remarks(rows: Sequence[RunResult]) -> list[str]:
-    """Where fairseq's BLEU and the packed model's differ, and why numbers are missing."""
+    """Where fairseq's BLEU and the packed model's differ, and the runs' notes."""
     lines = [
         f"- `{row.run}`: BLEU {row.bleu:.2f} in fairseq, {packed:.2f} packed in fp32."
         for row in rows
@@ -72,7 +72,7 @@ def remarks(rows: Sequence[RunResult]) -> list[str]:
         for note in row.exports.export_notes:
             by_note.setdefault(note, []).append(f"`{row.run}`")
     for note, runs in by_note.items():
-        lines.append(f"- {NOTHING}: {note} ({'all runs' if len(runs) == len(rows) else ', '.join(runs)}).")
+        lines.append(f"- {note} ({'all runs' if len(runs) == len(rows) else ', '.join(runs)}).")
     return lines
 
 

@@ -119,7 +119,7 @@ def test_the_report(recipe, program):
     ]
     assert cells[1][3:] == ["42.0 / 40.0", "41.0", "1 (dense)", "600 / –", "12 / –", "–", "–"]
     assert "engine: fast" in report.text
-    assert "- –: a note (all runs)." in section
+    assert "- a note (all runs)." in section
     # Of the two, only the pruned model says something else in fairseq.
     assert [line for line in section if "packed in fp32." in line] == [
         f"- `mp-50-seed1`: BLEU {gather(recipe).rows[1].bleu:.2f} in fairseq, 42.00 packed in fp32."

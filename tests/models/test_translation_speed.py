@@ -8,7 +8,7 @@ import torch
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
-from nmt_prune.checkpoints import QUANTIZATION_MODULE, Checkpoint, save
+from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.translation import Decoding, generate_command
 from nmt_prune.models.programs import translation_speed
@@ -55,18 +55,15 @@ def test_what_is_missing_is_said(speeds, pruned, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nmt_prune.runtime.compiled", None)
     monkeypatch.setattr("nmt_prune.evaluation.exports.find_spec", lambda name: None)
     state = Checkpoint.load(pruned.folder / "checkpoint_last.pt").state
-    state["model"][f"{QUANTIZATION_MODULE}.activation_bits"] = torch.tensor(8)
-    save(state, tmp_path / "rounding.pt")
     save({**state, "model": {"encoder.embed_tokens.weight": torch.zeros(4, 4)}}, tmp_path / "other.pt")
-    found = speeds(pruned.folder / "checkpoint_last.pt", tmp_path / "rounding.pt", tmp_path / "other.pt")
-    in_torch, rounding, other = found["runs"]
+    found = speeds(pruned.folder / "checkpoint_last.pt", tmp_path / "other.pt")
+    in_torch, other = found["runs"]
     assert found["engine"] == "torch"
     assert in_torch["systems"].keys() == {"dense_fairseq", "packed"}
     assert in_torch["notes"] == [
         "the compiled engine was not built: packed models are translated with torch in fp32",
         "CTranslate2 is not installed (pip install 'nmt-prune[export]')",
     ]
-    assert (rounding["systems"], rounding["notes"]) == ({}, ["only fairseq translates with quantized activations"])
     assert other["systems"] == {}
     assert other["notes"][0].startswith("not packed: ")
 

@@ -20,7 +20,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from nmt_prune.dictionaries import EOS, PAD
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.exports import ctranslate2_search, quantizes_activations
+from nmt_prune.evaluation.exports import ctranslate2_search
 from nmt_prune.evaluation.search_settings import settings_of
 from nmt_prune.evaluation.turns import in_turns
 from nmt_prune.models.programs.generation import Generator, batches
@@ -108,8 +108,6 @@ def _references(dense: Path, data: Path, settings: SearchOptions, folder: Path) 
 
 def _packed(path: Path, data: Path, settings: SearchOptions) -> tuple[Systems, list[str]]:
     """A run in our engine, and why it is not there."""
-    if quantizes_activations(path):
-        return {}, ["only fairseq translates with quantized activations"]
     try:
         model = load_model(path, data, shrunk=True)
         model_int8 = load_model(path, data, "int8", shrunk=True)
