@@ -3,8 +3,11 @@ import signal
 import pytest
 import torch
 
+from data_prep import binarize
 from nmt_prune.cli import main
+from nmt_prune.evaluation import translation
 from nmt_prune.saliency import saliencies
+from tests import programs
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -27,6 +30,15 @@ def _same_random_numbers_for_every_test():
 @pytest.fixture(autouse=True)
 def _no_saliency_outlives_its_test(monkeypatch):
     monkeypatch.setattr(saliencies, "_entries", dict(saliencies.entries()))
+
+
+@pytest.fixture(scope="module")
+def fairseq_starts_at_once():
+    """fairseq's programs, where the code under test starts some."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (binarize, translation):
+            patch.setattr(module, "subprocess", programs)
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Translation with the real fairseq-generate and a stock model."""
 
-import subprocess
 import sys
 
 import pytest
@@ -13,6 +12,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.scoring import score_checkpoint
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.translation import Decoding, translate
+from tests import programs
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ MODEL = (
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(fairseq_starts_at_once, tmp_path_factory):
     corpus = choose("numbers", size=400, valid_size=8, test_size=30)
     folder = tmp_path_factory.mktemp("data") / "numbers.en-de"
     preparation = Preparation.of(corpus, vocab_size=120)
@@ -36,7 +36,8 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def checkpoint(data):
     command = [sys.executable, "-m", "fairseq_cli.train", str(data), "--save-dir", str(data.parent), *MODEL.split()]
-    subprocess.run(command, check=True, capture_output=True)
+    done = programs.run(command)
+    assert done.returncode == 0, done.stderr[-2000:]
     return data.parent / "checkpoint_last.pt"
 
 

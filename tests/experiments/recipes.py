@@ -1,12 +1,12 @@
 """Recipes for the tests."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.experiments.recipe import Recipe
+from tests import programs
 
 BRIX_LADDER = [10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 98]
 
@@ -29,9 +29,7 @@ def brix_recipe(**changes: Any) -> Recipe:
     return make_recipe(**{"training": {"max_update": 500_000}, "ladder": BRIX_LADDER, **changes})
 
 
-def run_in_one_process(folder: Path, recipe: str) -> subprocess.CompletedProcess:
+def run_in_one_process(folder: Path, recipe: str) -> subprocess.CompletedProcess[str]:
     """``nmt-prune run small.yaml`` in ``folder``, as tests.experiments.one_process does it."""
     (folder / "small.yaml").write_text(recipe, encoding="utf-8")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "tests.experiments.one_process", "run", "small.yaml"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    return programs.run([sys.executable, "-m", "tests.experiments.one_process", "run", "small.yaml"], cwd=folder)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from nmt_prune.runtime.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
 from nmt_prune.storage.compact_file import save_compact
 from nmt_prune.storage.from_checkpoint import compact_model
+from tests import programs
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ MODEL = (
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
+def data(fairseq_starts_at_once, tmp_path_factory) -> Path:
     corpus = choose("numbers", size=2000, valid_size=8, test_size=40)
     folder = tmp_path_factory.mktemp("data") / "numbers.en-de"
     preparation = Preparation.of(corpus, vocab_size=150)
@@ -47,7 +47,8 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(data) -> Path:
     command = [sys.executable, "-m", "fairseq_cli.train", str(data), "--save-dir", str(data.parent), *MODEL.split()]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = programs.run(command)
+    assert done.returncode == 0, done.stderr[-2000:]
     return data.parent / "checkpoint_last.pt"
 
 

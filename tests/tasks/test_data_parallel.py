@@ -1,18 +1,15 @@
 """Two data-parallel processes hold the same masks and weights, bit for bit."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import programs
 from tests.tasks.training import MASK, Training, arguments, assert_same, load
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[2]
 GLOO = "--distributed-backend gloo --ddp-backend legacy_ddp --distributed-world-size 2 --distributed-no-spawn"
 
 
@@ -25,29 +22,18 @@ def free_port() -> int:
 def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0) -> list[dict]:
     """Trains with two processes, the second of them late, and returns the state of each."""
     method = f"--distributed-init-method tcp://127.0.0.1:{free_port()}"
-    processes, logs = [], []
-    for rank in range(2):
+    processes, logs = [], [folder / f"{rank}.log" for rank in range(2)]
+    for rank, log in enumerate(logs):
         words = arguments(corpus, folder / "run", *flags, GLOO, method, f"--distributed-rank {rank}")
-        command = [sys.executable, "-m", "tests.tasks.worker", folder / f"{rank}.pt", str(rank * delay), *words]
-        logs.append((folder / f"{rank}.log").open("w+"))
-        processes.append(
-            subprocess.Popen(
-                [str(word) for word in command],
-                cwd=REPOSITORY,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                stdout=logs[-1],
-                stderr=subprocess.STDOUT,
-            )
-        )
+        processes.append(programs.start("tests.tasks.worker", [folder / f"{rank}.pt", rank * delay, *words], log))
     try:
         for process in processes:
-            process.wait(timeout=120)
+            process.join(timeout=120)
     finally:
         for process in processes:
             process.kill()
-            process.wait()
-    texts = [(log.seek(0), log.read())[1] for log in logs]
-    assert [process.returncode for process in processes] == [0, 0], texts[0][-2000:] + texts[1][-2000:]
+            process.join()
+    assert [process.exitcode for process in processes] == [0, 0], "".join(log.read_text()[-2000:] for log in logs)
     return [load(folder / f"{rank}.pt") for rank in range(2)]
 
 

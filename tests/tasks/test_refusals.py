@@ -1,12 +1,12 @@
 """Bad input ends a training before it begins: one line that says what to do, status 1, nothing written."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests import programs
 from tests.tasks.training import arguments, load, train
 
 pytestmark = pytest.mark.slow
@@ -176,7 +176,7 @@ def test_what_is_in_the_folder_stays(corpus, tmp_path, files):
 
 def test_the_command_exits_with_status_1(corpus, tmp_path, files):
     words = arguments(corpus, tmp_path / "run", "--mask-from", files["missing"], "--sparsity 0.5")
-    finished = subprocess.run([sys.executable, "-m", "fairseq_cli.train", *words], capture_output=True, text=True)
+    finished = programs.run([sys.executable, "-m", "fairseq_cli.train", *words])
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].startswith("nmt-prune: error: checkpoint ")
     assert "Traceback" not in finished.stderr

@@ -43,7 +43,7 @@ def nmt_prune():
 
 
 @pytest.fixture(scope="module")
-def numbers(nmt_prune, tmp_path_factory) -> Path:
+def numbers(fairseq_starts_at_once, nmt_prune, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("numbers") / "numbers.en-de"
     sizes = ["--valid-size", 60, "--test-size", 60, "--vocab-size", 150, "--model-type", "bpe"]
     nmt_prune("data", "numbers", "--out", folder, *sizes)

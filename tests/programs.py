@@ -1,0 +1,137 @@
+"""Programs (``python -m MODULE ARGUMENTS``) that start at once.
+
+Starting Python with torch and fairseq takes four seconds of a core, a tiny training tenths of one. Here each program is
+a fork of a server that did nothing but import what programs import. What runs is the same: a process of its own, with
+the arguments, the environment and the output of its own, and the module as its main program.
+"""
+
+import gc
+import logging
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+_PYTHON = sys.executable
+# The slowest of it: programs import it only when they need it.
+COMMON = (
+    *("fairseq_cli.generate", "fairseq_cli.preprocess", "fairseq_cli.train", "matplotlib.pyplot", "torch._dynamo"),
+    *("nmt_prune.models.masked_transformer", "nmt_prune.models.shrunk_transformer", "nmt_prune.tasks.dev_set"),
+    *("nmt_prune.tasks.scaled_adafactor", "nmt_prune.tasks.translation_pruning"),
+    *("nmt_prune.evaluation.report", "nmt_prune.evaluation.scoring", "nmt_prune.models.programs.translation_speed"),
+)
+
+
+def start(
+    module: str,
+    arguments: Sequence[object],
+    output: Path,
+    errors: Path | None = None,
+    folder: Path = REPOSITORY,
+    environment: Mapping[str, str] | None = None,
+) -> BaseProcess:
+    """Starts a program.
+
+    Args:
+        module: what to run.
+        arguments: its arguments.
+        output: file of what it prints.
+        errors: file of what it prints on stderr; ``output`` by default.
+        folder: where it runs.
+        environment: its environment variables; by default those of this process, and one thread.
+    """
+    files = (output, output if errors is None else errors)
+    variables = {**os.environ, "OMP_NUM_THREADS": "1"} if environment is None else environment
+    process = _server().Process(target=_main, args=([module, *map(str, arguments)], dict(variables), files, folder))
+    process.start()
+    return process
+
+
+def run(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    """Stands in for ``subprocess.run`` that captures text; starts ``[sys.executable, "-m", MODULE, ...]`` at once."""
+    if list(command[:2]) != [_PYTHON, "-m"]:
+        return subprocess.run(command, env=env, cwd=cwd, **settings)
+    with tempfile.TemporaryDirectory() as name:
+        files = [Path(name) / stream for stream in ("stdout", "stderr")]
+        process = start(command[2], command[3:], *files, cwd or Path.cwd(), env)
+        process.join(900)
+        process.kill()  # unless it has ended
+        process.join()
+        said = [file.read_text(encoding="utf-8", errors="replace") for file in files]
+    return subprocess.CompletedProcess(command, process.exitcode, *said)
+
+
+@cache
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(COMMON))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        forkserver.ensure_running()
+    return context
+
+
+def _main(command: Sequence[str], environment: Mapping[str, str], files: Sequence[Path], folder: Path) -> None:
+    multiprocessing.set_start_method(None, force=True)  # as in any program, not by this server
+    os.chdir(folder)
+    sys.exit(become(command, environment, [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for file in files]))
+
+
+def become(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None,
+    outputs: Sequence[int],
+    prepare: Callable[[], None] | None = None,
+) -> int:
+    """Runs a module as the main program of this process.
+
+    Args:
+        command: the module and its arguments.
+        environment: all environment variables; None leaves them.
+        outputs: file descriptors that become stdout and stderr.
+        prepare: is called first.
+
+    Returns:
+        The exit status.
+    """
+    gc.freeze()  # what was imported need not be searched for garbage, which would also copy the memory that forks share
+    if prepare is not None:
+        prepare()
+    for number, output in enumerate(outputs, start=1):
+        os.dup2(output, number)
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
+    sys.argv = list(command)
+    logging.getLogger().handlers.clear()  # each program says how it logs, and the first to do so would decide
+    logging.getLogger().setLevel(logging.WARNING)
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+        status: Any = 0
+    except SystemExit as stop:
+        status = stop.code
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return int(status or 0)
