@@ -38,7 +38,7 @@ wmt14-en-de wmt14-en-fr: $(READY) ## download, clean and binarize WMT14 (OPTIONS
 
 test: $(READY) ## lint, types and all tests, the slow ones too
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25
 
 lint: $(READY) ## format and check
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
