@@ -32,6 +32,7 @@ COMMON = (
     *("nmt_prune.models.masked_transformer", "nmt_prune.models.shrunk_transformer", "nmt_prune.tasks.dev_set"),
     *("nmt_prune.tasks.scaled_adafactor", "nmt_prune.tasks.translation_pruning"),
     *("nmt_prune.evaluation.report", "nmt_prune.evaluation.scoring", "nmt_prune.models.programs.translation_speed"),
+    "tests.warm_fairseq",
 )
 
 
