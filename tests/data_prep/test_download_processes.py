@@ -12,7 +12,7 @@ from data_prep import transfer
 from data_prep.download import fetch_all
 from data_prep.texts import Fetching
 
-from .downloading import CONTENT, IMPATIENT, PATH, ranges, remote, serving
+from .downloading import CONTENT, IMPATIENT, PATH, ranges, remote
 from .mirror import Fault
 
 PROCESS = """
@@ -25,12 +25,6 @@ folder, mirror, url, size, digest = sys.argv[1:]
 fetching = Fetching(Path(folder), lambda line: print(line, flush=True), mirrors=(mirror,))
 fetch_all([Remote("x.tgz", url, int(size), digest)], Path(folder), fetching)
 """
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    with serving(tmp_path / "served") as mirror:
-        yield mirror
 
 
 @pytest.fixture
