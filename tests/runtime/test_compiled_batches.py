@@ -61,10 +61,12 @@ def test_rounded_values(values, formats):
         key: converted(key, weight, values) if isinstance(weight, Plain) else weight
         for key, weight in compact.weights.items()
     }
-    expected = TorchEngine(replace(compact, weights=rounded)).search(sentences(compact), SHORT)
-    assert_equal(CompiledEngine(compact, values=values, formats=formats).search(sentences(compact), SHORT), expected)
+    sources = sentences(compact, [1, 7, 15])
+    expected = TorchEngine(replace(compact, weights=rounded)).search(sources, SHORT)
+    converting = CompiledEngine(compact, values=values, formats=formats)
     stored = CompiledEngine(replace(compact, weights=rounded), formats=formats)
-    assert_equal(stored.search(sentences(compact), SHORT), expected)
+    for engine in (converting, stored):  # one sentence at a time: int8 may round the inputs of many tokens too
+        assert_equal([engine.search([source], SHORT)[0] for source in sources], expected)
 
 
 def test_weights_of_different_types_in_one_layer():

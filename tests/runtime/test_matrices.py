@@ -105,8 +105,9 @@ def compare(matrix: Any, weight: Floats) -> None:
         expected = x.astype(np.float64) @ weight.T.astype(np.float64)
         # Bound of a float32 sum of rounded products.
         error = 1e-6 * (np.abs(x) @ np.abs(weight).T + np.abs(bias) + 1e-3) * weight.shape[1] ** 0.5
-        if matrix.format == "sparse int8":  # inputs may be rounded to 16 bits
-            error += np.abs(x).max(1, keepdims=True) / 32767 / 2 * np.abs(weight).sum(1) * 1.001
+        if matrix.format == "sparse int8" and engine.instruction_set() == "avx512vnni" and tokens > 16:
+            # Inputs are rounded to 8 bits.
+            error += np.abs(x).max(1, keepdims=True) / 127 / 2 * np.abs(weight).sum(1) * 1.001
         assert (np.abs(matrix.multiply(x) - expected) <= error).all()
         assert (np.abs(matrix.multiply(x, bias) - (expected + bias)) <= error).all()
         assert (np.abs(matrix.multiply(x, bias, True) - np.maximum(expected + bias, 0)) <= error).all()
@@ -135,7 +136,7 @@ def test_largest_bytes_do_not_saturate(instruction_set: str) -> None:
     np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-6)
 
 
-def test_largest_words_do_not_overflow(instruction_set: str) -> None:
+def test_largest_sparse_bytes_do_not_overflow(instruction_set: str) -> None:
     weight = np.full((8, 700), -128, dtype=np.int8)
     x = np.full((40, 700), -3, dtype=np.float32)
     product = engine.Matrix.sparse(*rows_of(weight), np.ones(8, dtype=np.float32), weight.shape).multiply(x)

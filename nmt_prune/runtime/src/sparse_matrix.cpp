@@ -107,7 +107,7 @@ class SparseMatrix final : public Matrix {
   }
 
  private:
-  static constexpr int tiles_at_once = 4;
+  static constexpr int tiles_at_once = 5;  // 64 sentences with beam 5, by the widest tile
 
   SparseLayout layout() const {
     return {rows(),         columns(),     windows_,        panels_,        block_,        type_,

@@ -19,7 +19,7 @@ void check_tokens(const Sentence& tokens, std::int64_t vocabulary, const Symbols
 
 // Rows of logits that are made at once: they should not leave the cache before they are looked at.
 constexpr std::int64_t logits_at_once = std::int64_t{1} << 21;
-constexpr std::int64_t words_at_least = 48;
+constexpr std::int64_t words_at_least = 64;  // and a multiple of it: what one reading of the weights serves
 // Source words that are encoded at once.
 constexpr std::int64_t encoded_at_once = 1024;
 
@@ -140,7 +140,7 @@ void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options
   const Positions::Table positions = decoder_.positions().first(longest + 1);
   StateCache cache(decoder_.floats_per_slot());
   const std::int64_t vocabulary = decoder_.vocabulary();
-  const std::int64_t at_once = std::max(words_at_least, logits_at_once / vocabulary);
+  const std::int64_t at_once = std::max(logits_at_once / vocabulary / words_at_least, std::int64_t{1}) * words_at_least;
 
   while (!active.empty()) {
     std::vector<LastWord> words;

@@ -1,7 +1,7 @@
 // The kernels of sparse products, by type of the values and size of the tile.
 #pragma once
 #include "sparse.h"
-#include "sparse_words.h"
+#include "sparse_bytes.h"
 #include "tiles.h"
 
 namespace nmt_prune {
@@ -11,7 +11,7 @@ namespace {
 void transpose(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile,
                float* transposed) {
 #if defined(__AVX512VNNI__)
-  if (in_words(type, tile)) return transpose_words(input, tokens, columns, transposed);
+  if (in_bytes(type, tile)) return transpose_bytes(input, tokens, columns, transposed);
 #endif
   (void)type;
   if (tile % widest == 0)
@@ -24,7 +24,7 @@ void transpose(ValueType type, const float* input, std::int64_t tokens, std::int
 
 int sparse_tile(ValueType type, std::int64_t tokens) {
 #if defined(__AVX512VNNI__)
-  if (type == ValueType::int8 && tokens > 16) return words_tile;
+  if (type == ValueType::int8 && tokens > 16) return bytes_tile;
 #endif
   (void)type;
 #if defined(__AVX512F__)
@@ -39,8 +39,8 @@ int sparse_tile(ValueType type, std::int64_t tokens) {
 void sparse_window(const SparseLayout& weights, std::int64_t window, const float* x, int tile, float* sums) {
   const bool blocks = weights.block > 1;
 #if defined(__AVX512VNNI__)
-  if (in_words(weights.type, tile))
-    return blocks ? sum_words<4>(weights, window, x, sums) : sum_words<1>(weights, window, x, sums);
+  if (in_bytes(weights.type, tile))
+    return blocks ? sum_bytes<4>(weights, window, x, sums) : sum_bytes<1>(weights, window, x, sums);
 #endif
   switch (weights.type) {
     case ValueType::float32:

@@ -71,11 +71,11 @@ NMT_PRUNE_INLINE void finish_block(const float* sums, int tile, Floats<Lanes> sc
 template <int Lanes>
 void finish_tile(const float* sums, int tile, std::int64_t tokens, std::int64_t count, const Finish& finish) {
   const Floats<Lanes> floor = broadcast<Lanes>(finish.relu ? 0.0f : -__builtin_inff());
-  for (std::int64_t row = 0; row < count; row += Lanes) {
-    const std::int64_t rows = count - row;
-    const Floats<Lanes> scale = finish.scales ? load<Lanes>(finish.scales + row) : broadcast<Lanes>(1.0f);
-    const Floats<Lanes> bias = finish.bias ? load_some<Lanes>(finish.bias + row, rows) : Floats<Lanes>{};
-    for (std::int64_t token = 0; token < tokens; token += Lanes) {
+  for (std::int64_t token = 0; token < tokens; token += Lanes) {
+    for (std::int64_t row = 0; row < count; row += Lanes) {
+      const std::int64_t rows = count - row;
+      const Floats<Lanes> scale = finish.scales ? load<Lanes>(finish.scales + row) : broadcast<Lanes>(1.0f);
+      const Floats<Lanes> bias = finish.bias ? load_some<Lanes>(finish.bias + row, rows) : Floats<Lanes>{};
       const float* from = sums + row * tile + token;
       float* output = finish.output + token * finish.stride + row;
       const std::int64_t left = tokens - token;
