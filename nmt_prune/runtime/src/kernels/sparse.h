@@ -1,5 +1,7 @@
 // Sparse weights times a tile of tokens: a weight is broadcast over the tile.
 #pragma once
+#include <utility>
+
 #include "../half.h"
 #include "../layouts.h"
 #include "simd.h"
@@ -25,25 +27,13 @@ struct Step;
 
 template <>
 struct Step<8> {
-  __m256 half[2];  // four weights, twice
+  __m256 weights;
   template <class Value>
-  NMT_PRUNE_INLINE explicit Step(const Value* values) {
-    const __m256 weights = load_step(values);
-    half[0] = _mm256_permute2f128_ps(weights, weights, 0x00);
-    half[1] = _mm256_permute2f128_ps(weights, weights, 0x11);
-  }
-  NMT_PRUNE_INLINE explicit Step(const float* values) {
-    half[0] = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(values));
-    half[1] = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(values + 4));
-  }
-  NMT_PRUNE_INLINE Floats8 weight(int row) const {
-    const __m256 four = half[row / 4];
-    switch (row % 4) {
-      case 0: return _mm256_permute_ps(four, 0x00);
-      case 1: return _mm256_permute_ps(four, 0x55);
-      case 2: return _mm256_permute_ps(four, 0xaa);
-      default: return _mm256_permute_ps(four, 0xff);
-    }
+  NMT_PRUNE_INLINE explicit Step(const Value* values) : weights(load_step(values)) {}
+  template <int Row>
+  NMT_PRUNE_INLINE Floats8 weight() const {
+    const __m256 four = _mm256_permute2f128_ps(weights, weights, Row / 4 * 0x11);
+    return _mm256_permute_ps(four, Row % 4 * 0x55);
   }
 };
 
@@ -53,8 +43,9 @@ struct Step<16> {
   __m512 weights;
   template <class Value>
   NMT_PRUNE_INLINE explicit Step(const Value* values) : weights(_mm512_castps256_ps512(load_step(values))) {}
-  NMT_PRUNE_INLINE Floats16 weight(int row) const {
-    return _mm512_permutexvar_ps(_mm512_set1_epi32(row), weights);
+  template <int Row>
+  NMT_PRUNE_INLINE Floats16 weight() const {
+    return _mm512_permutexvar_ps(_mm512_set1_epi32(Row), weights);
   }
 };
 #endif
@@ -71,7 +62,10 @@ struct Step {
   NMT_PRUNE_INLINE explicit Step(const std::int8_t* values) {
     for (int i = 0; i < group_rows; ++i) weights[i] = values[i];
   }
-  NMT_PRUNE_INLINE Floats<Lanes> weight(int row) const { return broadcast<Lanes>(weights[row]); }
+  template <int Row>
+  NMT_PRUNE_INLINE Floats<Lanes> weight() const {
+    return broadcast<Lanes>(weights[Row]);
+  }
 };
 
 #endif
@@ -82,37 +76,46 @@ struct Offsets {
   static constexpr int words = Block == 1 ? 2 : 1;
   std::uint64_t word[words];
   NMT_PRUNE_INLINE explicit Offsets(const std::uint16_t* from) {
-    NMT_PRUNE_UNROLL
-    for (int i = 0; i < words; ++i) {
-      word[i] = 0;
-      std::memcpy(&word[i], from + 4 * i, Block == 1 ? 8 : 4);
-      __asm__("" : "+r"(word[i]));  // or the compiler makes four loads of it again
+    std::memcpy(&word[0], from, Block == 1 ? 8 : 4);
+    __asm__("" : "+r"(word[0]));  // or the compiler makes four loads of it again
+    if constexpr (words == 2) {
+      std::memcpy(&word[1], from + 4, 8);
+      __asm__("" : "+r"(word[1]));
     }
   }
-  NMT_PRUNE_INLINE std::size_t of(int row) const {
-    const int place = row / Block;
-    return (word[place / 4] >> (16 * (place % 4))) & 0xffff;
+  template <int Row>
+  NMT_PRUNE_INLINE std::size_t of() const {
+    constexpr int place = Row / Block;
+    std::size_t offset = static_cast<std::uint16_t>(word[place / 4] >> (16 * (place % 4)));
+    __asm__("" : "+r"(offset));  // or it is scaled by instructions of its own, not within an address
+    return offset;
   }
 };
 
-// Rows First..First+Rows of one group; sums[r] are Count vectors.
-template <class Value, int Lanes, int Count, int Block, int First, int Rows>
-NMT_PRUNE_INLINE void sum_rows(const std::uint16_t* offsets, const Value* values, std::uint32_t steps, const float* x,
-                               Floats<Lanes> (&sums)[Rows][Count]) {
+// One step of row First + Row.
+template <class Value, int Lanes, int Count, int Block, int First, int Rows, int Row>
+NMT_PRUNE_INLINE void add_row(const Offsets<Block>& offsets, const Step<Lanes>& weights, const char* inputs,
+                              Floats<Lanes> (&sums)[Rows][Count]) {
   constexpr std::size_t scale = Lanes * Count * sizeof(float) / offset_unit;
+  const float* column = reinterpret_cast<const float*>(inputs + offsets.template of<First + Row>() * scale);
+  const Floats<Lanes> weight = weights.template weight<First + Row>();
+  NMT_PRUNE_UNROLL
+  for (int c = 0; c < Count; ++c) sums[Row][c] += weight * load<Lanes>(column + c * Lanes);
+}
+
+// Rows First..First+Rows of one group; sums[r] are Count vectors. Unrolled before the compiler sees it: it leaves
+// useless stores behind where it unrolls itself.
+template <class Value, int Lanes, int Count, int Block, int First, int Rows, int... Row>
+NMT_PRUNE_INLINE void sum_rows(const std::uint16_t* offsets, const Value* values, std::uint32_t steps, const float* x,
+                               Floats<Lanes> (&sums)[Rows][Count], std::integer_sequence<int, Row...>) {
   const char* inputs = reinterpret_cast<const char*>(x);
+  __asm__("" : "+r"(inputs));  // one register, not base and panel apart
   for (std::uint32_t step = 0; step < steps; ++step) {
     prefetch(values + prefetched_bytes / sizeof(Value));
     prefetch(offsets + prefetched_bytes / sizeof *offsets);
     const Step<Lanes> weights(values);
     const Offsets<Block> from(offsets);
-    NMT_PRUNE_UNROLL
-    for (int r = 0; r < Rows; ++r) {
-      const float* column = reinterpret_cast<const float*>(inputs + from.of(First + r) * scale);
-      const Floats<Lanes> weight = weights.weight(First + r);
-      NMT_PRUNE_UNROLL
-      for (int c = 0; c < Count; ++c) sums[r][c] += weight * load<Lanes>(column + c * Lanes);
-    }
+    (add_row<Value, Lanes, Count, Block, First, Rows, Row>(from, weights, inputs, sums), ...);
     offsets += group_rows / Block;
     values += group_rows;
   }
@@ -123,7 +126,7 @@ NMT_PRUNE_INLINE void sum_group(const std::uint16_t* offsets, const Value* value
                                 const std::uint8_t* order, bool add, float* sums) {
   constexpr int tile = Lanes * Count;
   Floats<Lanes> rows[Rows][Count] = {};
-  sum_rows<Value, Lanes, Count, Block, First, Rows>(offsets, values, steps, x, rows);
+  sum_rows<Value, Lanes, Count, Block, First>(offsets, values, steps, x, rows, std::make_integer_sequence<int, Rows>());
   NMT_PRUNE_UNROLL
   for (int r = 0; r < Rows; ++r) {
     float* target = sums + order[First + r] * tile;
