@@ -1,4 +1,4 @@
-"""Below which density skipping zeros is faster than a dense product: measured, once per machine."""
+"""Below which density skipping zeros is faster than a dense product: measured, once per machine and engine."""
 
 import functools
 import hashlib
@@ -14,9 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune import __version__
 from nmt_prune.errors import PruneError
-from nmt_prune.files import read_json, write_json
+from nmt_prune.files import file_digest, read_json, write_json
 from nmt_prune.runtime import _engine
 
 Values = Literal["float32", "float16", "int8"]
@@ -63,7 +62,7 @@ def break_even(values: Values, dense: Dense, tokens: int) -> float:
 def _times(values: Values, dense: Dense) -> Times:
     """From the user's cache, or measured and put there."""
     sizes = (SHAPE, BYTES, DENSITIES, TOKENS, ROUNDS)
-    measured = (__version__, _processor(), _engine.instruction_set(), values, dense, *sizes)
+    measured = (file_digest(Path(_engine.__file__)), _processor(), _engine.instruction_set(), values, dense, *sizes)
     machine = " ".join(map(str, measured))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt-prune"
     path = cache / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"

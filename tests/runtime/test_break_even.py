@@ -52,6 +52,15 @@ def test_it_is_measured_once_per_machine(cache: Path, monkeypatch: pytest.Monkey
     assert len(calls) == 2
 
 
+def test_another_engine_is_measured_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
+    for digest in ("one", "another"):
+        monkeypatch.setattr(module, "file_digest", lambda path, digest=digest: digest)
+        break_even("float32", "dense", 5)
+        module._times.cache_clear()
+    assert len(list(cache.iterdir())) == 2
+
+
 def test_without_a_place_for_it_it_is_measured_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
     cache.parent.joinpath("nmt-prune").write_text("a file, not a folder", encoding="utf-8")
