@@ -13,7 +13,7 @@ from .mirror import Mirror
 
 PATH = "/wmt13/x.tgz"
 CONTENT = random.Random(1).randbytes(300_000)
-IMPATIENT = Patience(connect=2, read=0.2, attempts=3, pause=0.01, longest_pause=0.3)
+IMPATIENT = Patience(connect=10, read=2, attempts=3, pause=0.01, longest_pause=0.3)
 # Nobody listens at the discard port: the published address of these tests.
 NOWHERE = "http://127.0.0.1:9"
 

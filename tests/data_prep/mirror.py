@@ -100,8 +100,8 @@ def _handler(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
             content = fault.body if fault.body is not None else file.read_bytes()
             try:
                 for block in self._answer(content, request.range, fault):
+                    request.served += len(block)  # first: who has it all may ask at once what was served
                     self.wfile.write(block)
-                    request.served += len(block)
                     time.sleep(fault.pause)
             except OSError:
                 self.close_connection = True

@@ -47,7 +47,7 @@ def test_offline_says_where_the_test_sets_belong(tmp_path, monkeypatch):
     ids=["404", "other bytes", "stalled"],
 )
 def test_failures_of_sacrebleu_are_one_line_and_are_forgotten(tmp_path, mirror, monkeypatch, fault, reason):
-    monkeypatch.setattr("data_prep.newstest._SECONDS", 0.2)
+    monkeypatch.setattr("data_prep.newstest._SECONDS", 20 if fault.stall_after is None else 0.2)
     monkeypatch.setattr(DATASETS["wmt13"], "data", [f"{mirror.address}/published/wmt13/test.tgz"])
     use_sacrebleu(tmp_path / "empty", monkeypatch)
     mirror.misbehave("/published/wmt13/test.tgz", fault, for_ever=True)
