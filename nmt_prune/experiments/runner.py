@@ -66,7 +66,8 @@ def _placed(plan: Plan, cores: int | None, extra: Sequence[str]) -> tuple[Plan, 
 def _report_is_new(plan: Plan) -> bool:
     marker = plan.places.runs / ".report.done"
     newest = max(plan.folder(run).scores.stat().st_mtime for run in plan.runs if run.is_scored)
-    is_new = marker.exists() and marker.stat().st_mtime >= newest
+    is_there = marker.exists() and (plan.places.runs / "report/table.md").exists()
+    is_new = is_there and marker.stat().st_mtime >= newest
     return is_new and Plan.published_in(plan.places.runs) == plan.published
 
 

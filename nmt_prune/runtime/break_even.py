@@ -21,7 +21,7 @@ from nmt_prune.runtime import _engine
 Values = Literal["float32", "float16", "int8"]
 Dense = Literal["dense", "dense-int8"]
 
-TOKENS = (1, 5, 40)
+TOKENS = (1, 5, 64)
 """Sizes of the batches that are measured: sentences times beam."""
 
 SHAPE = (8192, 512)

@@ -12,8 +12,8 @@ from nmt_prune.storage.encoded import Csr
 Formats = Literal["auto", "sparse", "dense", "dense-int8"]
 """``auto``: what is fastest by ``nmt_prune.runtime.break_even``; int8 only where the stored values are."""
 
-FEW = 14
-"""Most tokens that count as few: between a sentence with beam 5 and eight of them, the numbers that are measured."""
+FEW = 16
+"""Most tokens that count as few: between the numbers that are measured, and where AVX-512 VNNI changes its kernel."""
 
 
 def check_formats(formats: str) -> None:
@@ -37,7 +37,7 @@ def choose(formats: str, density: float, values: Values) -> tuple[str, str]:
     if formats != "auto":
         return formats, formats
     dense: Dense = "dense-int8" if values == "int8" else "dense"
-    few, many = ("sparse" if density < break_even(values, dense, tokens) else dense for tokens in (5, 40))
+    few, many = ("sparse" if density < break_even(values, dense, tokens) else dense for tokens in (5, 64))
     return few, many
 
 

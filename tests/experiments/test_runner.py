@@ -92,6 +92,14 @@ def test_other_published_numbers_only_renew_the_report(laboratory):
     assert len(laboratory.calls("report")) == 1
 
 
+def test_a_report_that_was_deleted_is_made_again(laboratory):
+    run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    shutil.rmtree(laboratory.plan().places.runs / "report")
+    run_plan(laboratory.plan(), cores=2)
+    assert (laboratory.trained(), len(laboratory.calls("report"))) == ([], 1)
+
+
 def test_a_longer_ladder_adds_only_its_runs(laboratory):
     run_plan(laboratory.plan(), cores=2)
     laboratory.forget_calls()

@@ -7,7 +7,7 @@ pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is 
 from nmt_prune.runtime import formats
 from nmt_prune.storage.encoded import Csr
 
-PAYS = {("float32", "dense", 5): 0.6, ("float32", "dense", 40): 0.4, ("int8", "dense-int8", 5): 0.1}
+PAYS = {("float32", "dense", 5): 0.6, ("float32", "dense", 64): 0.4, ("int8", "dense-int8", 5): 0.1}
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,6 @@ def test_a_weight_that_pays_for_few_tokens_only_is_held_twice() -> None:
     weight = np.array([[0, 2, 0, 1], [3, 0, 0, 4]], dtype=np.float32)
     rows = Csr(np.array([0, 2, 4]), np.nonzero(weight)[1].astype(np.uint32), weight[weight != 0], None)
     matrix = formats.matrix(rows, 4, "auto")
-    assert matrix.format == "sparse float32 up to 14 tokens, then dense float32"
-    for tokens in (1, 14, 15):
+    assert matrix.format == "sparse float32 up to 16 tokens, then dense float32"
+    for tokens in (1, 16, 17):
         np.testing.assert_array_equal(matrix.multiply(np.ones((tokens, 4), dtype=np.float32))[-1], [3, 7])
