@@ -50,11 +50,14 @@ def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding) -> Exp
 
 
 def notes_on(checkpoint: Path) -> tuple[str, ...]:
-    """What a model loses outside of fairseq."""
+    """What is other than in fairseq."""
     facts = Facts.of(Checkpoint.load(checkpoint).state["model"])
-    if facts is None or facts.activation_bits >= FULL:
+    if facts is None:
         return ()
-    return (f"activations are rounded to {facts.activation_bits} bits in fairseq only",)
+    notes = ["the CPU runtime multiplies quantized weights with inputs rounded to 8 bits"]
+    if facts.activation_bits < FULL:
+        notes.append(f"activations are rounded to {facts.activation_bits} bits in fairseq only")
+    return tuple(notes)
 
 
 def _pack(model: CompactModel, model_int8: CompactModel, folder: Path) -> DiskBytes:

@@ -63,7 +63,7 @@ def speed_section(aggregates: Mapping[Cell, Aggregate], rows: Sequence[RunResult
 def remarks(rows: Sequence[RunResult]) -> list[str]:
     """Where fairseq's BLEU and the packed model's differ, and the runs' notes."""
     lines = [
-        f"- `{row.run}`: BLEU {row.bleu:.2f} in fairseq, {packed:.2f} packed in fp32."
+        f"- `{row.run}`: BLEU {row.bleu:.2f} in fairseq, {packed:.2f} packed."
         for row in rows
         if (packed := row.exports.bleu_packed) is not None and abs(packed - row.bleu) > CLOSE
     ]

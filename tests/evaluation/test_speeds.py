@@ -121,8 +121,8 @@ def test_the_report(recipe, program):
     assert "engine: fast" in report.text
     assert "- a note (all runs)." in section
     # Of the two, only the pruned model says something else in fairseq.
-    assert [line for line in section if "packed in fp32." in line] == [
-        f"- `mp-50-seed1`: BLEU {gather(recipe).rows[1].bleu:.2f} in fairseq, 42.00 packed in fp32."
+    assert [line for line in section if "42.00 packed." in line] == [
+        f"- `mp-50-seed1`: BLEU {gather(recipe).rows[1].bleu:.2f} in fairseq, 42.00 packed."
     ]
     found = read_json(recipe / "report/results.json")
     assert found["runs"][0]["exports"]["speed_packed_to_dense_int8"] == pytest.approx(1.5)
