@@ -54,7 +54,7 @@ def notes_on(checkpoint: Path) -> tuple[str, ...]:
     facts = Facts.of(Checkpoint.load(checkpoint).state["model"])
     if facts is None:
         return ()
-    notes = ["the CPU runtime multiplies quantized weights with inputs rounded to 8 bits"]
+    notes = ["the compiled engine may round to 8 bits what quantized weights are multiplied with"]
     if facts.activation_bits < FULL:
         notes.append(f"activations are rounded to {facts.activation_bits} bits in fairseq only")
     return tuple(notes)
