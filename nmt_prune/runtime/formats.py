@@ -13,7 +13,7 @@ Formats = Literal["auto", "sparse", "dense", "dense-int8"]
 """``auto``: what is fastest by ``nmt_prune.runtime.break_even``; int8 only where the stored values are."""
 
 FEW = 16
-"""Most tokens that count as few: between the numbers that are measured, and where AVX-512 VNNI changes its kernel."""
+"""Most tokens that count as few: between the numbers that are measured."""
 
 
 def check_formats(formats: str) -> None:

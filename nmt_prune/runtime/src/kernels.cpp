@@ -16,6 +16,7 @@ namespace avxvnni { extern const Kernels kernels; }
 #endif
 namespace avx512 { extern const Kernels kernels; }
 namespace avx512vnni { extern const Kernels kernels; }
+namespace avx512vbmi { extern const Kernels kernels; }
 #endif
 
 namespace {
@@ -37,7 +38,9 @@ std::vector<const Kernels*> detect() {
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (has_avx512 && __builtin_cpu_supports("avx512vnni")) found.push_back(&avx512vnni::kernels);
+  const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
+  if (has_vnni && __builtin_cpu_supports("avx512vbmi")) found.push_back(&avx512vbmi::kernels);
+  if (has_vnni) found.push_back(&avx512vnni::kernels);
   if (has_avx512) found.push_back(&avx512::kernels);
 #ifdef NMT_PRUNE_AVXVNNI
   if (has_avx2 && has_avxvnni()) found.push_back(&avxvnni::kernels);

@@ -12,17 +12,24 @@ struct Kernels {
   const char* name;
 
   // Tokens that one pass over sparse weights serves when so many are left.
-  int (*sparse_tile)(ValueType type, std::int64_t tokens);
-  // (tokens x columns) -> (columns x tile), in at most (columns + 1) * tile floats, as sparse_window wants it for
-  // values of this type; missing tokens are whatever.
-  void (*transpose)(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile,
-                    float* transposed);
+  int (*sparse_tile)(std::int64_t tokens);
+  // (tokens x columns) -> (columns x tile); missing tokens are whatever.
+  void (*transpose)(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed);
   // One window of rows times one tile: sums (window_rows x tile), overwritten.
   void (*sparse_window)(const SparseLayout& weights, std::int64_t window, const float* transposed, int tile,
                         float* sums);
   // Sums to output[t][row], with scale, bias and ReLU.
   void (*finish_window)(const float* sums, int tile, std::int64_t tokens, std::int64_t count, const float* scales,
                         const float* bias, bool relu, float* output, std::int64_t stride);
+
+  // Whether sparse int8 weights are best laid out for lookups: elsewhere these are correct, and slow.
+  bool fast_lookups;
+  // Symmetric int8 per token plus 128, in tiles of lookup_tile tokens, the last one of those that are left: (blocks,
+  // tokens of the tile, 64); input = scale * (byte - 128).
+  void (*quantize_for_lookups)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t blocks,
+                               std::uint8_t* bytes, float* scales);
+  void (*sparse_lookups)(const LookupLayout& weights, const std::uint8_t* bytes, const float* scales,
+                         std::int64_t tokens, const float* bias, bool relu, float* output);
 
   void (*dense)(const DenseLayout& weights, const float* input, std::int64_t tokens, const float* bias, bool relu,
                 float* output);

@@ -14,6 +14,7 @@ struct Workspace {
   Aligned<float> inputs;        // activations, transposed
   Aligned<float> outputs;       // sums of one window of rows
   Aligned<std::int16_t> words;  // quantized activations
+  Aligned<std::uint8_t> bytes;  // the same, of sparse weights
   Aligned<float> scales;        // of quantized activations
   Aligned<std::int32_t> offsets;
 };

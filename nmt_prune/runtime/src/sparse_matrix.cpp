@@ -8,6 +8,7 @@
 
 #include "half.h"
 #include "kernels.h"
+#include "lookup_matrix.h"
 
 namespace nmt_prune {
 namespace {
@@ -64,11 +65,11 @@ class SparseMatrix final : public Matrix {
       std::int64_t taken = 0, width = 0;
       int count = 0;
       while (count < tiles_at_once && taken < tokens) {
-        tiles[count] = run.sparse_tile(type_, tokens - taken);
+        tiles[count] = run.sparse_tile(tokens - taken);
         width += tiles[count];
         taken += std::min<std::int64_t>(tiles[count++], tokens - taken);
       }
-      float* inputs = workspace.inputs.grow(static_cast<std::size_t>(width * (columns() + 1)));
+      float* inputs = workspace.inputs.grow(static_cast<std::size_t>(width * columns()));
       multiply_tiles(run, weights, tiles, count, input, taken, bias, activation, output, inputs, workspace);
       input += taken * columns();
       output += taken * rows();
@@ -107,7 +108,7 @@ class SparseMatrix final : public Matrix {
   }
 
  private:
-  static constexpr int tiles_at_once = 5;  // 64 sentences with beam 5, by the widest tile
+  static constexpr int tiles_at_once = 5;
 
   SparseLayout layout() const {
     return {rows(),         columns(),     windows_,        panels_,        block_,        type_,
@@ -127,9 +128,9 @@ class SparseMatrix final : public Matrix {
     float* transposed = inputs;
     int widest = 0;
     for (int i = 0, token = 0; i < count; token += tiles[i++]) {
-      run.transpose(type_, input + token * columns(), std::min<std::int64_t>(tiles[i], tokens - token), columns(),
-                    tiles[i], transposed);
-      transposed += (columns() + 1) * tiles[i];
+      run.transpose(input + token * columns(), std::min<std::int64_t>(tiles[i], tokens - token), columns(), tiles[i],
+                    transposed);
+      transposed += columns() * tiles[i];
       widest = std::max(widest, tiles[i]);
     }
     float* sums = workspace.outputs.grow(static_cast<std::size_t>(window_rows) * widest);
@@ -141,7 +142,7 @@ class SparseMatrix final : public Matrix {
         run.finish_window(sums, tiles[i], std::min<std::int64_t>(tiles[i], tokens - token), height,
                           weights.scales ? weights.scales + first : nullptr, bias ? bias + first : nullptr,
                           activation == Activation::relu, output + token * rows() + first, rows());
-        transposed += (columns() + 1) * tiles[i];
+        transposed += columns() * tiles[i];
       }
     }
   }
@@ -210,6 +211,10 @@ class SparseMatrix final : public Matrix {
 
 }  // namespace
 
-std::unique_ptr<Matrix> sparse_matrix(const CompressedRows& from) { return std::make_unique<SparseMatrix>(from); }
+std::unique_ptr<Matrix> sparse_matrix(const CompressedRows& from) {
+  if (from.type == ValueType::int8 && kernels().fast_lookups && from.columns <= most_lookup_columns)
+    return lookup_matrix(from);
+  return std::make_unique<SparseMatrix>(from);
+}
 
 }  // namespace nmt_prune

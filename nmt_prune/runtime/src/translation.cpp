@@ -18,8 +18,8 @@ void check_tokens(const Sentence& tokens, std::int64_t vocabulary, const Symbols
 }
 
 // Rows of logits that are made at once: they should not leave the cache before they are looked at.
-constexpr std::int64_t logits_at_once = std::int64_t{1} << 21;
-constexpr std::int64_t words_at_least = 64;  // and a multiple of it: what one reading of the weights serves
+constexpr std::int64_t logits_at_once = std::int64_t{1} << 20;
+constexpr std::int64_t words_at_least = 24;  // and a multiple of it: what one reading of the weights serves
 // Source words that are encoded at once.
 constexpr std::int64_t encoded_at_once = 1024;
 

@@ -5,6 +5,7 @@
 #include "dense.h"
 #include "dense_int8.h"
 #include "rows.h"
+#include "sparse_lookups.h"
 #include "sparse_products.h"
 #include "top.h"
 
@@ -16,7 +17,7 @@ namespace NMT_PRUNE_KERNELS {
 
 extern const Kernels kernels;
 const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
-                         dense, quantize, dense_int8,
+                         fast_lookups, quantize_for_lookups, sparse_lookups, dense, quantize, dense_int8,
                          {add, layer_norm, activate, attend_scattered, attend_together, top}};
 
 }  // namespace NMT_PRUNE_KERNELS

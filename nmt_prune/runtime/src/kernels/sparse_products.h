@@ -1,19 +1,13 @@
 // The kernels of sparse products, by type of the values and size of the tile.
 #pragma once
 #include "sparse.h"
-#include "sparse_bytes.h"
 #include "tiles.h"
 
 namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-void transpose(ValueType type, const float* input, std::int64_t tokens, std::int64_t columns, int tile,
-               float* transposed) {
-#if defined(__AVX512VNNI__)
-  if (in_bytes(type, tile)) return transpose_bytes(input, tokens, columns, transposed);
-#endif
-  (void)type;
+void transpose(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed) {
   if (tile % widest == 0)
     transpose_tile<widest>(input, tokens, columns, tile, transposed);
 #if defined(__AVX512F__)
@@ -22,11 +16,7 @@ void transpose(ValueType type, const float* input, std::int64_t tokens, std::int
 #endif
 }
 
-int sparse_tile(ValueType type, std::int64_t tokens) {
-#if defined(__AVX512VNNI__)
-  if (type == ValueType::int8 && tokens > 16) return bytes_tile;
-#endif
-  (void)type;
+int sparse_tile(std::int64_t tokens) {
 #if defined(__AVX512F__)
   return tokens <= 8 ? 8 : 16;  // 32 were slower: inputs of 512 columns leave a first-level cache
 #elif defined(__AVX2__)
@@ -38,10 +28,6 @@ int sparse_tile(ValueType type, std::int64_t tokens) {
 
 void sparse_window(const SparseLayout& weights, std::int64_t window, const float* x, int tile, float* sums) {
   const bool blocks = weights.block > 1;
-#if defined(__AVX512VNNI__)
-  if (in_bytes(weights.type, tile))
-    return blocks ? sum_bytes<4>(weights, window, x, sums) : sum_bytes<1>(weights, window, x, sums);
-#endif
   switch (weights.type) {
     case ValueType::float32:
       return blocks ? sum_window_of_tile<float, 4>(weights, window, x, tile, sums)

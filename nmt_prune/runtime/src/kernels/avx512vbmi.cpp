@@ -1,0 +1,2 @@
+#define NMT_PRUNE_KERNELS avx512vbmi
+#include "all.h"
