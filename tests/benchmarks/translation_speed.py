@@ -30,7 +30,7 @@ SIZE, LENGTH, BEAM = "base, 61 M", 25, 5
 ROUNDS = {1: (15, 5), 8: (7, 3), 64: (3, 2)}
 """Rounds by number of sentences in a batch: of most programs, and of the slow ones."""
 
-AVX2_ROUNDS = {1: (9, 3), 8: (5, 2)}
+AVX2_ROUNDS = {1: (9, 3), 8: (5, 2), 64: (3, 2)}
 REPEATS = {1: 2, 8: 1, 64: 1}
 CT2, INT8, TORCH, FAIRSEQ = "CTranslate2 int8", "ours, dense int8", "PyTorch", "fairseq"
 SLOW = ("ours, dense float32", "CTranslate2 float32", TORCH, FAIRSEQ)

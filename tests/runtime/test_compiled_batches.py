@@ -28,9 +28,10 @@ def test_a_sentence_does_not_depend_on_its_batch(threads):
     assert_equal(CompiledEngine(compact, threads=threads).search(sources, options, prefixes), expected, 1e-5)
 
 
-def test_a_batch_larger_than_what_is_encoded_at_once():
+@pytest.mark.parametrize("lengths", [[150] * 15, [*range(1, 41)]], ids=["encoded", "decoded"])
+def test_a_batch_larger_than_what_is_done_at_once(lengths):
     compact = random_model(*PRE, seed=3)
-    sources = sentences(compact, [150] * 15)
+    sources = sentences(compact, lengths)
     engine, options = CompiledEngine(compact), replace(SHORT, max_len_b=8)
     assert_equal(engine.search(sources, options), [engine.search([source], options)[0] for source in sources], 1e-5)
 

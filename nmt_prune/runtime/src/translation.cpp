@@ -22,6 +22,8 @@ constexpr std::int64_t logits_at_once = std::int64_t{1} << 20;
 constexpr std::int64_t words_at_least = 24;  // and a multiple of it: what one reading of the weights serves
 // Source words that are encoded at once.
 constexpr std::int64_t encoded_at_once = 1024;
+// Hypotheses that grow together: more do not make a product cheaper, but their keys and values leave the caches.
+constexpr std::int64_t hypotheses_at_once = 80;
 
 }  // namespace
 
@@ -88,7 +90,12 @@ std::vector<std::vector<Hypothesis>> Model::search(const std::vector<Sentence>& 
   const auto work = [&](std::int64_t part) {
     try {
       std::unique_ptr<Scratch> scratch = borrow_scratch();
-      translate(shares[part], options, *scratch);
+      const std::int64_t at_once = std::max<std::int64_t>(1, hypotheses_at_once / options.beam);
+      const auto count = static_cast<std::int64_t>(shares[part].size());
+      for (std::int64_t first = 0; first < count; first += at_once) {
+        const auto begin = shares[part].begin() + first;
+        translate({begin, begin + std::min(at_once, count - first)}, options, *scratch);
+      }
       return_scratch(std::move(scratch));
     } catch (...) {
       failures[part] = std::current_exception();
