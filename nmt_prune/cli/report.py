@@ -11,6 +11,10 @@ def report(
     data: Annotated[
         Path | None, typer.Option(help="Data folder with the references; by default as when scored.")
     ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Technique from which to show the differences in BLEU, seed by seed; repeatable."),
+    ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(help="Paper whose numbers to show beside; repeatable.", show_default="those of the recipe"),
@@ -26,11 +30,12 @@ def report(
     from nmt_prune.experiments.plan import Plan
 
     if targets := Plan.targets_in(runs):
-        if data is not None or published:
-            raise PruneError(f"{runs} is of a transfer recipe, whose report takes neither --data nor --published")
+        if data is not None or published or against:
+            raise PruneError(f"{runs} is of a transfer recipe, whose report takes no --data, --against or --published")
         written = write_transfer_report(runs, targets)
     else:
-        written = write_report(runs, data, Plan.published_in(runs) if published is None else published)
+        papers = Plan.published_in(runs) if published is None else published
+        written = write_report(runs, data, papers, against or ())
     typer.echo(written.text)
     for path in written.paths:
         typer.echo(path)

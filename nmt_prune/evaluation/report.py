@@ -8,6 +8,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.aggregates import aggregate
 from nmt_prune.evaluation.cost_table import cost_section
+from nmt_prune.evaluation.differences import check_against, difference_section
 from nmt_prune.evaluation.gathering import gather
 from nmt_prune.evaluation.legend import legend
 from nmt_prune.evaluation.published import Published, load_published
@@ -33,16 +34,20 @@ class Report:
     paths: tuple[Path, ...]
 
 
-def write_report(runs: Path, data: Path | None = None, published: Sequence[str] = ()) -> Report:
+def write_report(
+    runs: Path, data: Path | None = None, published: Sequence[str] = (), against: Sequence[str] = ()
+) -> Report:
     """Gathers the runs of a recipe, measures their speed where it is not known, and writes ``RUNS/report/``.
 
     Args:
         runs: ``runs/<recipe>``.
         data: data folder with the references; None is where they were when the runs were scored.
         published: papers whose numbers to show beside, in table and plot.
+        against: techniques from which to show the differences of all others, seed by seed.
 
     Raises:
-        PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, or see
+        PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, a technique
+            of ``against`` has no run, or see
             :func:`nmt_prune.evaluation.gathering.gather`.
     """
     if importlib.util.find_spec("matplotlib") is None:
@@ -53,6 +58,8 @@ def write_report(runs: Path, data: Path | None = None, published: Sequence[str] 
     unmeasured = measure_speeds(runs, data)
     results = gather(runs, data)
     results = replace(results, published=_papers(published, results, runs))
+    for technique in against:
+        check_against(results.rows, technique)
     folder = runs / "report"
     table, numbers, markdown = (folder / name for name in ("results.csv", "results.json", "table.md"))
     figures: dict[str, Callable[[Results, Sequence[Path]], None]] = {"bleu": plot}
@@ -60,7 +67,7 @@ def write_report(runs: Path, data: Path | None = None, published: Sequence[str] 
         figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
     if any(row.exports.speed_packed_to_dense_fairseq is not None for row in results.rows):
         figures |= {"speed": plot_speed}
-    text = "".join([report_text(results), *(f"- {line}\n" for line in unmeasured)])
+    text = "".join([report_text(results, against), *(f"- {line}\n" for line in unmeasured)])
     write_csv(table, results.rows)
     write_json(numbers, as_json(results))
     with atomic_path(markdown) as temporary:
@@ -73,14 +80,15 @@ def write_report(runs: Path, data: Path | None = None, published: Sequence[str] 
     return Report(text, tuple(paths))
 
 
-def report_text(results: Results) -> str:
-    """Title, tables and legend in Markdown."""
+def report_text(results: Results, against: Sequence[str] = ()) -> str:
+    """Title, tables and legend in Markdown; ``against`` as in :func:`write_report`."""
     aggregates = aggregate(results.rows)
     controls = control_table(aggregates)
     parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
     parts += ["## Controls", controls] if controls else []
     subnetworks = subnetwork_table(aggregates)
     parts += ["## Subnetworks", subnetworks] if subnetworks else []
+    parts += [difference_section(results.rows, technique) for technique in against]
     costs = cost_section(aggregates, results.rows)
     parts += [costs] if costs else []
     speeds = speed_section(aggregates, results.rows)

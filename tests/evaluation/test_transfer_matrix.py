@@ -144,7 +144,7 @@ def test_the_report_command_knows_a_transfer_recipe(runs, capsys):
     names = {str(path.relative_to(runs)) for path in runs.rglob("report/*")}
     assert {"report/table.md", "report/transfer.csv", "report/transfer.png", "report/transfer.svg"} <= names
     assert {"en-de/report/results.csv", "en-fr/report/bleu.svg"} <= names
-    with pytest.raises(PruneError, match="takes neither --data nor --published"):
+    with pytest.raises(PruneError, match="takes no --data, --against or --published"):
         report(runs, runs, None)
 
 
