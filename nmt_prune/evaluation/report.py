@@ -47,8 +47,7 @@ def write_report(
 
     Raises:
         PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, a technique
-            of ``against`` has no run, or see
-            :func:`nmt_prune.evaluation.gathering.gather`.
+            of ``against`` has no run, or see :func:`nmt_prune.evaluation.gathering.gather`.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
