@@ -101,6 +101,8 @@ def test_hydra(corpus, tmp_path):
         "optimization.clip_norm=1", "dataset.max_tokens=200", "dataset.num_workers=0",
         "dataset.disable_validation=true", "distributed_training.distributed_world_size=1",
         "checkpoint.no_epoch_checkpoints=true", f"checkpoint.save_dir={tmp_path}/hydra", f"hydra.run.dir={tmp_path}/h",
+        # Without fairseq's thread that collates ahead: one that still runs when Python ends can abort the process.
+        "dataset.data_buffer_size=0",
     ]  # fmt: skip
     hydra = Training(tmp_path / "hydra", [])
     command("hydra_train", *(Path(setting) for setting in settings), "optimization.max_update=4")
