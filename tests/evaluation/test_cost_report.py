@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from nmt_prune.errors import PruneError
 from nmt_prune.evaluation import plots
 from nmt_prune.evaluation.aggregates import aggregate
 from nmt_prune.evaluation.cost_plots import CPU_TIME, PACKED, USED, draw, plot_cpu_time, plot_sizes
@@ -143,6 +144,17 @@ def test_the_report_of_records_from_before(tmp_path):
     write_run(recipe, "mp-50-seed1", lines, reference)
     assert gather(recipe).rows[0].mb_used is None
     assert len(write_report(recipe).paths) == 5
+
+
+def test_an_unknown_technique_to_compare_with_leaves_the_report_as_it_was(tmp_path):
+    lines, recipe, reference = references(40), tmp_path / "runs/toy", tmp_path / "test.de"
+    reference.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_run(recipe, "mp-50-seed1", lines, reference)
+    assert "## BLEU minus that of: MP" in write_report(recipe, against=["mp"]).text
+    before = (recipe / "report/table.md").read_bytes()
+    with pytest.raises(PruneError, match="--against random: no scored run is of this technique; there are mp"):
+        write_report(recipe, against=["random"])
+    assert (recipe / "report/table.md").read_bytes() == before
 
 
 def test_a_quantized_dense_model_is_drawn_by_its_size_but_has_no_place_among_sparsities():

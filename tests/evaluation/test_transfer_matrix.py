@@ -146,6 +146,8 @@ def test_the_report_command_knows_a_transfer_recipe(runs, capsys):
     assert {"en-de/report/results.csv", "en-fr/report/bleu.svg"} <= names
     with pytest.raises(PruneError, match="takes no --data, --against or --published"):
         report(runs, runs, None)
+    with pytest.raises(PruneError, match="takes no --data, --against or --published"):
+        report(runs, None, ["slt"])
 
 
 def test_an_unknown_target_is_named(runs):

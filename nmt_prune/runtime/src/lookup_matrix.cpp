@@ -1,7 +1,6 @@
 #include "lookup_matrix.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
