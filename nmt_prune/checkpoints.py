@@ -1,7 +1,9 @@
 """fairseq checkpoints as files: safe loading, the masks in them, atomic saving."""
 
 import argparse
-from collections import defaultdict
+import re
+import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +18,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable, prunable_matrices
+from nmt_prune.old_names import upgraded
 
 MASK_MODULE = "mask_version_1"
 """Attribute of a masked model that holds its masks, and so the first part of their state-dict keys."""
@@ -60,8 +63,27 @@ def allow_checkpoint_types() -> None:
             dict,
             list,
             int,
+            OrderedDict,
+            *_meters(),
         ]
     )
+
+
+class _Meter:
+    """Stands in for a fairseq meter, which older checkpoints hold: what it counted is of no use here."""
+
+
+def _meters() -> list[Any]:
+    """The meters of fairseq by the names under which they have been pickled; itself only where it is loaded anyway."""
+    loaded = sys.modules.get("fairseq.logging.meters")
+    kinds = {
+        kind: getattr(loaded, kind, _Meter) for kind in ("AverageMeter", "TimeMeter", "StopwatchMeter", "SumMeter")
+    }
+    return [
+        (found, f"{home}.{kind}")
+        for home in ("fairseq.meters", "fairseq.logging.meters")
+        for kind, found in kinds.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -89,15 +111,35 @@ class Checkpoint:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise PruneError(f"checkpoint {path} does not exist") from None
-        except Exception:  # damaged bytes make the unpickler fail with almost any type
-            raise PruneError(
-                f"{path} cannot be read as a checkpoint: it is truncated, of another kind, or holds types that a"
-                " fairseq checkpoint has no use for; save it again"
-            ) from None
+        except Exception as error:  # damaged bytes make the unpickler fail with almost any type
+            foreign = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
+            if foreign:
+                reason = f"it holds objects of type {foreign[1]}; save its 'model' and 'cfg' (or 'args') alone"
+            else:
+                reason = "it is truncated or of another kind; give a file that fairseq-train wrote"
+            raise PruneError(f"{path} cannot be read as a checkpoint: {reason}") from None
         model = state.get("model") if isinstance(state, dict) else None
         if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):
             raise PruneError(f"{path} is not a fairseq checkpoint: it has no state dict under 'model'")
-        return cls(path, state)
+        checkpoint = cls(path, {**state, "model": upgraded(model)})
+        checkpoint.check_masks()
+        return checkpoint
+
+    def check_masks(self) -> None:
+        """Checks that every weight that a mask removes is zero: whoever reads a checkpoint can rely on it.
+
+        Raises:
+            PruneError: one is not; the message names its matrix.
+        """
+        if not self.has_masks:
+            return
+        for prunable, weight in self.matrices.items():
+            revived = int(((weight != 0) & ~self.masks[prunable.name]).sum())
+            if revived:
+                raise PruneError(
+                    f"{self.path}: {revived} weights of {prunable.name} that its mask removes are not zero; was it"
+                    " trained or averaged by a program that does not hold masks? Give one that this toolkit wrote"
+                )
 
     @property
     def model(self) -> dict[str, Tensor]:
@@ -153,10 +195,14 @@ class Checkpoint:
         return {stack: int(width) // self.heads[stack] for stack, width in widths.items() if width is not None}
 
     @property
+    def history(self) -> dict[str, Any]:
+        """What fairseq noted of the last optimizer; empty in checkpoints that say nothing of one."""
+        return dict((self.state.get("optimizer_history") or [{}])[-1])
+
+    @property
     def num_updates(self) -> int:
         """Number of updates of the training that wrote the checkpoint."""
-        history = self.state.get("optimizer_history") or [{}]
-        return int(history[-1].get("num_updates", 0))
+        return int(self.history.get("num_updates", 0))
 
     @cached_property
     def digest(self) -> str:

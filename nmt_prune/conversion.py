@@ -1,10 +1,12 @@
 """Checkpoints for stock fairseq, without the plugin."""
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from nmt_prune.checkpoints import FIRST_EPOCH, QUANTIZATION_MODULE, Checkpoint
@@ -61,13 +63,12 @@ def restarted(checkpoint: Checkpoint, weights: Mapping[str, Tensor], **changes: 
     settings = {**_plain(cfg), "model": model, "task": task}
     for group, changed in changes.items():
         settings[group] = {**settings.get(group, {}), **changed}
-    last = checkpoint.state["optimizer_history"][-1]
     return {
         "args": None,
         "cfg": settings,
         "model": dict(weights),
         "criterion": None,
-        "optimizer_history": [_plain({**last, "lr_scheduler_state": {"best": None}})],
+        "optimizer_history": [_plain({**checkpoint.history, "lr_scheduler_state": {"best": None}})],
         "task_state": {},
         "extra_state": {"train_iterator": dict(FIRST_EPOCH)},
         "last_optimizer_state": None,
@@ -100,6 +101,7 @@ def average(checkpoints: Sequence[Checkpoint], largest: float = 100.0) -> dict[s
                 f"{checkpoint.path} and {last.path} have different masks; average only checkpoints saved after the last"
                 " mask change"
             )
+        _check_same_entries(checkpoint, last)
         found = largest_weight(checkpoint.matrices.values())
         if found > largest:
             raise PruneError(
@@ -117,10 +119,40 @@ def average(checkpoints: Sequence[Checkpoint], largest: float = 100.0) -> dict[s
     return {**last.state, "model": {**last.state["model"], **averaged}, "last_optimizer_state": None}
 
 
+def _check_same_entries(one: Checkpoint, other: Checkpoint) -> None:
+    shapes, others = ({name: tuple(tensor.shape) for name, tensor in c.model.items()} for c in (one, other))
+    for name in sorted(shapes.keys() | others.keys()):
+        if shapes.get(name) != others.get(name):
+            raise PruneError(
+                f"{one.path} and {other.path} are of different architectures: {name} is {shapes.get(name, 'missing')}"
+                f" and {others.get(name, 'missing')}; average checkpoints of one training"
+            )
+
+
+def as_masked(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The ``args`` and ``cfg`` of a checkpoint, its architecture the masked one of its kind.
+
+    A shrunk or masked architecture stays; any other becomes ``masked_transformer``, whose sizes the settings say.
+    """
+    args, cfg = checkpoint.state.get("args"), checkpoint.state.get("cfg")
+    name = str(checkpoint.model_settings.get("arch") or checkpoint.model_settings.get("_name"))
+    if re.match("(masked|shrunk)_transformer", name):
+        return {"args": args, "cfg": cfg}
+    named = {"_name": "masked_transformer", "arch": "masked_transformer"}
+    if args is not None:
+        return {"args": Namespace(**{**vars(args), **named}), "cfg": cfg}
+    if not cfg:
+        return {"args": args, "cfg": cfg}
+    settings = _plain(cfg)
+    return {"args": None, "cfg": {**settings, "model": {**settings.get("model", {}), **named}}}
+
+
 def _plain(value: Any) -> Any:
     """The same configuration in dictionaries, lists and plain values."""
     if isinstance(value, Namespace):
         return _plain(vars(value))
+    if OmegaConf.is_config(value):
+        return _plain(OmegaConf.to_container(value))
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

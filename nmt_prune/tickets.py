@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from nmt_prune.checkpoints import FIRST_EPOCH, MASK_MODULE, Checkpoint
+from nmt_prune.conversion import as_masked
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.resets import Reset
@@ -52,13 +53,12 @@ def make_ticket(
         if masks.kept(prunable) < prunable.size
     }
     continued = _continued(trained, source, reset, clock)
-    history = (continued or trained).state.get("optimizer_history") or [{}]
+    history = {"lr_scheduler_state": {"best": None}, **(continued or trained).history}
     return {
-        "args": trained.state.get("args"),
-        "cfg": trained.state.get("cfg"),
+        **as_masked(trained),
         "model": {**weights, **stored},
         "criterion": trained.state.get("criterion"),
-        "optimizer_history": [{**history[-1], "num_updates": continued.num_updates if continued else 0}],
+        "optimizer_history": [{**history, "num_updates": continued.num_updates if continued else 0}],
         "task_state": {},
         "extra_state": {"train_iterator": _train_iterator(continued)},
         "last_optimizer_state": continued.state["last_optimizer_state"] if continued else None,

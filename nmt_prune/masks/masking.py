@@ -5,6 +5,7 @@ fairseq's attention hands ``q_proj.weight`` straight to a functional, so forward
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,6 +69,20 @@ class Masking(nn.Module):
         """Forgets all masks; weights stay as they are."""
         self._masks = {}
 
+    def hold(self, model: nn.Module) -> None:
+        """Keeps pruned weights zero in trainings by programs that know nothing of masks.
+
+        Their gradients become zero as they arise. Weights are zeroed before every forward pass in training and before
+        they are saved, too, because an optimizer that was loaded may carry moments of what is pruned now.
+
+        Args:
+            model: the model that holds this module.
+        """
+        for prunable, parameter in self.parameters_by_matrix.items():
+            parameter.register_hook(partial(self._masked_gradient, prunable.name))
+        model.register_forward_pre_hook(self._zero_in_training)
+        model.register_state_dict_pre_hook(self._zero_before_saving)
+
     def mask_gradients(self) -> None:
         """Zeroes the gradients of pruned weights; to be called after backward, before clipping."""
         for mask, parameter in self._masked():
@@ -109,6 +124,16 @@ class Masking(nn.Module):
         for prunable, parameter in self.parameters_by_matrix.items():
             if prunable.name in self._masks:
                 yield self._masks[prunable.name], parameter
+
+    def _masked_gradient(self, name: str, gradient: Tensor) -> Tensor:
+        return gradient * self._masks[name] if name in self._masks else gradient
+
+    def _zero_in_training(self, model: nn.Module, inputs: Any) -> None:
+        if model.training:
+            self._zero_weights()
+
+    def _zero_before_saving(self, model: nn.Module, prefix: str, keep_vars: bool) -> None:
+        self._zero_weights()
 
     def _zero_weights(self) -> None:
         with torch.no_grad():

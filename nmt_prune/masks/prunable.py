@@ -16,6 +16,10 @@ _LAYER_MATRIX = re.compile(
     r"(?P<matrix>[qkv]_proj|out_proj|fc1|fc2)\.weight"
 )
 _VOCABULARY_MATRIX = re.compile(r"(?P<stack>encoder|decoder)\.(?P<matrix>embed_tokens|output_projection)\.weight")
+_NEVER_PRUNED = re.compile(
+    r"(encoder|decoder)\.(embed_positions|project_in_dim|project_out_dim|adaptive_softmax|embed_tokens\.embeddings)\."
+    r"|(mask|quantization)_version_1\."
+)
 
 PruneSet = Literal["all", "body"]
 
@@ -97,12 +101,19 @@ def prunable_matrices(state_dict: Mapping[str, Tensor]) -> dict[Prunable, Tensor
     vocabulary matrices with equal values count as tied.
 
     Raises:
-        PruneError: there is none, i.e. this is not a fairseq Transformer.
+        PruneError: there is none, i.e. this is not a fairseq Transformer, or a matrix is of none.
     """
     tensors = {name: tensor for name, tensor in state_dict.items() if isinstance(tensor, Tensor)}
     found = {prunable: tensors[prunable.name] for prunable in _group(tensors, _same_values)}
     if not found:
         raise PruneError("the checkpoint holds no matrix of a fairseq Transformer (encoder.layers.0.fc1.weight, ...)")
+    for name, tensor in tensors.items():
+        is_matrix = tensor.dim() == 2 and tensor.is_floating_point()
+        if is_matrix and parse(name, tensor.shape) is None and not _NEVER_PRUNED.match(name):
+            raise PruneError(
+                f"{name} {tuple(tensor.shape)} is no matrix of a fairseq Transformer: what it does is not known, so"
+                " that nothing here can be counted or pruned; take a plain encoder-decoder Transformer"
+            )
     return found
 
 

@@ -19,8 +19,9 @@ class MaskedTransformer(stock.TransformerModel):
     """The stock Transformer, weight keys unchanged, plus a mask per pruned matrix under ``mask_version_1.``.
 
     A stock ``transformer`` checkpoint loads into it (nothing is pruned then). The forward pass is the stock one: pruned
-    weights are zeros, kept zero during training by the ``translation_pruning`` task. A checkpoint of ``nmt-prune
-    quantize`` also has scales and ranges under ``quantization_version_1.``, by which activations are quantized.
+    weights are zeros, kept zero during training by the ``translation_pruning`` task or, with any other task, by the
+    model itself. A checkpoint of ``nmt-prune quantize`` also has scales and ranges under ``quantization_version_1.``,
+    by which activations are quantized.
     """
 
     dense_inference = False
@@ -37,6 +38,8 @@ class MaskedTransformer(stock.TransformerModel):
     def build_model(cls, args: Any, task: Any) -> Any:
         """Builds the model."""
         model = super().build_model(args, task)
+        if not getattr(task, "holds_masks", False):
+            model.masking.hold(model)
         model.dense_inference = getattr(args, "dense_inference", False)
         if OmegaConf.is_config(args):  # is saved with the model, and --model-overrides changes only what is there
             with open_dict(args):

@@ -1,13 +1,12 @@
 """From a trained checkpoint to a quantized one."""
 
-import re
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
-from nmt_prune.conversion import restarted
+from nmt_prune.conversion import as_masked, restarted
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.quantization import FULL, Quantizer, quantizers
@@ -43,6 +42,8 @@ def quantize(checkpoint: Checkpoint, spec: str | None = None, evidence: Evidence
     trained = checkpoint.state.get("task_state", {}).get("quantizer", {}) if spec == trained_with else {}
     weights, facts = _on_grid(checkpoint, quantizer, trained.get("scales", {}))
     ranges: dict[str, Tensor] = {}
+    if quantizer.activation_bits == FULL and evidence is not None:
+        raise PruneError(f"--data does nothing here: {spec} leaves activations as they are; leave it out")
     if quantizer.activation_bits < FULL:
         ranges = trained.get("ranges", {}) if evidence is None else _measured(checkpoint, weights, quantizer, evidence)
         if not ranges:
@@ -54,11 +55,8 @@ def quantize(checkpoint: Checkpoint, spec: str | None = None, evidence: Evidence
         facts.bits, facts.scales, quantizer.activation_bits, {n: row[:2].clone() for n, row in ranges.items()}
     )
     masks = {key: value for key, value in checkpoint.state["model"].items() if key.startswith(f"{MASK_MODULE}.")}
-    settings = checkpoint.model_settings
-    name = str(settings.get("arch") or settings.get("_name"))
-    if not re.match("(masked|shrunk)_transformer", name):
-        name = "masked_transformer"
-    state = restarted(checkpoint, {**weights, **masks, **facts.entries()}, model={"_name": name, "arch": name})
+    named = Checkpoint(checkpoint.path, {**checkpoint.state, **as_masked(checkpoint)})
+    state = restarted(named, {**weights, **masks, **facts.entries()})
     validated = (checkpoint.state.get("extra_state") or {}).get("val_loss")
     if validated is not None and spec == trained_with and evidence is None:
         state["extra_state"]["val_loss"] = float(validated)

@@ -72,19 +72,11 @@ def _check(checkpoint: Checkpoint, architecture: Architecture, vocabularies: Voc
             " transformer, masked_transformer and shrunk_transformer can be stored"
         )
     aliases = {alias: prunable.name for prunable in checkpoint.matrices for alias in prunable.aliases}
-    output, embedding = "decoder.output_projection.weight", "decoder.embed_tokens.weight"
-    settings = checkpoint.model_settings
-    if output not in found and any(settings.get(f"share_{which}") for which in _SHARED):
-        aliases[output] = aliases.get(embedding, embedding)  # fairseq only writes it since 2020
-        del expected[output]
     for name, shape in expected.items():
         if name not in found or tuple(found[name].shape) != shape:
             what = f"of shape {tuple(found[name].shape)}, not {shape}" if name in found else "missing"
             raise PruneError(f"{checkpoint.path}: {name} is {what}; give a checkpoint that fairseq-train wrote")
     return aliases
-
-
-_SHARED = ("all_embeddings", "decoder_input_output_embed")
 
 
 def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> Plain:
@@ -95,11 +87,6 @@ def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> Plain:
         return Plain.of(array)
     prunable = next(prunable for prunable in checkpoint.matrices if prunable.name == name)
     mask: npt.NDArray[np.bool_] = checkpoint.masks[name].numpy()
-    if (array[~mask] != 0).any():
-        raise PruneError(
-            f"{checkpoint.path}: {name} has weights that its mask removes but that are not zero; give a checkpoint that"
-            " this toolkit wrote"
-        )
     if prunable.padding_row is not None and not array[prunable.padding_row].any():
         mask = mask.copy()
         mask[prunable.padding_row] = False
