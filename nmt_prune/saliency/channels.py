@@ -1,10 +1,10 @@
 """What saliencies of attention heads and feed-forward units have in common."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from nmt_prune.errors import PruneError
@@ -18,7 +18,8 @@ class ChannelSaliency(MeasuredSaliency):
     """A measured saliency of whole heads (four slices) and feed-forward units (row of fc1, column of fc2).
 
     ``measure`` gives the importance of each head or unit by sublayer. All weights of a head or unit get the same score,
-    scaled so that the reduction ``norm`` of ``--group head``, ``unit`` or ``channel`` gives back the importance.
+    scaled by how many of them exist, so that the reduction ``norm`` of ``--group head``, ``unit`` or ``channel`` gives
+    back the importance, however sparse the model is already.
 
     Args:
         head_dim: width of an attention head by stack.
@@ -30,22 +31,30 @@ class ChannelSaliency(MeasuredSaliency):
 
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
         importance = super().score_model(weights, alive)
-        sizes: dict[str, int] = defaultdict(int)
-        for prunable in weights:
-            sizes[sublayer(prunable.name)] += prunable.shape[0] * prunable.shape[1]
-        scores = {}
-        for prunable in weights:
+        ranked = [p for p in weights if p.in_body and sublayer(p.name) in importance]
+        existing = {name: torch.zeros(len(found)) for name, found in importance.items()}
+        for prunable in ranked:
             name = sublayer(prunable.name)
-            if prunable.in_body and name in importance:
-                per_group = importance[name] / (sizes[name] / len(importance[name])) ** 0.5
-                is_output = prunable.matrix in ("out_proj", "fc2")
-                across = per_group.repeat_interleave(prunable.shape[is_output] // len(per_group))
-                scores[prunable.name] = (across[None, :] if is_output else across[:, None]).expand(prunable.shape)
+            counts = alive[prunable.name].cpu().sum(dim=0 if _is_output(prunable) else 1)
+            existing[name] += counts.view(len(existing[name]), -1).sum(dim=1)
+        scores = {}
+        for prunable in ranked:
+            name = sublayer(prunable.name)
+            per_weight = importance[name] / existing[name].to(importance[name]).clamp(min=1).sqrt()
+            across = per_weight.repeat_interleave(prunable.shape[_is_output(prunable)] // len(per_weight))
+            scores[prunable.name] = (across[None, :] if _is_output(prunable) else across[:, None]).expand(
+                prunable.shape
+            )
         return _Scores(scores, self)
 
     def width(self, name: str) -> int:
         """Width of what is ranked in a sublayer: a head, or a single unit."""
         return self.head_dim[name.split(".")[0]] if name.endswith("_attn") else 1
+
+
+def _is_output(prunable: Prunable) -> bool:
+    """Whether the columns of a matrix, and not its rows, belong to heads or units."""
+    return prunable.matrix in ("out_proj", "fc2")
 
 
 class _Scores(dict[str, Tensor]):

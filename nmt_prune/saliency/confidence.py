@@ -33,7 +33,10 @@ class Confidence(ChannelSaliency):
             for name, weights in attention.take().items():
                 stack = name.split(".")[0]
                 queries = _is_word(loss.symbols(stack))
-                keys = _is_word(loss.symbols("encoder" if name.endswith("encoder_attn") else stack))
+                attended = [loss.symbols("encoder" if name.endswith("encoder_attn") else stack)]
+                if weights.shape[-1] > attended[0].shape[1]:  # --cross-self-attention: the source first
+                    attended = [loss.source, *attended]
+                keys = _is_word(torch.cat(attended, dim=1))
                 best = weights.masked_fill(~keys[None, :, None, :], 0.0).amax(dim=-1)
                 total = best.masked_fill(~queries, 0.0).sum(dim=(1, 2))
                 totals[name] = totals[name] + total if name in totals else total

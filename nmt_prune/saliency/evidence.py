@@ -75,7 +75,7 @@ class Evidence:
         Raises:
             PruneError: it is of another architecture.
         """
-        model = deepcopy(self.model)
+        model = _copy(self.model)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 found = tuple(state[name].shape) if name in state else "missing"
@@ -89,7 +89,7 @@ class Evidence:
 
     def probe(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> "Probe":
         """A copy of the model to measure: with these weights under these masks, without dropout."""
-        model = deepcopy(self.model).to(device=self.device, dtype=self.dtype).eval().requires_grad_(False)
+        model = _copy(self.model).to(device=self.device, dtype=self.dtype).eval().requires_grad_(False)
         named = dict(model.named_parameters(remove_duplicate=False))
         parameters = {prunable.name: named[prunable.name] for prunable in weights}
         with torch.no_grad():
@@ -98,6 +98,14 @@ class Evidence:
         for parameter in parameters.values():
             parameter.requires_grad_(True)
         return Probe(self, model, parameters, alive)
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    copied = deepcopy(model)
+    for module in copied.modules():
+        # --checkpoint-activations gives layers a forward that calls the original's; that of the class does the same.
+        vars(module).pop("forward", None)
+    return copied
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ class HeadImportance(ChannelSaliency):
         counts: dict[str, int] = defaultdict(int)
         for loss in probe.losses():
             found = activations.take()
-            gradients = torch.autograd.grad(loss.mean * loss.target_tokens, list(found.values()))
+            # What the loss does not depend on, as an encoder that nothing looks at, has no importance.
+            total = loss.mean * loss.target_tokens
+            gradients = torch.autograd.grad(total, list(found.values()), materialize_grads=True)
             for (name, activation), gradient in zip(found.items(), gradients, strict=True):
                 is_whole = self.ffn == "sublayer" and not name.endswith("_attn")
                 width = activation.shape[-1] if is_whole else self.width(name)

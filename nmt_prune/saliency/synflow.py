@@ -77,8 +77,18 @@ class _Flow:
         self._weights, self._head_dim, self._output = weights, head_dim, output
 
     def total(self) -> Tensor:
-        """R, of one position."""
-        return (self._output * self._stack("decoder", self._stack("encoder", None))).sum()
+        """R, of one position.
+
+        Raises:
+            PruneError: something lies between the decoder and the output projection.
+        """
+        state = self._stack("decoder", self._stack("encoder", None))
+        if self._output.numel() not in (1, state.numel()):
+            raise PruneError(
+                f"saliency synflow: the decoder is {state.numel()} wide, its output projection {self._output.numel()}"
+                " (--decoder-output-dim), and what lies between is not part of the flow; choose another saliency"
+            )
+        return (self._output * state).sum()
 
     def _stack(self, stack: str, memory: Tensor | None) -> Tensor:
         names = [name for name in self._weights if name.startswith(f"{stack}.layers.")]
@@ -87,7 +97,7 @@ class _Flow:
         for layer in sorted({int(name.split(".")[2]) for name in names}):
             prefix = f"{stack}.layers.{layer}."
             state = state + self._attention(f"{prefix}self_attn.", stack, state, state)
-            if memory is not None:
+            if memory is not None and f"{prefix}encoder_attn.q_proj.weight" in self._weights:
                 state = state + self._attention(f"{prefix}encoder_attn.", stack, state, memory)
             state = state + self._weights[f"{prefix}fc2.weight"] @ (self._weights[f"{prefix}fc1.weight"] @ state)
         return state

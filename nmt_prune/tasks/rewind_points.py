@@ -1,13 +1,16 @@
 """Rewind points: checkpoints of θ_0 and θ_t at exact updates, whatever fairseq's own saving does."""
 
+import gc
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from fairseq.optim.lr_scheduler import FairseqLRScheduler
 from omegaconf import OmegaConf
 from torch import nn
 
 from nmt_prune.checkpoints import save
+from nmt_prune.errors import PruneError
 from nmt_prune.masks.optimizer_state import masters
 
 
@@ -25,7 +28,7 @@ def write_rewind_point(
         optimizer: fairseq's optimizer.
 
     Raises:
-        PruneError: the file cannot be written.
+        PruneError: the file cannot be written, or nothing schedules the learning rate.
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -44,7 +47,7 @@ def write_rewind_point(
                 {
                     "criterion_name": type(getattr(criterion, "module", criterion)).__name__,
                     "optimizer_name": type(optimizer).__name__,
-                    "lr_scheduler_state": {"best": None},
+                    "lr_scheduler_state": _scheduler(optimizer).state_dict(),
                     "num_updates": update,
                 }
             ],
@@ -55,6 +58,16 @@ def write_rewind_point(
         path,
     )
     return path
+
+
+def _scheduler(optimizer: Any) -> FairseqLRScheduler:
+    """The learning rate scheduler that drives an optimizer, which is all of it that fairseq shows to a task."""
+    for referrer in gc.get_referrers(optimizer):
+        # Up to Python 3.10 attributes stand in a dictionary of their own.
+        for owner in gc.get_referrers(referrer) if isinstance(referrer, dict) else [referrer]:
+            if isinstance(owner, FairseqLRScheduler):
+                return owner
+    raise PruneError("this optimizer has no learning rate scheduler of fairseq's, whose state a rewind point needs")
 
 
 def _container(config: Any) -> Any:

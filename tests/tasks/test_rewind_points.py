@@ -38,3 +38,45 @@ def test_fairseq_resumes_from_a_point_itself(run_training, dense):
     resumed = run_training("resumed", "--restore-file", dense.folder / "rewind_4.pt", "--max-update 5")
     assert resumed.progress()[0]["num_updates"] == 5
     assert resumed.progress()[0]["lr"] == dense.progress()[4]["lr"]
+
+
+SCHEDULERS = {
+    "reduce_lr_on_plateau": "--lr-patience 0 --lr-shrink 0.5",
+    "cosine": "--lr-period-updates 4 --warmup-updates 2 --t-mult 2",
+    "triangular": "--max-lr 0.02 --lr-period-updates 4",
+    "tri_stage": "--warmup-steps 2 --hold-steps 3 --decay-steps 4",
+    "polynomial_decay": "--warmup-updates 2 --total-num-update 30",
+    "step": "--lr-deacy-period 3 --lr-decay 0.5",
+    "manual": "--update2lr {'3':0.02,'20':0.001}",
+    "fixed": "--lr 0.01,0.005,0.002 --force-anneal 3",
+    "inverse_sqrt": "--warmup-updates 4",
+}
+
+
+UNKNOWN = "--warmup-updates 4"  # to some of them
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_the_scheduler_goes_on_from_the_point(run_training, scheduler):
+    """Over several epochs, at whose ends schedulers step, the rewound training has the learning rates of the first."""
+    schedule = f"--lr-scheduler {scheduler} {SCHEDULERS[scheduler]} --max-update 60 --max-tokens 400"
+    whole = run_training("whole", schedule, "--rewind-points 5", without=UNKNOWN)
+    files = ("--mask-from", whole.folder / "checkpoint_last.pt", "--rewind-from", whole.folder / "rewind_5.pt")
+    rewound = run_training("rewound", *files, "--sparsity 0.5 --reset rewind --clock rewind", schedule, without=UNKNOWN)
+    assert [line["num_updates"] for line in rewound.progress()] == [*range(6, 61)]
+    first_epoch = whole.progress("train")[0]["train_num_updates"]
+    rates = {line["num_updates"]: line["lr"] for line in whole.progress()}
+    again = {line["num_updates"]: line["lr"] for line in rewound.progress()}
+    assert {n: rate for n, rate in again.items() if n < first_epoch} == {
+        n: rates[n] for n in range(6, int(first_epoch))
+    }
+    assert whole.progress("train")[-1]["epoch"] > 1
+
+
+@pytest.mark.parametrize("optimizer", ["adadelta", "adagrad", "adamax", "adafactor", "nag", "sgd"])
+def test_points_of_every_optimizer(run_training, optimizer):
+    whole = run_training("whole", f"--optimizer {optimizer} --rewind-points 0,5")
+    files = ("--mask-from", whole.folder / "checkpoint_last.pt", "--rewind-from", whole.folder / "rewind_5.pt")
+    rewound = run_training("rewound", *files, f"--optimizer {optimizer} --sparsity 0.5 --reset rewind --clock rewind")
+    assert [line["num_updates"] for line in rewound.progress()] == [*range(6, 13)]
+    assert rewound.progress()[-1]["sparsity"] == pytest.approx(0.5, abs=1e-3)
