@@ -61,6 +61,14 @@ class Companion:
         """The masks to hold when the schedule changes them after ``update`` updates; None: those by the saliency."""
         return None
 
+    def unready(self, going: MaskSet) -> float | None:
+        """Share of the groups that are about to be removed that its own mechanism has not closed; None: it closes none.
+
+        Args:
+            going: the groups to be removed, by family.
+        """
+        return None
+
     def put_back(self) -> None:
         """Weights that were put in place of the trained ones go now: a checkpoint is being saved.
 
@@ -190,6 +198,10 @@ class Companions:
     def masks(self, update: int) -> MaskSet | None:
         found = (companion.masks(update) for companion in self._companions.values())
         return next((masks for masks in found if masks is not None), None)
+
+    def unready(self, going: MaskSet) -> float | None:
+        found = (companion.unready(going) for companion in self._companions.values())
+        return next((share for share in found if share is not None), None)
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:

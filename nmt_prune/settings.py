@@ -1,13 +1,15 @@
 """What to prune, how, and what the survivors become: the settings that flags, recipes and the command line share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.budgets import budgets
+from nmt_prune.budgets.threshold import Threshold
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
+from nmt_prune.files import file_digest
 from nmt_prune.groups import groups
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
@@ -55,6 +57,20 @@ class PruningSettings:
     seed: int = 1
     calibration_batches: int = 16
     max_update: int = 0
+
+    def decisions(self) -> dict[str, Any]:
+        """Everything that decides how a training starts, by flag of the task, as JSON values.
+
+        Of a file the name and, while it is there, the SHA-256: a training goes on without its parents.
+        """
+        decided = asdict(self)
+        del decided["max_update"]
+        decided["prune_seed"] = decided.pop("seed")
+        for flag in ("mask_from", "rewind_from"):
+            if decided[flag] is not None:
+                path = Path(decided[flag])
+                decided[flag] = {"name": path.name, "sha256": file_digest(path) if path.is_file() else None}
+        return decided
 
     @property
     def mask_is_file(self) -> bool:
@@ -160,6 +176,9 @@ class PruningSettings:
         trained, alive = self.load_mask_source()
         if trained is None:
             raise PruneError(f"{self.mask_from} is a mask without weights: give --rewind-from, a checkpoint with them")
+        is_asked = self.sparsity is not None or isinstance(budgets.build(self.budget), Threshold)
+        if not (is_asked or self.mask_is_file or trained.has_masks):
+            raise PruneError(f"{self.mask_from} is dense, and there is no --sparsity: say what share of it is to go")
         masks, facts = self.find_masks(trained, alive, evidence)
         rewind_point = trained if self.mask_is_file else self._rewind_point()
         state = make_ticket(trained, masks, self.build_reset(), rewind_point, self.clock)

@@ -23,6 +23,7 @@ def mask(
     extension: options.Extension = None,
 ) -> None:
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
+    from nmt_prune.inert import refuse_inert_settings
     from nmt_prune.masks.mask_file import save_masks
     from nmt_prune.registry import load_extension
     from nmt_prune.settings import PruningSettings
@@ -40,6 +41,7 @@ def mask(
         seed=seed,
         calibration_batches=calibration_batches,
     )
+    refuse_inert_settings(settings)
     trained, alive = settings.load_mask_source()
     assert trained is not None
     masks, facts = settings.find_masks(trained, alive, options.evidence(checkpoint, data, calibration_batches, seed))

@@ -13,7 +13,7 @@ def ticket(
     out: Annotated[Path, typer.Option(help="checkpoint to write; train with --restore-file")],
     rewind_from: Annotated[Path | None, typer.Option(help="rewind point that weights or clock go back to")] = None,
     sparsity: Annotated[float | None, typer.Option(help="in [0, 1); default: that of --mask-from")] = None,
-    reset: Annotated[str, typer.Option(help="what survivors become; see `nmt-prune list`")] = "rewind",
+    reset: Annotated[str, typer.Option(help="what survivors become; see `nmt-prune list`")] = "keep",
     clock: Annotated[str, typer.Option(help="update number to start at: restart, rewind, keep")] = "restart",
     saliency: options.Saliency = "magnitude",
     budget: options.Budget = "matrix",
@@ -27,6 +27,7 @@ def ticket(
 ) -> None:
     """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""
     from nmt_prune.checkpoints import save
+    from nmt_prune.inert import refuse_inert_settings
     from nmt_prune.registry import load_extension
     from nmt_prune.settings import PruningSettings
 
@@ -46,6 +47,7 @@ def ticket(
         seed=seed,
         calibration_batches=calibration_batches,
     )
+    refuse_inert_settings(settings)
     checkpoint = rewind_from if rewind_from and settings.mask_is_file else mask_from
     state, facts = settings.ticket(options.evidence(checkpoint, data, calibration_batches, seed))
     save(state, out)

@@ -1,6 +1,6 @@
 """Gathering the results of a recipe from its run folders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
 from nmt_prune.evaluation.export_result import ExportResult
 from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, ScoreRecord
 from nmt_prune.evaluation.results import Convention, Results, RunResult
-from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs
+from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs, total_updates
 from nmt_prune.evaluation.significance import Comparison, compare
 from nmt_prune.evaluation.speeds import speed_of
 from nmt_prune.evaluation.techniques import DENSE, Cell
@@ -32,7 +32,9 @@ def gather(folder: Path, data: Path | None = None) -> Results:
     convention = Convention.of(first.scores)
     for run in runs:
         _check_convention(first, run)
-    _check_unique(runs)
+    by_name = {run.name: run for run in runs}
+    totals = {run.name: total_updates(run, by_name) for run in runs}
+    _check_unique(runs, totals)
     references = _references(first.scores, data)
     comparisons: dict[str, Comparison] = {}
     for seed in sorted({run.record.seed for run in runs}):
@@ -40,7 +42,7 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
         systems = {run.name: run.hypotheses() for run in same_seed}
         comparisons |= compare(systems, references, dense)
-    rows = tuple(_row(run, comparisons[run.name], speed_of(run, runs)) for run in runs)
+    rows = tuple(_row(run, totals[run.name], comparisons[run.name], speed_of(run, runs)) for run in runs)
     return Results(folder.resolve().name, convention, rows, unscored, first.record.pair)
 
 
@@ -54,12 +56,12 @@ def _check_convention(first: ScoredRun, other: ScoredRun) -> None:
             )
 
 
-def _check_unique(runs: Sequence[ScoredRun]) -> None:
+def _check_unique(runs: Sequence[ScoredRun], totals: Mapping[str, int]) -> None:
     seen: dict[tuple[Cell, int], str] = {}
     for run in runs:
         record = run.record
         for technique in (record.technique, *record.also):
-            key = Cell.of(technique, record.sparsity, record.total_updates), record.seed
+            key = Cell.of(technique, record.sparsity, totals[run.name]), record.seed
             if key in seen:
                 raise PruneError(
                     f"{seen[key]} and {run.name} are both {technique} at sparsity {record.sparsity:g} with seed"
@@ -81,7 +83,7 @@ def _references(scores: ScoreRecord, data: Path | None) -> list[str]:
     return read_lines(path)
 
 
-def _row(run: ScoredRun, comparison: Comparison, speed: SpeedRecord | None) -> RunResult:
+def _row(run: ScoredRun, total: int, comparison: Comparison, speed: SpeedRecord | None) -> RunResult:
     record, scores = run.record, run.scores
     if abs(comparison.bleu - scores.bleu) > 1e-6:
         raise PruneError(
@@ -97,8 +99,9 @@ def _row(run: ScoredRun, comparison: Comparison, speed: SpeedRecord | None) -> R
         sparsity_all=scores.sparsity["all"],
         sparsity_body=scores.sparsity["body"],
         seed=record.seed,
-        updates=record.updates,
-        total_updates=record.total_updates,
+        updates=run.updates,
+        planned_updates=record.updates,
+        total_updates=total,
         dev_bleu=scores.dev_bleu,
         bleu=scores.bleu,
         bleu_low=comparison.low,
@@ -111,6 +114,7 @@ def _row(run: ScoredRun, comparison: Comparison, speed: SpeedRecord | None) -> R
         bleu_signature=scores.signatures["bleu"],
         chrf_signature=scores.signatures["chrf"],
         ter_signature=scores.signatures["ter"],
+        **{f"cut_{name}": (scores.cut or {}).get(name) for name in ("not_closed", "loss_before", "loss_after")},
         **_costs(scores.costs),
         exports=ExportResult.of(scores.costs.exports if scores.costs else None, speed),
     )

@@ -49,6 +49,17 @@ def remarks(results: Results) -> list[str]:
         if not is_searched(row.technique)
         and min(abs(share - row.target_sparsity) for share in (row.sparsity_prunable, row.sparsity_body)) > TOLERANCE
     ]
+    lines += [
+        f"`{row.run}`: trained {row.updates:,} updates, not the {row.planned_updates:,} that were planned."
+        for row in results.rows
+        if row.updates != row.planned_updates
+    ]
+    lines += [
+        f"`{row.run}`: {percent(row.cut_not_closed)} of the groups that were removed had not been closed by the method;"
+        f" the cut changed the training loss from {row.cut_loss_before:.3f} to {row.cut_loss_after:.3f}."
+        for row in results.rows
+        if row.cut_not_closed
+    ]
     lines += [f"`{run}`: not scored yet." for run in results.unscored]
     alone = _without_dense(results.rows)
     if alone:

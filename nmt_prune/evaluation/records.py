@@ -22,7 +22,7 @@ class RunRecord:
         technique: what was done.
         sparsity: target sparsity, 0 to 1.
         seed: seed of the training.
-        updates: parameter updates of this training.
+        updates: parameter updates that were planned for this training.
         total_updates: the same with all its ancestors'.
         parent: run that this one started from.
         also: further techniques whose result this run is (SLT-MP up to 60 % is SLT).
@@ -69,6 +69,9 @@ class ScoreRecord:
         beam: beam size.
         lenpen: length penalty.
         generate_flags: further flags of fairseq-generate.
+        updates: updates of the training behind the checkpoint, as its checkpoints have them; None if they do not say.
+        cut: for methods that close groups before these are removed: share of those ``not_closed``, loss before and
+            after; None for others.
         costs: size, CPU time and exports; None in records of before they were measured.
     """
 
@@ -89,6 +92,8 @@ class ScoreRecord:
     beam: int
     lenpen: float
     generate_flags: tuple[str, ...] = ()
+    updates: int | None = None
+    cut: dict[str, float] | None = None
     costs: Costs | None = None
 
     @property

@@ -60,6 +60,7 @@ class RunResult:
     sparsity_body: float
     seed: int
     updates: int
+    planned_updates: int
     total_updates: int
     dev_bleu: float | None
     bleu: float
@@ -73,6 +74,9 @@ class RunResult:
     bleu_signature: str
     chrf_signature: str
     ter_signature: str
+    cut_not_closed: float | None = None
+    cut_loss_before: float | None = None
+    cut_loss_after: float | None = None
     mb_masked: float | None = None
     mb_used: float | None = None
     cpu_ratio: float | None = None

@@ -1,5 +1,6 @@
 """The run folders of a recipe that are scored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,26 @@ class ScoredRun:
         """The checkpoint that was scored."""
         return self.folder / self.scores.checkpoint
 
+    @property
+    def updates(self) -> int:
+        """Updates of its training; those planned where its checkpoints do not say."""
+        return self.record.updates if self.scores.updates is None else self.scores.updates
+
     def hypotheses(self) -> list[str]:
         """Its translations."""
         return read_lines(self.folder / self.scores.hypotheses_file)
+
+
+def total_updates(run: ScoredRun, runs: Mapping[str, ScoredRun]) -> int:
+    """Updates behind a run, those of all its ancestors included.
+
+    Args:
+        run: the run.
+        runs: all scored runs by name; for an ancestor that is not among them the plan counts.
+    """
+    parent = runs.get(run.record.parent or "")
+    inherited = run.record.total_updates - run.record.updates if parent is None else total_updates(parent, runs)
+    return run.updates + inherited
 
 
 def read_runs(folder: Path) -> tuple[list[ScoredRun], tuple[str, ...]]:

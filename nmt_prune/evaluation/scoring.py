@@ -55,11 +55,27 @@ def score_checkpoint(
         beam=decoding.beam,
         lenpen=decoding.lenpen,
         generate_flags=decoding.extra,
+        updates=trained_updates(checkpoint),
+        cut=(Checkpoint.load(checkpoint).state.get("task_state") or {}).get("start", {}).get("cut"),
         costs=measure_costs(checkpoint, subset, decoding),
     )
     write_lines(out.with_name(hypotheses_file(subset.name)), hypotheses)
     record.write(out)
     return record
+
+
+def trained_updates(checkpoint: Path) -> int | None:
+    """Updates of the training that a checkpoint is the result of, whatever was planned.
+
+    The last checkpoint beside it says how far the training went, and what the task noted at the start where it began.
+
+    Returns:
+        None if that training was not one of the task's.
+    """
+    last = checkpoint.with_name("checkpoint_last.pt")
+    trained = Checkpoint.load(last if last.exists() else checkpoint)
+    start = (trained.state.get("task_state") or {}).get("start")
+    return None if start is None else trained.num_updates - int(start["first_update"])
 
 
 def training_bleu(checkpoint: Checkpoint) -> float | None:

@@ -18,9 +18,10 @@ def pruning_flags(
         parent: the run that the mask is found on; None for fresh weights.
         dense: the dense run of the same seed.
     """
+    # At rung 0, of techniques that quantize, nothing is selected.
+    selection = {"saliency": recipe.saliency, "budget": recipe.budget} if percent else {}
     pruning = {
-        "saliency": recipe.saliency,
-        "budget": recipe.budget,
+        **selection,
         "group": recipe.group,
         "prune_set": recipe.prune_set,
         "sparsity": f"{percent / 100:g}",

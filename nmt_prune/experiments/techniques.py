@@ -123,7 +123,7 @@ TECHNIQUES: dict[str, Technique] = {
         flags={
             "group": "block:rows=1,columns=16",
             "prune_set": "body",
-            "regulariser": "clipped-group-lasso",
+            "regulariser": "clipped-group-lasso:step=proximal",
             "quantizer": "ternary:after_pruning=true,beta=0.03",
         },
     ),
@@ -154,7 +154,7 @@ TECHNIQUES: dict[str, Technique] = {
         "learned gates on attention heads (Voita 2019)",
         DENSE,
         schedule="cubic",
-        flags={"saliency": "hard-concrete", "group": "head"},
+        flags={"saliency": "hard-concrete", "group": "head", "budget": "global:floor=0.5"},
     ),
     "rigl": Technique(
         "a random mask that moves to where the loss falls (RigL, Evci 2020)",

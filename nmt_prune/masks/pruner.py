@@ -110,6 +110,16 @@ class Pruner:
         """Share of the prune set's groups that are gone."""
         return self._groups(masks).sparsity()
 
+    def going(self, before: MaskSet, after: MaskSet) -> MaskSet:
+        """Which groups of the prune set exist before and not after, by family."""
+        gone = self._groups(after)
+        existing = self._groups(before)
+        return MaskSet({family: existing[family.name] & ~gone[family.name] for family in existing.prunables})
+
+    def has_reached(self, masks: MaskSet, sparsity: float) -> bool:
+        """Whether a sparsity asks for no group of the prune set less than there are."""
+        return _is_reached(self._groups(masks), sparsity)
+
     def _groups(self, masks: MaskSet) -> MaskSet:
         """Which groups of the prune set exist."""
         chosen = restrict(masks.prunables, self.prune_set)

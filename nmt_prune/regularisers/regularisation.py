@@ -10,6 +10,7 @@ from nmt_prune.companions import Companion
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.regularisers import Regulariser
@@ -39,7 +40,9 @@ class Regularisation(Companion):
         self._regulariser, self._until = regulariser, until
         self._is_on = True
         self._families = [
-            _Family([parameters[prunable] for prunable, _ in members], [ids for _, ids in members], family.size)
+            _Family(
+                family.name, [parameters[prunable] for prunable, _ in members], [ids for _, ids in members], family.size
+            )
             for family, members in group.families(tuple(parameters)).items()
         ]
 
@@ -66,6 +69,12 @@ class Regularisation(Companion):
             family.scale(weights, torch.where(self._regulariser.shrinks(norms), kept, 1.0))
 
     @torch.no_grad()
+    def unready(self, going: MaskSet) -> float:
+        norms = torch.cat([family.norms(family.parameters).cpu() for family in self._families])
+        removed = torch.cat([going[family.name].flatten() for family in self._families])
+        return float((norms[removed] >= NEGLIGIBLE).float().mean()) if removed.any() else 0.0
+
+    @torch.no_grad()
     def statistics(self) -> dict[str, float]:
         """``penalty``: λ · R; ``negligible_groups``: share of groups whose norm is below 1e-5."""
         norms = torch.cat([family.norms(family.parameters) for family in self._families])
@@ -83,8 +92,8 @@ class Regularisation(Companion):
 class _Family:
     """The groups of one family, wherever its parameters move."""
 
-    def __init__(self, parameters: list[nn.Parameter], ids: list[Tensor], count: int) -> None:
-        self.parameters = parameters
+    def __init__(self, name: str, parameters: list[nn.Parameter], ids: list[Tensor], count: int) -> None:
+        self.name, self.parameters = name, parameters
         self._ids, self._count = ids, count
 
     def norms(self, weights: Sequence[Tensor]) -> Tensor:

@@ -64,6 +64,13 @@ class SearchSettings:
             raise PruneError(f"unknown search {self.method!r}; known: s (heads and FFN), m (weights)")
         if self.score not in ("bleu", "loss"):
             raise PruneError(f"unknown dev score {self.score!r}; known: bleu, loss")
+        unused = ("heads", "ffn") if self.method == "m" else ()
+        for name in (*unused, *(("beam", "lenpen", "remove_bpe") if self.score == "loss" else ())):
+            if getattr(self, name) != getattr(SearchSettings, name):
+                reason = "--method m" if name in unused else "--score loss"
+                raise PruneError(
+                    f"--{name.replace('_', '-')} {getattr(self, name)} does nothing with {reason}: leave it out"
+                )
         if not 0 < self.step < 1:
             raise PruneError(f"--step {self.step:g} is outside (0, 1); 0.1 prunes 10 % per step")
 

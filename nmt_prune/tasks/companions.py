@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.companions import Companion, Companions
 from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
@@ -12,32 +11,32 @@ from nmt_prune.quantization.training import QuantizedTraining
 from nmt_prune.regularisers import regularisers
 from nmt_prune.regularisers.regularisation import Regularisation
 from nmt_prune.saliency.learned import LearnedSaliency
-from nmt_prune.schedules import Schedule
 from nmt_prune.schedules.rigl import Rigl
 from nmt_prune.tasks.config import TranslationPruningConfig
-from nmt_prune.tasks.start import restored_checkpoint
+from nmt_prune.tasks.start import Start
 from nmt_prune.tasks.workers import check_agreement
 
 
-def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedule: Schedule) -> Companions:
+def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: Start) -> Companions:
     """Builds them, as the checkpoint left them that training goes on from.
 
     Args:
         cfg: the task's flags.
         model: the model to train.
         pruner: how masks are found.
-        schedule: when they change.
+        start: how the training starts; with a final mask nothing is left to be learned or penalised.
 
     Raises:
         PruneError: the flags ask for what cannot go together.
     """
     found: dict[str, Companion] = {}
+    schedule = start.schedule
     if isinstance(schedule, Rigl):
         moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
         found["regrowth"] = Regrowth(model.masking, moving, schedule, check_agreement)
-    if isinstance(pruner.saliency, LearnedSaliency):
+    if isinstance(pruner.saliency, LearnedSaliency) and not start.is_final:
         found[pruner.saliency.name] = pruner.saliency.learner(model.masking, pruner, schedule)
-    if cfg.regulariser:
+    if cfg.regulariser and not start.is_final:
         regulariser = regularisers.build(cfg.regulariser)
         parameters = model.masking.parameters_by_matrix
         chosen = {prunable: parameters[prunable] for prunable in restrict(parameters, pruner.prune_set)}
@@ -52,8 +51,7 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, schedu
             schedule.settled_at,
         )
     built = Companions(found)
-    restored = restored_checkpoint(cfg)
-    if found and restored.exists():
+    if start.origin is not None:
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.
-        built.load_state_dict(Checkpoint.load(restored).state.get("task_state") or {})
+        built.load_state_dict(start.origin.checkpoint.state.get("task_state") or {})
     return built

@@ -1,13 +1,18 @@
 """What flags cannot ask for together."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from nmt_prune.budgets.nm import NM
 from nmt_prune.errors import PruneError
 from nmt_prune.groups.element import Element
+from nmt_prune.inert import refuse_inert_settings
 from nmt_prune.masks.pruner import Pruner
 from nmt_prune.saliency.learned import LearnedSaliency
 from nmt_prune.schedules import Schedule
 from nmt_prune.schedules.rigl import Rigl
-from nmt_prune.tasks.config import TranslationPruningConfig
+from nmt_prune.settings import PruningSettings
+from nmt_prune.tasks.config import TranslationPruningConfig, rewind_updates
 
 
 def refuse_unsupported(cfg: TranslationPruningConfig) -> None:
@@ -81,3 +86,108 @@ def refuse_late_start(cfg: TranslationPruningConfig, schedule: Schedule, first_u
             f"--clock {cfg.clock} starts at update {first_update}, after --schedule {cfg.schedule} has ended: nothing"
             " would be pruned; give the schedule later updates (with a higher --max-update), or --clock restart"
         )
+
+
+def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> None:
+    """Refuses flags of a new training that do nothing, or that undo one another.
+
+    Raises:
+        PruneError: there is one.
+    """
+    if cfg.reset_optimizer and cfg.mask_from and cfg.clock != "restart":
+        raise PruneError(
+            f"--clock {cfg.clock} goes on with an optimizer and its update number, which --reset-optimizer throws away:"
+            " leave that out, or take --clock restart"
+        )
+    used = {"group", "prune_set"} if cfg.regulariser or cfg.quantizer else set()
+    if settings.schedule.partition(":")[0] == "rigl" and settings.mask_from:
+        used |= {"schedule", "prune_set"}  # the mask that is there moves
+    refuse_inert_settings(settings, used)
+
+
+def refuse_unwritten_points(cfg: TranslationPruningConfig, first_update: int) -> None:
+    """Refuses rewind points of updates that the training does not pass.
+
+    Raises:
+        PruneError: ``--rewind-points`` asks for one.
+    """
+    for update in sorted(rewind_updates(cfg)):
+        if 0 < cfg.max_update < update or update < first_update or 0 < update == first_update:
+            raise PruneError(
+                f"--rewind-points {cfg.rewind_points}: the training goes from update {first_update} to --max-update"
+                f" {cfg.max_update} and would never write rewind_{update}.pt; leave {update} out"
+            )
+
+
+def refuse_denser_best(cfg: TranslationPruningConfig, schedule: Schedule) -> None:
+    """Refuses to keep several best checkpoints by a score that is best where the mask has not grown yet.
+
+    Raises:
+        PruneError: the flags ask for it.
+    """
+    if schedule.settled_at > 0 and cfg.keep_best_checkpoints > 0 and cfg.best_checkpoint_metric != "bleu":
+        raise PruneError(
+            f"--keep-best-checkpoints by {cfg.best_checkpoint_metric} would keep denser ones of before the mask is"
+            " final; give --eval-bleu --best-checkpoint-metric bleu --maximize-best-checkpoint-metric, or leave it out"
+        )
+
+
+def refuse_other_flags(cfg: TranslationPruningConfig, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuses to go on with a training by other flags than it began with.
+
+    Args:
+        cfg: the task's flags.
+        begun: the flags that decided the start, as the checkpoint has them.
+        now: the same as they are given now.
+
+    Raises:
+        PruneError: one of them differs.
+    """
+    for name, value in now.items():
+        if not _is_same(begun[name], value):
+            raise PruneError(
+                f"{cfg.save_dir} holds a training that began with {_shown(name, begun[name])}, not"
+                f" {_shown(name, value)}: give that again, or another --save-dir"
+            )
+
+
+def are_same(begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the flags that decide a start are those of another training; see :func:`refuse_other_flags`."""
+    return all(_is_same(begun[name], value) for name, value in now.items())
+
+
+def _is_same(begun: Any, now: Any) -> bool:
+    if isinstance(begun, dict) and isinstance(now, dict):  # files, which may be gone by now
+        if None in (begun["sha256"], now["sha256"]):
+            return bool(begun["name"] == now["name"])
+        return bool(begun["sha256"] == now["sha256"])
+    return bool(begun == now)
+
+
+def _shown(name: str, value: Any) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    if value in (None, ""):
+        return f"no {flag}"
+    if isinstance(value, dict):
+        return f"{flag} {value['name']} (SHA-256 {(value['sha256'] or 'unknown')[:12]})"
+    return f"{flag} {value}"
+
+
+def refuse_unreachable(
+    cfg: TranslationPruningConfig, origin: str, first_update: int, sparsity: float, final: float
+) -> None:
+    """Refuses masks that nothing will bring to the sparsity asked for.
+
+    Raises:
+        PruneError: always.
+    """
+    if sparsity > final:
+        raise PruneError(
+            f"{origin} has sparsity {sparsity:.6g}, and what is pruned stays pruned: --sparsity {final:g} cannot be"
+            " reached; ask for more, or start from a denser checkpoint"
+        )
+    raise PruneError(
+        f"{origin} goes on at update {first_update} with sparsity {sparsity:.6g}, where --schedule {cfg.schedule}"
+        f" changes the mask no more: --sparsity {final:g} would never be reached; to prune a checkpoint give it with"
+        " --mask-from (and a --save-dir of its own), or give the schedule later updates"
+    )

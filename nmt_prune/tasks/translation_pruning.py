@@ -9,17 +9,21 @@ from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 
 from nmt_prune.companions import Companions
 from nmt_prune.errors import PruneError, exit_on_error
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.registry import load_extension
 from nmt_prune.schedules import Schedule
+from nmt_prune.tasks.best_score import forget_best
 from nmt_prune.tasks.companions import companions
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
+from nmt_prune.tasks.cut import judge_cut
+from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import write_rewind_point
-from nmt_prune.tasks.start import head_dim, start
+from nmt_prune.tasks.start import head_dim, note, start
 from nmt_prune.tasks.workers import check_agreement, is_master
 
 logger = logging.getLogger(__name__)
@@ -32,6 +36,7 @@ class TranslationPruningTask(TranslationTask):
     Generation and validation need only the checkpoint; everything about pruning happens in ``fairseq-train``.
     """
 
+    holds_masks = True  # so that the model need not
     uses_ema = True  # asks the trainer for the EMA model, which has to follow the mask
 
     def __init__(self, cfg: TranslationPruningConfig, src_dict: Any, tgt_dict: Any) -> None:
@@ -41,6 +46,8 @@ class TranslationPruningTask(TranslationTask):
         self._statistics: dict[str, float] = {}
         self._optimizer_is_masked = False
         self._updates = 0
+        self._facts: dict[str, Any] = {}
+        self._best_is_denser = False
         self._ema_model: Any = None
 
     @classmethod
@@ -61,16 +68,15 @@ class TranslationPruningTask(TranslationTask):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
             if self.cfg.extension:
                 load_extension(self.cfg.extension)
-            evidence = training_evidence(self, model)
+            self._evidence = evidence = training_evidence(self, model)
             self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
-            self.schedule = start(self.cfg, model, evidence)
-            self.companions = companions(self.cfg, model, self.pruner, self.schedule)
-        if self.schedule.settled_at > 0 and self.cfg.best_checkpoint_metric != "bleu":
-            logger.warning(
-                "the mask grows during training, so the best checkpoint by loss may be a denser one; use"
-                " --eval-bleu --best-checkpoint-metric bleu --maximize-best-checkpoint-metric"
-            )
+            began = start(self.cfg, model, evidence)
+            self.companions = companions(self.cfg, model, self.pruner, began)
+        self.schedule, self._facts, self._updates = began.schedule, began.facts, began.first_update
+        saved = began.origin.checkpoint.state.get("task_state") if began.origin else None
+        self._best_is_denser = bool((saved or {}).get("best_is_denser"))
+        call_at_the_end(self._check_end)
         self._model, self._model_cfg = model, cfg
         return model
 
@@ -116,8 +122,15 @@ class TranslationPruningTask(TranslationTask):
         self._write_rewind_point(self._updates, self._criterion, optimizer)
 
     def valid_step(self, sample: Any, model: Any, criterion: Any, ema_model: Any = None) -> Any:
-        """Validates; BLEU counts as 0 until the schedule has ended, so that no denser checkpoint becomes the best."""
-        step = super().valid_step if self._is_settled() else super(TranslationTask, self).valid_step
+        """Validates; BLEU counts as 0 until the schedule has ended.
+
+        No denser model becomes the best checkpoint, or uses up the ``--patience``: fairseq forgets its scores.
+        """
+        is_settled = self._is_settled()
+        step = super().valid_step if is_settled else super(TranslationTask, self).valid_step
+        if self._best_is_denser or not is_settled:
+            forget_best()
+        self._best_is_denser = not is_settled
         with self.companions.evaluation():
             loss, sample_size, log = step(sample, model, criterion)
         if self.cfg.eval_bleu and not any(log.get(f"_bleu_totals_{order}", 0) for order in range(EVAL_BLEU_ORDER)):
@@ -136,10 +149,28 @@ class TranslationPruningTask(TranslationTask):
         if self.schedule is not None:
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
-        return {**super().state_dict(), **self.companions.state_dict()}
+            own = {"start": self._facts, "best_is_denser": self._best_is_denser}
+            return {**super().state_dict(), **self.companions.state_dict(), **own}
+        return dict(super().state_dict())
 
     def _is_settled(self) -> bool:
         return self.schedule is None or self._updates >= self.schedule.settled_at
+
+    def _check_end(self) -> None:
+        """Whatever has ended the training: its mask must be final, and its rewind points written."""
+        assert self.schedule is not None
+        settled_at = max(self.schedule.settled_at, self.companions.settled_at)
+        ended = f"training ended at update {self._updates}"
+        again = "repeat the command with a later end (--max-epoch, --patience, --stop-time-hours, --stop-min-lr)"
+        if self._updates < settled_at:
+            share = self.pruner.pruned_share(self._model.masking.masks)
+            raise PruneError(
+                f"{ended} with sparsity {share:.6g}, before the mask is final: --schedule {self.cfg.schedule} reaches"
+                f" {self.schedule.final:g} at update {settled_at}; {self.cfg.save_dir} is kept: {again}, or give the"
+                " schedule an earlier one in a new --save-dir"
+            )
+        if late := [update for update in sorted(self.rewind_updates) if update > self._updates]:
+            raise PruneError(f"{ended}, so that rewind_{late[0]}.pt was never written; {again}, or leave {late[0]} out")
 
     def _prune(self, optimizer: Any) -> None:
         assert self.schedule is not None
@@ -150,11 +181,21 @@ class TranslationPruningTask(TranslationTask):
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
             masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
         check_agreement(masks.digest(), f"masks at update {self._updates}")
+        self._judge_cut(masks)
         masking.replace(masks)
         self._mask_optimizer(optimizer)
         if self._ema_model is not None:
             self._ema_model.masking.replace(masks)
         self._refresh_statistics()
+
+    def _judge_cut(self, masks: MaskSet) -> None:
+        before = self._model.masking.masks
+        unready = self.companions.unready(self.pruner.going(before, masks))
+        if unready is not None and before != masks:
+            weights = self._model.masking.parameters_by_matrix
+            cut = judge_cut(self._evidence, weights, before, masks, unready, self._updates)
+            self._facts = {**self._facts, "cut": cut}
+            note(self.cfg.save_dir, {"cut": cut})
 
     def _mask_optimizer(self, optimizer: Any) -> None:
         self._model.masking.mask_optimizer(optimizer)

@@ -37,6 +37,7 @@ def row(
         sparsity_body=sparsity,
         seed=seed,
         updates=800,
+        planned_updates=800,
         total_updates=total_updates,
         dev_bleu=None,
         bleu=bleu,

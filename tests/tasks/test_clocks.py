@@ -11,7 +11,9 @@ pytestmark = pytest.mark.slow
 
 
 def ticket(run_training, dense, clock: str, *flags: str) -> Training:
-    files = ("--mask-from", dense.folder / "checkpoint_last.pt", "--rewind-from", dense.folder / "rewind_4.pt")
+    files = ["--mask-from", dense.folder / "checkpoint_last.pt"]
+    if clock == "rewind" or "--reset rewind" in flags:
+        files += ["--rewind-from", dense.folder / "rewind_4.pt"]
     return run_training(clock, *files, "--sparsity 0.5 --clock", clock, *flags)
 
 
@@ -21,7 +23,7 @@ def course(training: Training) -> list[tuple[int, float]]:
 
 def test_restart_begins_with_the_warm_up(run_training, dense):
     for reset in ("keep", "rewind"):
-        again = ticket(run_training, dense, "restart", "--reset", reset, "--save-dir", str(dense.folder / reset))
+        again = ticket(run_training, dense, "restart", f"--reset {reset}", "--save-dir", str(dense.folder / reset))
         assert course(again) == course(dense)
         assert [update for update, _ in course(again)] == list(range(1, 13))
 

@@ -67,9 +67,9 @@ CASES = {
     "--mask-from {foreign} --sparsity 0.5": "foreign.pt is not a fairseq checkpoint",
     "--mask-from {language model} --sparsity 0.5": "lm.pt: the checkpoint holds no matrix",
     "--mask-from {folder} --sparsity 0.5": "cannot be read as a checkpoint",
-    "--mask-from {dense} --reset rewind --rewind-from {missing}": "missing.pt does not exist",
-    "--mask-from {dense} --reset rewind --rewind-from {truncated}": "truncated.pt cannot be read",
-    "--mask-from {dense} --reset rewind --rewind-from {foreign}": "foreign.pt is not a fairseq checkpoint",
+    "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {missing}": "missing.pt does not exist",
+    "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {truncated}": "truncated.pt cannot be read",
+    "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {foreign}": "foreign.pt is not a fairseq",
     "--mask-from {missing mask}": "missing.safetensors does not exist",
     "--mask-from {text mask}": "text.safetensors is not a mask file",
     # another architecture
@@ -81,9 +81,9 @@ CASES = {
     "--mask-from {wider mask}": r"fc1\.weight is \(28, 16\) there and \(20, 16\) in the model",
     "--mask-from {vocabulary mask}": r"embed_tokens\.weight is \(20, 16\) there and \(24, 16\) in the model",
     "--mask-from {wider mask} --reset rewind --rewind-from {rewind}": r"wider\.safetensors: .*fc1\.weight",
-    "--mask-from {dense} --reset rewind --rewind-from {wider}": "checkpoint_last.pt is of another architecture",
-    "--mask-from {dense} --reset rewind --rewind-from {deeper}": "is of another architecture",
-    "--mask-from {wider} --reset rewind --rewind-from {wider}": r"fc1\.weight is \(28, 16\) there and \(20, 16\)",
+    "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {wider}": "_last.pt is of another architecture",
+    "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {deeper}": "is of another architecture",
+    "--mask-from {wider} --sparsity 0.5 --reset rewind --rewind-from {wider}": r"is \(28, 16\) there and \(20, 16\)",
     # numbers
     "--sparsity 1": r"--sparsity 1 is outside \[0, 1\)",
     "--sparsity -0.1": "outside",
@@ -107,9 +107,9 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --rewind-points -4": "--rewind-points '-4'",
     "--mask-from {dense} --sparsity 0.5 --extension {missing}": "is not a Python file",
     # contradictions
-    "--restore-file {dense} --mask-from {dense} --sparsity 0.5": "--restore-file and --mask-from both",
-    "--restore-file {missing} --mask-from {dense} --sparsity 0.5": "--restore-file and --mask-from both",
-    "--finetune-from-model {dense} --mask-from {dense} --sparsity 0.5": "--finetune-from-model and --mask-from both",
+    "--restore-file {dense} --mask-from {dense} --sparsity 0.5": "--restore-file .* and --mask-from both",
+    "--restore-file {missing} --mask-from {dense} --sparsity 0.5": "--restore-file .* does not exist",
+    "--finetune-from-model {dense} --mask-from {dense} --sparsity 0.5": "--finetune-from-model .* and --mask-from both",
     "--finetune-from-model {dense} --sparsity 0.5": "--finetune-from-model .* --mask-from",
     "--rewind-from {rewind} --reset rewind": "--rewind-from needs --mask-from",
     "--mask-from {dense} --sparsity 0.5 --reset rewind": "give --rewind-from",
@@ -127,6 +127,24 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --saliency random --clock keep --schedule rigl:interval=1 --max-update 16": (
         "--clock keep starts at update 12, after --schedule rigl:interval=1 has ended"
     ),
+    "--mask-from {dense} --sparsity 0.5 --clock keep --max-update 16 --reset-optimizer": (
+        "--clock keep goes on with an optimizer and its update number, which --reset-optimizer throws away"
+    ),
+    # what would do nothing
+    "--mask-from {dense}": "is dense, and there is no --sparsity",
+    "--mask-from {dense} --sparsity 0.5 --rewind-from {rewind}": "used by neither --reset keep nor --clock restart",
+    "--saliency random": "--saliency random does nothing here: no --sparsity",
+    "--budget erk --sparsity 0": "--budget erk does nothing here",
+    "--schedule cubic": "--schedule cubic does nothing here",
+    "--group head": "--group head does nothing here",
+    "--prune-set body": "--prune-set body does nothing here",
+    "--mask-from {sparse} --mask-control shuffled": "--mask-control shuffled does nothing here: .* than .* has pruned",
+    "--mask-from {sparse mask} --mask-control inverted": "--mask-control inverted does nothing here",
+    "--mask-from {dense} --sparsity 0.5 --calibration-batches 3": "--saliency magnitude is not measured on data",
+    "--rewind-points 0,13": "from update 0 to --max-update 12 and would never write rewind_13.pt",
+    "--mask-from {dense} --sparsity 0.5 --clock keep --max-update 16 --rewind-points 0": "never write rewind_0.pt",
+    "--mask-from {dense} --sparsity 0.5 --clock keep --max-update 16 --rewind-points 12": "never write rewind_12.pt",
+    "--sparsity 0.5 --schedule cubic --keep-best-checkpoints 2": "by loss would keep denser ones",
     "--arch transformer_tiny --sparsity 0.5": "needs a masked model, e.g. --arch masked_transformer",
     # what masks cannot reach
     "--mask-from {dense} --sparsity 0.5 --ddp-backend fully_sharded": "fully_sharded",

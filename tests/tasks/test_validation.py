@@ -29,13 +29,8 @@ def test_bleu_is_0_until_the_schedule_has_ended(run_training, learned):
     best = training.state("checkpoint_best")["optimizer_history"][-1]["num_updates"]
     assert best in (6, 8, 10)
     assert training.masks("checkpoint_best").keys() == training.masks().keys()
-    assert not training.said("the best checkpoint by loss may be a denser one")
     fixed = run_training("fixed", *source, BLEU, "--max-update 4 --sparsity 0.3 --max-tokens 400", **VALIDATED)
     assert fixed.progress("valid")[0]["valid_bleu"] > 0  # so it is the schedule that makes it 0
-
-
-def test_the_best_by_loss_comes_with_a_warning(run_training):
-    assert run_training("mp", "--schedule cubic --sparsity 0.5").said("the best checkpoint by loss may be a denser one")
 
 
 def test_hypotheses_without_words_do_not_stop_a_training(run_training):

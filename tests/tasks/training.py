@@ -65,8 +65,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def arguments(corpus: Path, folder: Path, *flags: Any, without: str = "") -> list[str]:
-    """The arguments of a tiny training; later flags overrule earlier ones, ``without`` takes one away."""
-    words = [word for word in f"--user-dir {USER_DIR} {PRUNING} {MODEL} {TRAINING}".split() if word != without]
+    """The arguments of a tiny training; later flags overrule earlier ones, ``without`` takes words away."""
+    words = [
+        word for word in f"--user-dir {USER_DIR} {PRUNING} {MODEL} {TRAINING}".split() if word not in without.split()
+    ]
     own = (str(word) for flag in flags for word in (flag.split() if isinstance(flag, str) else [flag]))
     return [str(corpus), *words, "--save-dir", str(folder), *own]
 

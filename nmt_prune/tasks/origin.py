@@ -1,0 +1,71 @@
+"""The checkpoint that fairseq is going to load at the start, by its own rules."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.tasks.config import TranslationPruningConfig
+
+DEFAULT_RESTORE_FILE = "checkpoint_last.pt"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint to go on from.
+
+    Attributes:
+        checkpoint: the checkpoint.
+        flag: the flag that names it; None for the last checkpoint of the save folder.
+        goes_on: whether fairseq takes optimizer and update number from it too, and not the weights alone.
+    """
+
+    checkpoint: Checkpoint
+    flag: str | None
+    goes_on: bool
+
+    def __str__(self) -> str:
+        return f"{self.flag} {self.checkpoint.path}" if self.flag else str(self.checkpoint.path)
+
+    def lies_in(self, folder: str) -> bool:
+        """Whether the checkpoint is one of a save folder's own."""
+        return self.checkpoint.path.parent.resolve() == Path(folder).resolve()
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """What this task noted of the start of the training that goes on; None if it is another training."""
+        return (self.checkpoint.state.get("task_state") or {}).get("start") if self.goes_on else None
+
+    @property
+    def first_update(self) -> int:
+        """Number of updates that training goes on after."""
+        return self.checkpoint.num_updates if self.goes_on else 0
+
+
+def last_checkpoint(cfg: TranslationPruningConfig) -> Path:
+    """The last checkpoint of the save folder."""
+    return Path(cfg.save_dir) / f"checkpoint_last{cfg.checkpoint_suffix}.pt"
+
+
+def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
+    """Reads the checkpoint that fairseq loads (``checkpoint_utils.load_checkpoint``); None: training begins anew.
+
+    Raises:
+        PruneError: the flags name a checkpoint that is missing or cannot be read.
+    """
+    last = last_checkpoint(cfg)
+    if cfg.restore_file != DEFAULT_RESTORE_FILE:
+        flag, path = "--restore-file", Path(cfg.restore_file.replace(".pt", f"{cfg.checkpoint_suffix}.pt"))
+    elif last.exists():
+        flag, path = None, last
+    elif cfg.continue_once:
+        flag, path = "--continue-once", Path(cfg.continue_once)
+    elif cfg.finetune_from_model:
+        flag, path = "--finetune-from-model", Path(cfg.finetune_from_model)
+    else:
+        return None
+    if flag and not path.exists():
+        raise PruneError(f"{flag} {path} does not exist")
+    goes_on = flag != "--finetune-from-model" and not cfg.reset_optimizer
+    return Origin(Checkpoint.load(path), flag, goes_on)

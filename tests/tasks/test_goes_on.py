@@ -1,0 +1,134 @@
+"""What a training goes on from: the sparsity asked for is reached, or one line says why it cannot be."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.tasks.training import Training, assert_same
+
+pytestmark = pytest.mark.slow
+
+TICKET = "--sparsity 0.8 --reset rewind"
+
+
+@pytest.fixture
+def files(dense) -> tuple[object, ...]:
+    return ("--mask-from", dense.folder / "checkpoint_last.pt", "--rewind-from", dense.folder / "rewind_4.pt")
+
+
+def sparsity(training: Training) -> float:
+    return training.progress()[-1]["sparsity"]
+
+
+RESTORED = {
+    "--restore-file {dense} --sparsity 0.8": "sparsity 0, where --schedule constant changes the mask no more",
+    "--restore-file {dense} --sparsity 0.8 --reset-optimizer --reset-lr-scheduler": "at update 0 with sparsity 0",
+    "--restore-file {dense} --sparsity 0.8 --schedule oneshot:at=10 --max-update 20": "at update 12 with sparsity 0",
+    "--continue-once {dense} --sparsity 0.8": "--continue-once .* would never be reached",
+    "--continue-once {dense} --mask-from {dense} --sparsity 0.8": "both say where to start",
+    "--restore-file {sparse} --sparsity 0.5": r"has sparsity 0\.8\d*, and what is pruned stays pruned",
+    "--finetune-from-model {sparse} --sparsity 0.5": "what is pruned stays pruned",
+    "--finetune-from-model {dense}.missing": "does not exist",
+    "--restore-file {dense}.missing": "does not exist",
+}
+
+
+@pytest.mark.parametrize("flags", RESTORED)
+def test_what_would_not_reach_the_sparsity(run_training, dense, files, tmp_path, flags):
+    sparse = run_training("sparse", *files, TICKET).folder if "{sparse}" in flags else dense.folder
+    names = {"dense": dense.folder / "checkpoint_last.pt", "sparse": sparse / "checkpoint_last.pt"}
+    words = [word.format_map(names) for word in flags.split()]
+    with pytest.raises(SystemExit, match=RESTORED[flags]) as stopped:
+        run_training("run", *words)
+    assert "\n" not in str(stopped.value)
+    assert not list((tmp_path / "run").glob("*"))
+
+
+@pytest.mark.parametrize("flag", ["--restore-file", "--continue-once", "--finetune-from-model"])
+def test_a_schedule_that_still_comes_prunes_what_was_restored(run_training, dense, flag):
+    flags = "--sparsity 0.8 --schedule cubic:interval=1,begin=12,end=15 --max-update 16"
+    training = run_training("run", flag, dense.folder / "checkpoint_last.pt", flags)
+    assert sparsity(training) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_a_growing_mask_begins_at_the_restored_one(run_training, files):
+    ticket = run_training("ticket", *files, "--sparsity 0.5 --reset rewind")
+    flags = "--sparsity 0.8 --schedule cubic:interval=2,end=10"
+    tuned = run_training("tuned", "--finetune-from-model", ticket.folder / "checkpoint_last.pt", flags)
+    assert tuned.progress()[0]["sparsity"] == pytest.approx(0.5, abs=1e-3)
+    assert sparsity(tuned) == pytest.approx(0.8, abs=1e-3)
+
+
+CHANGED = {
+    "--sparsity 0.9": "began with --sparsity 0.8, not --sparsity 0.9",
+    "--reset keep --clock rewind": "began with --reset rewind, not --reset keep",
+    "--clock rewind": "began with --clock restart, not --clock rewind",
+    "--saliency random": "began with --saliency magnitude",
+    "--budget erk": "--budget matrix",
+    "--prune-set body": "--prune-set all",
+    "--mask-control shuffled": "--mask-control none",
+    "--prune-seed 2": "--prune-seed 1",
+    "--group head": "--group element",
+    "--schedule cubic": "--schedule constant",
+    "--quantizer ternary": "began with no --quantizer, not --quantizer ternary",
+    "--rewind-from {other}": r"--rewind-from rewind_4.pt \(SHA-256 \w+\), not --rewind-from rewind_0.pt",
+}
+
+
+@pytest.mark.parametrize("flags", CHANGED)
+def test_other_flags_for_a_training_that_has_begun(run_training, dense, files, flags):
+    begun = run_training("run", *files, TICKET, "--max-update 2")
+    before = {path.name: path.read_bytes() for path in begun.folder.iterdir()}
+    words = [word.format_map({"other": dense.folder / "rewind_0.pt"}) for word in flags.split()]
+    with pytest.raises(SystemExit, match=CHANGED[flags]):
+        run_training("run", *files, TICKET, *words)
+    assert {path.name: path.read_bytes() for path in begun.folder.iterdir()} == before
+
+
+def test_a_parent_that_has_changed_since(run_training, dense, tmp_path):
+    parent = Path(shutil.copy(dense.folder / "checkpoint_last.pt", tmp_path / "parent.pt"))
+    flags = ("--mask-from", parent, "--sparsity 0.8")
+    run_training("run", *flags, "--max-update 2")
+    shutil.copy(dense.folder / "rewind_4.pt", parent)
+    with pytest.raises(SystemExit, match=r"began with --mask-from parent\.pt"):
+        run_training("run", *flags)
+
+
+def test_pruning_json_says_what_decides_the_start_and_may_be_lost(run_training, files):
+    flags = (*files, "--sparsity 0.8 --reset rewind --schedule cubic:interval=2")
+    whole = run_training("whole", *flags)
+    run = run_training("run", *flags, "--save-interval-updates 5")
+    facts = json.loads((run.folder / "pruning.json").read_text())
+    assert (facts["flags"]["reset"], facts["flags"]["clock"]) == ("rewind", "restart")
+    assert len(facts["flags"]["rewind_from"]["sha256"]) == 64
+    (run.folder / "checkpoint_1_5.pt").replace(run.folder / "checkpoint_last.pt")
+    (run.folder / "pruning.json").unlink()
+    assert_same(run_training("run", *flags).state()["model"], whole.state()["model"])
+
+
+@pytest.mark.parametrize("source", ["fresh", "ticket"])
+def test_more_updates_than_at_first_keep_the_mask(run_training, files, source):
+    flags = ("--sparsity 0.8 --schedule cubic:interval=2", *(files if source == "ticket" else ()))
+    reset = "--reset rewind" if source == "ticket" else ""
+    first = run_training("run", *flags, reset)
+    more = run_training("run", *flags, reset, "--max-update 24")
+    assert sparsity(first) == sparsity(more) == pytest.approx(0.8, abs=1e-3)
+    assert more.progress()[-1]["num_updates"] == 24
+    assert_same(more.masks(), first.masks())
+
+
+def test_more_updates_for_what_has_been_learned(run_training, dense):
+    flags = ("--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.8 --saliency movement --schedule cubic")
+    first = run_training("run", *flags)
+    more = run_training("run", *flags, "--max-update 24")
+    assert_same(more.masks(), first.masks())
+
+
+def test_fewer_updates_before_the_mask_is_final(run_training, tmp_path):
+    flags = "--sparsity 0.8 --schedule cubic:interval=1"
+    run_training("run", flags, "--max-update 40 --save-interval-updates 10")
+    (tmp_path / "run" / "checkpoint_1_10.pt").replace(tmp_path / "run" / "checkpoint_last.pt")
+    with pytest.raises(SystemExit, match=r"at update 10 with sparsity .* --sparsity 0\.8 would never be reached"):
+        run_training("run", flags)
