@@ -24,6 +24,9 @@ def score(
     remove_bpe: Annotated[
         str, typer.Option(help="Subwords to join, as fairseq-generate calls them.")
     ] = "sentencepiece",
+    tokenize: Annotated[
+        str | None, typer.Option(help="sacreBLEU's tokenizer for BLEU; by default that of the target language.")
+    ] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay off the GPU.")] = False,
     generate_flags: Annotated[
         list[str] | None, typer.Argument(help="After --, further flags of fairseq-generate.")
@@ -38,8 +41,8 @@ def score(
     from nmt_prune.evaluation.translation import Decoding
 
     decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()))
-    chosen = Subset.find(data, subset, reference)
-    dev = Subset.find(data, "valid") if valid else None
+    chosen = Subset.find(data, subset, reference, tokenize)
+    dev = Subset.find(data, "valid", tokenize=tokenize) if valid else None
     record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
     typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
     typer.echo(f"sparsity {record.sparsity['prunable']:.2%} of the prunable weights; {out}")

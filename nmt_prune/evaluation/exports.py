@@ -8,7 +8,6 @@ from pathlib import Path
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import DiskBytes, ExportBleu, Exports
-from nmt_prune.evaluation.scores import score
 from nmt_prune.evaluation.search_settings import search_options
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import read_lines
@@ -78,7 +77,6 @@ def _scores(
     """BLEU by program, and why there is none."""
     try:
         options, source = search_options(decoding), read_lines(subset.data / "raw" / f"{subset.name}.{subset.source}")
-        references = subset.references()
     except PruneError as error:
         return ExportBleu(), (f"no BLEU but fairseq's: {error}",)
     programs: dict[str, Callable[[], Translate]] = {
@@ -90,7 +88,7 @@ def _scores(
     notes: dict[str, None] = {}
     for name, program in programs.items():
         try:
-            found[name] = score(program()(source), references).bleu
+            found[name] = subset.score(program()(source)).bleu
         except PruneError as error:
             notes[str(error)] = None
     return ExportBleu(**found), tuple(notes)

@@ -39,7 +39,7 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         same_seed = [run for run in runs if run.record.seed == seed]
         dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
         systems = {run.name: run.hypotheses() for run in same_seed}
-        comparisons |= compare(systems, references, dense)
+        comparisons |= compare(systems, references, dense, tokenize=first.scores.tokenize)
     rows = tuple(_row(run, comparisons[run.name], speed_of(run, runs)) for run in runs)
     return Results(folder.resolve().name, convention, rows, unscored, first.record.pair)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nmt_prune.evaluation.results import Results, RunResult
-from nmt_prune.evaluation.significance import SAMPLES, SEED, SIGNIFICANT
+from nmt_prune.evaluation.significance import METHOD, SIGNIFICANT
 from nmt_prune.evaluation.tables import percent
 from nmt_prune.evaluation.techniques import DENSE, is_searched
 
@@ -27,8 +27,8 @@ def conventions(results: Results) -> list[str]:
         f" length penalty {how.lenpen:g}{flags}; {checkpoints}.",
         f"sacreBLEU signature: `{how.signatures['bleu']}`. Papers score in other ways.",
         _seeds(seeds),
-        f"`*`: differs from the dense model of the same seed (paired bootstrap, {SAMPLES:,} resamples, seed {SEED},"
-        f" p < {SIGNIFICANT:g}{' for every seed' if len(seeds) > 1 else ''}; not corrected for the number of tests).",
+        f"`*`: differs from the dense model of the same seed ({METHOD}, p < {SIGNIFICANT:g}"
+        f"{' for every seed' if len(seeds) > 1 else ''}; not corrected for the number of tests).",
         "In parentheses: parameter updates behind the number, those of all ancestors (dense model, earlier rungs)"
         " included.",
         "Sparsity: of the prunable weights; *of all*: of all parameters; *of body*: without embeddings and output"

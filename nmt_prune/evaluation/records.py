@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
+from nmt_prune.evaluation.scores import WORDS
 from nmt_prune.files import read_json, write_json
 
 RUN_FILE = "run.json"
@@ -69,6 +70,7 @@ class ScoreRecord:
         beam: beam size.
         lenpen: length penalty.
         generate_flags: further flags of fairseq-generate.
+        tokenize: sacreBLEU's tokenizer of BLEU; records of before it could be chosen have ``13a``.
         costs: size, CPU time and exports; None in records of before they were measured.
     """
 
@@ -89,6 +91,7 @@ class ScoreRecord:
     beam: int
     lenpen: float
     generate_flags: tuple[str, ...] = ()
+    tokenize: str = WORDS
     costs: Costs | None = None
 
     @property

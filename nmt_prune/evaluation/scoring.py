@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.costs import measure_costs
 from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
-from nmt_prune.evaluation.scores import score
+from nmt_prune.evaluation.scores import bleu_metric
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import digest, write_lines
 from nmt_prune.evaluation.translation import Decoding, translate
@@ -29,16 +29,17 @@ def score_checkpoint(
     Raises:
         PruneError: the checkpoint cannot be read or translated with; nothing is overwritten.
     """
+    bleu_metric(subset.tokenizer)  # refused before anything is translated
     measured = sparsity(checkpoint)
     start = time.perf_counter()
     hypotheses = translate(checkpoint, subset, decoding)
     seconds = time.perf_counter() - start
-    scores = score(hypotheses, subset.references())
+    scores = subset.score(hypotheses)
     if valid is None:
         dev_bleu = training_bleu(Checkpoint.load(checkpoint))
     else:
         dev_hypotheses = translate(checkpoint, valid, decoding)
-        dev_bleu = score(dev_hypotheses, valid.references()).bleu
+        dev_bleu = valid.score(dev_hypotheses).bleu
         write_lines(out.with_name(hypotheses_file(valid.name)), dev_hypotheses)
     record = ScoreRecord(
         subset=subset.name,

@@ -78,6 +78,18 @@ def test_score(run, data, checkpoint, translations, tmp_path):
     assert sorted(path.name for path in out.parent.iterdir()) == ["hypotheses.test.txt", "scores.json"]
 
 
+def test_the_tokenizer_of_bleu(run, data, checkpoint, translations, tmp_path):
+    words = ["--data", data, "--checkpoint", checkpoint, "--out", tmp_path / "scores.json", "--tokenize"]
+    result = run("score", *words, "char")
+    assert "tok:char" in result.stdout
+    assert json.loads((tmp_path / "scores.json").read_text())["tokenize"] == "char"
+    translations.clear()
+    refused = run("score", *words, "word")
+    assert isinstance(refused.exception, PruneError)
+    assert "unknown tokenizer 'word'" in str(refused.exception)
+    assert not translations
+
+
 def test_score_with_a_translated_validation_set(run, data, checkpoint, translations, tmp_path):
     result = run("score", "--data", data, "--checkpoint", checkpoint, "--out", tmp_path / "scores.json", "--valid")
     assert result.exit_code == 0, result.output

@@ -4,7 +4,7 @@ import pytest
 import sacrebleu
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.scores import score
+from nmt_prune.evaluation.scores import bleu_metric, score, tokenizer_of
 
 HYPOTHESES = ["The cat sat on the mat.", "There is a dog in the garden"]
 REFERENCES = ["The cat sat on a mat.", "There is a dog in the garden."]
@@ -41,6 +41,37 @@ def test_perfect_and_hopeless():
 
 def test_case_counts():
     assert score([line.upper() for line in REFERENCES], REFERENCES).bleu < 10
+
+
+def test_chinese_is_scored_by_characters():
+    hypotheses, references = ["我们今天去北京大学看书。"], ["我们今天去北京大学读书。"]
+    scores = score(hypotheses, references, "zh-Hans")
+    assert scores.bleu == sacrebleu.corpus_bleu(hypotheses, [references], tokenize="zh").score > 50
+    assert scores.ter == pytest.approx(100 / 12)
+    assert ("tok:zh" in scores.signatures["bleu"], "asian:yes" in scores.signatures["ter"]) == (True, True)
+    assert scores.tokenize == "zh"
+    assert score(hypotheses, references, "zh-Hans", "char").tokenize == "char"
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"),
+    [
+        *((tag, "zh") for tag in ("zh", "zh-Hans", "zh_CN", "ZH", "zho_Hant", "cmn", "yue-HK")),
+        *(("ja-JP", "ja-mecab"), ("jpn_Jpan", "ja-mecab"), ("ko_KR", "ko-mecab"), ("kor", "ko-mecab")),
+        *((tag, "char") for tag in ("th", "tha_Thai", "my-MM", "lo", "khm")),
+        *((tag, "13a") for tag in ("de", "pt-BR", "sr@latin", "deu", "zu", "xx", "")),
+    ],
+)
+def test_tokenizers_by_language_tag(language, tokenizer):
+    assert tokenizer_of(language) == tokenizer
+
+
+def test_tokenizers_that_cannot_be_had(monkeypatch):
+    with pytest.raises(PruneError, match=r"unknown tokenizer 'moses' of BLEU; sacreBLEU has .*13a"):
+        bleu_metric("moses")
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ja_mecab.MeCab", None)
+    with pytest.raises(PruneError, match=r"ja-mecab cannot be .*: pip install 'sacrebleu\[ja\]', or .*--tokenize"):
+        score(HYPOTHESES, REFERENCES, "ja")
 
 
 @pytest.mark.parametrize(("hypotheses", "message"), [(HYPOTHESES[:1], "1 lines for 2 references"), ([], "0 lines")])
