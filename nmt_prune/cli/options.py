@@ -23,6 +23,9 @@ Extension = Annotated[
     Path | None,
     typer.Option(help="Python file that registers entries of your own, e.g. a saliency"),
 ]
+Tokenize = Annotated[
+    str | None, typer.Option(help="sacreBLEU's tokenizer for BLEU", show_default="that of the target language")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 
 

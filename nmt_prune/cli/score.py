@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt_prune.cli import options
+
 if TYPE_CHECKING:
     from nmt_prune.evaluation.cost_records import Exports
 
@@ -24,9 +26,7 @@ def score(
     remove_bpe: Annotated[
         str, typer.Option(help="Subwords to join, as fairseq-generate calls them.")
     ] = "sentencepiece",
-    tokenize: Annotated[
-        str | None, typer.Option(help="sacreBLEU's tokenizer for BLEU; by default that of the target language.")
-    ] = None,
+    tokenize: options.Tokenize = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay off the GPU.")] = False,
     generate_flags: Annotated[
         list[str] | None, typer.Argument(help="After --, further flags of fairseq-generate.")

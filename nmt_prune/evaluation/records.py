@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from nmt_prune.bleu import WORDS
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
-from nmt_prune.evaluation.scores import WORDS
 from nmt_prune.files import read_json, write_json
 
 RUN_FILE = "run.json"

@@ -4,10 +4,10 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from nmt_prune.bleu import bleu_metric
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.costs import measure_costs
 from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
-from nmt_prune.evaluation.scores import bleu_metric
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import digest, write_lines
 from nmt_prune.evaluation.translation import Decoding, translate

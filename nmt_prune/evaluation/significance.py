@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
 
+from nmt_prune.bleu import WORDS, bleu_metric
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.scores import WORDS, bleu_metric, check_parallel
+from nmt_prune.evaluation.scores import check_parallel
 
 SIGNIFICANT = 0.05
 """p-value under which a difference is marked."""

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmt_prune.bleu import tokenizer_of
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.scores import Scores, score, tokenizer_of
+from nmt_prune.evaluation.scores import Scores, score
 from nmt_prune.evaluation.text import read_lines
+from nmt_prune.languages import language_pairs
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,7 @@ class Subset:
             PruneError: there is no such subset, several language pairs of it, or no reference.
         """
         data = Path(data)
-        # NAME.SOURCE-TARGET.LANGUAGE.idx, one for each side; a tag may itself have hyphens (zh-Hans).
-        files = [path.name.removeprefix(f"{name}.").split(".") for path in data.glob(f"{name}.*-*.*.idx")]
-        targets = [(file[0], file[1]) for file in files if len(file) == 3 and file[0].endswith(f"-{file[1]}")]
-        pairs = {(pair.removesuffix(f"-{language}"), language) for pair, language in targets}
+        pairs = language_pairs(data, name)
         if not pairs:
             raise PruneError(f"{data} has no binarized subset {name!r}; make it with nmt-prune data")
         if len(pairs) > 1:

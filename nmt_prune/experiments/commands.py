@@ -90,6 +90,7 @@ def search_command(run: Run, places: Places) -> list[str]:
     files = [str(places.runs / search["checkpoint"]), "--data", str(places.data_of(run.settings["corpus"]))]
     files += ["--out", str(places.runs / run.name)]
     flags = {**{key: value for key, value in search.items() if key != "checkpoint"}, "seed": run.seed}
+    flags["tokenize"] = run.settings["generation"].get("tokenize")
     return [*places.programs.search, *files, *flag_arguments(flags)]
 
 
@@ -115,6 +116,7 @@ def train_arguments(run: Run, places: Places) -> list[str]:
         "target_lang": settings["corpus"]["target"],
         **settings["model"],
         **STANDARD_FLAGS,
+        "eval_bleu_tokenize": settings["generation"].get("tokenize"),
         **settings["training"],
         **precision,
         "seed": run.seed,

@@ -41,6 +41,7 @@ class SearchSettings:
         beam: beam size of dev BLEU.
         lenpen: length penalty of dev BLEU.
         remove_bpe: subwords to join, as fairseq calls them.
+        tokenize: sacreBLEU's tokenizer of dev BLEU; None is that of the target language.
         seed: seed of random subnetworks and calibration batches.
         calibration_batches: number of mini-batches of training data that importance is measured on.
     """
@@ -56,6 +57,7 @@ class SearchSettings:
     beam: int = 1
     lenpen: float = 1.0
     remove_bpe: str = "sentencepiece"
+    tokenize: str | None = None
     seed: int = 1
     calibration_batches: int = 16
 

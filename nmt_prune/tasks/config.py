@@ -88,6 +88,10 @@ class TranslationPruningConfig(TranslationConfig):
         default="",
         metadata={"help": "comma-separated updates at which SAVE_DIR/rewind_UPDATE.pt is written, e.g. 0,25000"},
     )
+    eval_bleu_tokenize: Optional[str] = field(
+        default=None,
+        metadata={"help": "sacreBLEU's tokenizer for --eval-bleu; default: that of the target language"},
+    )
     extension: Optional[str] = field(
         default=None,
         metadata={"help": "Python file that registers saliencies, budgets, schedules or resets of your own"},

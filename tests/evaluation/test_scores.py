@@ -4,7 +4,7 @@ import pytest
 import sacrebleu
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.scores import bleu_metric, score, tokenizer_of
+from nmt_prune.evaluation.scores import score
 
 HYPOTHESES = ["The cat sat on the mat.", "There is a dog in the garden"]
 REFERENCES = ["The cat sat on a mat.", "There is a dog in the garden."]
@@ -51,27 +51,6 @@ def test_chinese_is_scored_by_characters():
     assert ("tok:zh" in scores.signatures["bleu"], "asian:yes" in scores.signatures["ter"]) == (True, True)
     assert scores.tokenize == "zh"
     assert score(hypotheses, references, "zh-Hans", "char").tokenize == "char"
-
-
-@pytest.mark.parametrize(
-    ("language", "tokenizer"),
-    [
-        *((tag, "zh") for tag in ("zh", "zh-Hans", "zh_CN", "ZH", "zho_Hant", "cmn", "yue-HK")),
-        *(("ja-JP", "ja-mecab"), ("jpn_Jpan", "ja-mecab"), ("ko_KR", "ko-mecab"), ("kor", "ko-mecab")),
-        *((tag, "char") for tag in ("th", "tha_Thai", "my-MM", "lo", "khm")),
-        *((tag, "13a") for tag in ("de", "pt-BR", "sr@latin", "deu", "zu", "xx", "")),
-    ],
-)
-def test_tokenizers_by_language_tag(language, tokenizer):
-    assert tokenizer_of(language) == tokenizer
-
-
-def test_tokenizers_that_cannot_be_had(monkeypatch):
-    with pytest.raises(PruneError, match=r"unknown tokenizer 'moses' of BLEU; sacreBLEU has .*13a"):
-        bleu_metric("moses")
-    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ja_mecab.MeCab", None)
-    with pytest.raises(PruneError, match=r"ja-mecab cannot be .*: pip install 'sacrebleu\[ja\]', or .*--tokenize"):
-        score(HYPOTHESES, REFERENCES, "ja")
 
 
 @pytest.mark.parametrize(("hypotheses", "message"), [(HYPOTHESES[:1], "1 lines for 2 references"), ([], "0 lines")])

@@ -2,6 +2,9 @@
 
 import pytest
 
+from tests.tasks.corpus import make_corpus
+from tests.tasks.training import train
+
 pytestmark = pytest.mark.slow
 
 BLEU = (
@@ -14,8 +17,6 @@ VALIDATED = {"without": "--disable-validation"}
 @pytest.fixture(scope="module")
 def learned(corpus, tmp_path_factory):
     """A dense model that translates well enough to have BLEU."""
-    from tests.tasks.training import train
-
     return train(corpus, tmp_path_factory.mktemp("learned"), "--max-update 60 --lr 0.03 --max-tokens 400")
 
 
@@ -36,6 +37,19 @@ def test_bleu_is_0_until_the_schedule_has_ended(run_training, learned):
 
 def test_the_best_by_loss_comes_with_a_warning(run_training):
     assert run_training("mp", "--schedule cubic --sparsity 0.5").said("the best checkpoint by loss may be a denser one")
+
+
+def test_bleu_is_by_the_tokenizer_of_the_target_language(tmp_path):
+    """The default of sacreBLEU, 13a, sees one word a sentence where words are not separated."""
+    chinese = make_corpus(tmp_path, "zh-Hans", list("零一二三四五六七八九"))
+    flags = (BLEU, "--eval-bleu-remove-bpe sentencepiece --lr 0.03 --max-tokens 400 --target-lang zh-Hans")
+    bleu = {}
+    for tokenizer in ("", "zh", "13a"):
+        own = f"--eval-bleu-tokenize {tokenizer}" if tokenizer else ""
+        training = train(chinese, tmp_path / f"by-{tokenizer}", *flags, own, **VALIDATED)
+        bleu[tokenizer] = [line["valid_bleu"] for line in training.progress("valid")]
+    assert bleu[""] == bleu["zh"]
+    assert max(bleu["zh"]) > max(bleu["13a"]) + 10
 
 
 def test_hypotheses_without_words_do_not_stop_a_training(run_training):
