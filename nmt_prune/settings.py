@@ -33,6 +33,7 @@ class PruningSettings:
         sparsity: final sparsity of the prune set; None: that of ``mask_from``.
         schedule: spec of the schedule.
         mask_control: ``none``, ``shuffled`` or ``inverted``.
+        counts_from: checkpoint or mask file with the counts per matrix that the control has; None: the real mask's.
         reset: spec of the reset.
         clock: ``restart``, ``rewind`` or ``keep``.
         prune_set: ``all`` or ``body``.
@@ -49,6 +50,7 @@ class PruningSettings:
     sparsity: float | None = None
     schedule: str = "constant"
     mask_control: str = "none"
+    counts_from: str | None = None
     reset: str = "keep"
     clock: str = "restart"
     prune_set: PruneSet = "all"
@@ -78,6 +80,7 @@ class PruningSettings:
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
+            counts=PruningSettings(mask_from=self.counts_from).load_mask_source()[1] if self.counts_from else None,
         )
 
     def departure(self, pruner: Pruner, alive: MaskSet) -> dict[str, Any]:
@@ -177,6 +180,7 @@ class PruningSettings:
             "budget": self.budget,
             "prune_set": self.prune_set,
             "mask_control": self.mask_control,
+            **({"counts_from": Path(self.counts_from).name} if self.counts_from else {}),
             "sparsity": self.sparsity,
             "seed": self.seed,
             **({"calibration_batches": self.calibration_batches} if is_measured else {}),

@@ -29,6 +29,9 @@ STANDARD_FLAGS = {
     "log_interval": 20,
 }
 
+PATHS = frozenset({"mask_from", "rewind_from", "counts_from"})
+"""Pruning flags whose values are RUN/FILE."""
+
 _NMT_PRUNE = (sys.executable, "-m", "nmt_prune.cli")
 
 
@@ -107,7 +110,7 @@ def train_arguments(run: Run, places: Places) -> list[str]:
     settings = run.settings
     precision = {} if settings["precision"] == "fp32" else {settings["precision"].replace("-", "_"): True}
     pruning = dict(settings["pruning"])
-    for key in {"mask_from", "rewind_from"} & pruning.keys():
+    for key in PATHS & pruning.keys():
         pruning[key] = str(places.runs / pruning[key])
     flags = {
         "user_dir": str(PACKAGE),

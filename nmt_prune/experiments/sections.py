@@ -20,6 +20,7 @@ PLANNED_FLAGS |= {
     "sparsity",
     "schedule",
     "mask_control",
+    "counts_from",
     "reset",
 }
 PLANNED_FLAGS |= {"clock", "rewind_points", "prune_set", "prune_seed", "fp16", "memory_efficient_fp16", "bf16", "amp"}

@@ -28,6 +28,7 @@ class Technique:
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
+        counts_of: technique whose counts per matrix a control has, rung by rung.
         flags: further flags of the task, in place of the recipe's.
         subnetwork: which of the search's subnetworks.
         is_trained: whether the survivors are trained again.
@@ -43,6 +44,7 @@ class Technique:
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
+    counts_of: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     subnetwork: Literal["good", "random", "bad"] = "good"
     is_trained: bool = True
@@ -178,6 +180,7 @@ TECHNIQUES: dict[str, Technique] = {
         "SLT with masks shuffled within each matrix (Frankle 2020)",
         reset="rewind",
         rewind="early",
+        counts_of="slt",
         flags={"mask_control": "shuffled"},
         is_control=True,
     ),
@@ -185,6 +188,7 @@ TECHNIQUES: dict[str, Technique] = {
         "SLT that keeps the worst weights (Prasanna 2020)",
         reset="rewind",
         rewind="early",
+        counts_of="slt",
         flags={"mask_control": "inverted"},
         is_control=True,
     ),
