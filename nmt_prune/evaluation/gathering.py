@@ -111,6 +111,7 @@ def _row(run: ScoredRun, comparison: Comparison, speed: SpeedRecord | None) -> R
         bleu_signature=scores.signatures["bleu"],
         chrf_signature=scores.signatures["chrf"],
         ter_signature=scores.signatures["ter"],
+        left_out=scores.left_out,
         **_costs(scores.costs),
         exports=ExportResult.of(scores.costs.exports if scores.costs else None, speed),
     )

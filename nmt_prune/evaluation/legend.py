@@ -49,6 +49,12 @@ def remarks(results: Results) -> list[str]:
         if not is_searched(row.technique)
         and min(abs(share - row.target_sparsity) for share in (row.sparsity_prunable, row.sparsity_body)) > TOLERANCE
     ]
+    lines += [
+        f"`{row.run}`: too long for the model, and scored with an empty hypothesis: line"
+        f" {', '.join(map(str, row.left_out))} of `{results.convention.subset}`."
+        for row in results.rows
+        if row.left_out
+    ]
     lines += [f"`{run}`: not scored yet." for run in results.unscored]
     alone = _without_dense(results.rows)
     if alone:

@@ -71,6 +71,7 @@ class ScoreRecord:
         lenpen: length penalty.
         generate_flags: further flags of fairseq-generate.
         tokenize: sacreBLEU's tokenizer of BLEU; records of before it could be chosen have ``13a``.
+        left_out: lines of the subset, from 1 on, that were too long for the model; their hypotheses are empty.
         costs: size, CPU time and exports; None in records of before they were measured.
     """
 
@@ -92,6 +93,7 @@ class ScoreRecord:
     lenpen: float
     generate_flags: tuple[str, ...] = ()
     tokenize: str = WORDS
+    left_out: tuple[int, ...] = ()
     costs: Costs | None = None
 
     @property

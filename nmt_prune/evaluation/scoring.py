@@ -32,13 +32,13 @@ def score_checkpoint(
     bleu_metric(subset.tokenizer)  # refused before anything is translated
     measured = sparsity(checkpoint)
     start = time.perf_counter()
-    hypotheses = translate(checkpoint, subset, decoding)
+    translation = translate(checkpoint, subset, decoding)
     seconds = time.perf_counter() - start
-    scores = subset.score(hypotheses)
+    scores = subset.score(translation.lines)
     if valid is None:
         dev_bleu = training_bleu(Checkpoint.load(checkpoint))
     else:
-        dev_hypotheses = translate(checkpoint, valid, decoding)
+        dev_hypotheses = translate(checkpoint, valid, decoding).lines
         dev_bleu = valid.score(dev_hypotheses).bleu
         write_lines(out.with_name(hypotheses_file(valid.name)), dev_hypotheses)
     record = ScoreRecord(
@@ -52,13 +52,14 @@ def score_checkpoint(
         data=subset.data.resolve().name,
         reference=str(subset.reference),
         reference_sha256=digest(subset.reference),
-        sentences=len(hypotheses),
+        sentences=len(translation.lines),
         beam=decoding.beam,
         lenpen=decoding.lenpen,
         generate_flags=decoding.extra,
-        costs=measure_costs(checkpoint, subset, decoding),
+        left_out=translation.left_out,
+        costs=measure_costs(checkpoint, subset, decoding, translation.left_out),
     )
-    write_lines(out.with_name(hypotheses_file(subset.name)), hypotheses)
+    write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)
     record.write(out)
     return record
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from fairseq import utils
@@ -43,7 +43,7 @@ class DevSet:
 
     @cached_property
     def batches(self) -> list[Any]:
-        """All sentence pairs; none is left out.
+        """All sentence pairs but those that the model is too short for, of which fairseq warns.
 
         Raises:
             PruneError: there is no such subset, or it is empty.
@@ -52,11 +52,16 @@ class DevSet:
             self.task.load_dataset(self.subset)
         except FileNotFoundError as error:
             raise PruneError(f"{error}; the search stops by the score on the subset {self.subset}") from None
-        dataset = self.task.dataset(self.subset)
+        dataset, model = self.task.dataset(self.subset), cast(Any, self.evidence.model)
         if not len(dataset):
             raise PruneError(f"the subset {self.subset} is empty; the search stops by the score on it")
         batches = self.task.get_batch_iterator(
-            dataset, max_tokens=self.max_tokens, required_batch_size_multiple=1, disable_iterator_cache=True
+            dataset,
+            max_tokens=self.max_tokens,
+            max_positions=utils.resolve_max_positions(self.task.max_positions(), model.max_positions()),
+            ignore_invalid_inputs=True,
+            required_batch_size_multiple=1,
+            disable_iterator_cache=True,
         ).frozen_batches
         return [dataset.collater([dataset[i] for i in batch]) for batch in batches]
 

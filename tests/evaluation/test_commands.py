@@ -13,6 +13,7 @@ from nmt_prune.cli.score import score
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation import scoring
 from nmt_prune.evaluation.text import write_lines
+from nmt_prune.evaluation.translation import Translation
 from tests.evaluation.corpus import corrupted, references, write_run
 
 REFERENCES = references(40)
@@ -56,7 +57,7 @@ def translations(monkeypatch):
 
     def translate(checkpoint, subset, decoding):
         calls.append((subset.name, decoding))
-        return corrupted(REFERENCES, 0.2, seed=len(calls))
+        return Translation(corrupted(REFERENCES, 0.2, seed=len(calls)))
 
     monkeypatch.setattr(scoring, "translate", translate)
     return calls
