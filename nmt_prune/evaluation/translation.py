@@ -16,7 +16,7 @@ from nmt_prune.evaluation.subset import Subset
 
 # D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
 _HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]+\t(.*)", re.DOTALL)
-_LEFT_OUT = re.compile(r"(\d+) samples have invalid sizes and will be skipped")
+_LEFT_OUT = re.compile(r"([\d,]+) samples have invalid sizes and will be skipped")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|assert)\b")
 
 
@@ -107,7 +107,8 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> Translati
         variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "LOGLEVEL": "INFO"}
         log = run_fairseq(command, str(checkpoint), variables).stderr
         output = (Path(folder) / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
-    too_long = sum(int(match[1]) for match in _LEFT_OUT.finditer(log))
+    # fairseq logs into its results unless something has set up logging before.
+    too_long = sum(int(match[1].replace(",", "")) for match in _LEFT_OUT.finditer(log + output))
     hypotheses = parse_hypotheses(output.split("\n"))
     return in_order(hypotheses, len(subset.references()), str(subset.reference), too_long)
 
