@@ -111,8 +111,15 @@ TECHNIQUES: dict[str, Technique] = {
         "stabilized lottery ticket: rewound to θ_t (Frankle 2019, Brix 2020)", "previous", "rewind", "early"
     ),
     "clt": Technique("constant lottery ticket: signs of θ_t only (Brix 2020)", reset="sign", rewind="early"),
+    # Brix 2020 leaves open what MP starts from. Here θ_t of SLT's run at 60 %, trained to its end: 4 T updates with MP's.
     "slt-mp": Technique(
-        "SLT first, then MP (Brix 2020)", "start", "rewind", "early", "cubic", start="slt", rounds=(50, 60)
+        "SLT first, then MP from θ_t of its last, fully trained run (Brix 2020)",
+        "start",
+        "rewind",
+        "early",
+        "cubic",
+        start="slt",
+        rounds=(50, 60),
     ),
     "mp-slt": Technique("MP first, then SLT (Brix 2020)", reset="rewind", rewind="early", start="mp", rounds=(60,)),
     "finetune": Technique("fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"),
