@@ -7,6 +7,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
 from nmt_prune.evaluation.export_result import ExportResult
+from nmt_prune.evaluation.other_passes import other_passes
 from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, ScoreRecord
 from nmt_prune.evaluation.results import Convention, Results, RunResult
 from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs
@@ -112,6 +113,7 @@ def _row(run: ScoredRun, comparison: Comparison, speed: SpeedRecord | None) -> R
         chrf_signature=scores.signatures["chrf"],
         ter_signature=scores.signatures["ter"],
         left_out=scores.left_out,
+        other_passes=other_passes(run.folder),
         **_costs(scores.costs),
         exports=ExportResult.of(scores.costs.exports if scores.costs else None, speed),
     )

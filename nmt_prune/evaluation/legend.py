@@ -35,6 +35,11 @@ def conventions(results: Results) -> list[str]:
         " projection. The last two are measured in the scored checkpoints.",
         "A masked model is exactly as big in memory and as slow as the dense one until it is compacted.",
     ]
+    if any(row.other_passes for row in results.rows):
+        lines[4] += (
+            " After `+`: mini-batches that went through a model in no update, to measure saliencies, to learn masks of"
+            " frozen weights (`oes`) or to search: work that systems without them did not have."
+        )
     if any(row.also for row in results.rows):
         lines.insert(-1, "A number that appears under two techniques is one run: up to there they are the same.")
     return lines

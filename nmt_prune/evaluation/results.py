@@ -45,7 +45,8 @@ class Convention:
 class RunResult:
     """One row of ``results.csv``. Sparsities are 0 to 1; ``bleu_delta`` and ``bleu_p_value`` compare with the dense
     run of the same seed and are None without one; ``bleu_low`` and ``bleu_high`` bound BLEU's 95 % confidence interval.
-    ``left_out`` are lines that are too long for the model and have an empty hypothesis.
+    ``left_out`` are lines that are too long for the model and have an empty hypothesis. ``other_passes`` are
+    mini-batches behind it that no update counts, see :mod:`nmt_prune.evaluation.other_passes`.
 
     Megabytes (10^6) are of the parameters: ``mb_masked`` in fp32 with zeros, ``mb_used`` in fp32 without heads and
     units that are gone. ``cpu_ratio`` is CPU time of fairseq relative to the dense model; without the seconds of a
@@ -80,6 +81,7 @@ class RunResult:
     cpu_seconds: float | None = None
     cpu_seconds_dense: float | None = None
     left_out: tuple[int, ...] = ()
+    other_passes: int | None = None
     exports: ExportResult = field(default_factory=ExportResult)
 
     @property

@@ -111,9 +111,9 @@ TECHNIQUES: dict[str, Technique] = {
         "stabilized lottery ticket: rewound to θ_t (Frankle 2019, Brix 2020)", "previous", "rewind", "early"
     ),
     "clt": Technique("constant lottery ticket: signs of θ_t only (Brix 2020)", reset="sign", rewind="early"),
-    # Brix 2020 leaves open what MP starts from. Here θ_t of SLT's run at 60 %, trained to its end: 4 T updates with MP's.
+    # Brix 2020 leaves open what MP starts from: here SLT's last run, trained to its end; with MP's own, 4 T updates.
     "slt-mp": Technique(
-        "SLT first, then MP from θ_t of its last, fully trained run (Brix 2020)",
+        "SLT first, then MP from θ_t of its fully trained last run (Brix 2020)",
         "start",
         "rewind",
         "early",

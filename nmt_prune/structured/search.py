@@ -166,7 +166,8 @@ def find_subnetworks(
 
     def entry(name: str, masks: MaskSet, value: float, passed: bool) -> Entry:
         left = {kind: count for components in parts for kind, count in components.by_kind(masks).items()}
-        return Entry(name, value, passed, masks.sparsity(), left)
+        passes, evidence.passes.count = evidence.passes.count, 0
+        return Entry(name, value, passed, masks.sparsity(), left, passes)
 
     journal = Journal.read(out, facts)
     dense = journal.start if journal else entry("start", start, measure(start), True)

@@ -68,6 +68,7 @@ class DevSet:
     def loss(self, model: nn.Module) -> float:
         """Cross-entropy in nats per target token, without label smoothing."""
         total, tokens = 0.0, 0
+        self.evidence.passes.count += len(self.batches)
         with torch.no_grad():
             for batch in self.batches:
                 loss = self.evidence.loss(model, batch, 1.0)
@@ -86,6 +87,7 @@ class DevSet:
         args = Namespace(beam=self.beam, lenpen=self.lenpen, max_len_a=1.2, max_len_b=10)
         generator = self.task.build_generator([model], args)
         hypotheses, references = [], []
+        self.evidence.passes.count += len(self.batches)
         for batch in self.batches:
             on_device = utils.apply_to_sample(lambda tensor: tensor.to(self.evidence.device), batch)
             found = self.task.inference_step(generator, [model], on_device)

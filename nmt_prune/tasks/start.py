@@ -21,6 +21,8 @@ from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 logger = logging.getLogger(__name__)
 
 PROVENANCE = "pruning.json"
+PASSES = "other_passes"
+"""What the provenance calls the mini-batches that masks were measured on so far."""
 DEFAULT_RESTORE_FILE = "checkpoint_last.pt"
 
 
@@ -52,12 +54,14 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
         raise PruneError("--restore-file and --mask-from both say where to start; give one of them")
     if is_resumed:
         logger.info("masks come from the checkpoint to be restored; nothing is pruned or reset again")
-        return _schedule(cfg, settings, read_json(provenance) if provenance.exists() else _fresh(settings, model))
+        known = read_json(provenance) if provenance.exists() else {}
+        evidence.passes.count = known.get(PASSES) or 0
+        return _schedule(cfg, settings, known or _fresh(settings, model))
     _check_start(cfg, settings, model)
     if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
         schedule, facts = _prune_initial(cfg, settings, model, evidence)
         if is_master():
-            write_json(provenance, facts)
+            write_json(provenance, {**facts, PASSES: evidence.passes.count})
         return schedule
     if is_master():
         state, facts = settings.ticket(evidence)
@@ -67,11 +71,18 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Sche
             # fairseq fails where it would make the average anew from a checkpoint without one.
             state["extra_state"]["ema"] = state["model"]
         # The provenance first: a ticket without it would look like a training that has been going on.
-        write_json(provenance, facts)
+        write_json(provenance, {**facts, PASSES: evidence.passes.count})
         save(state, last)
         logger.info(f"wrote the ticket {last}: {settings.sparsity} of {cfg.mask_from}, masks {facts['masks'][:12]}")
     wait_for_master()
     return _schedule(cfg, settings, read_json(provenance))
+
+
+def note_passes(cfg: TranslationPruningConfig, evidence: Evidence) -> None:
+    """Notes what masks have been measured on since the start."""
+    provenance = Path(cfg.save_dir) / PROVENANCE
+    if is_master() and provenance.exists():
+        write_json(provenance, {**read_json(provenance), PASSES: evidence.passes.count})
 
 
 def last_checkpoint(cfg: TranslationPruningConfig) -> Path:

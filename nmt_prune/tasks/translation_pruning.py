@@ -23,7 +23,7 @@ from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, r
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import write_rewind_point
-from nmt_prune.tasks.start import head_dim, start
+from nmt_prune.tasks.start import head_dim, note_passes, start
 from nmt_prune.tasks.workers import check_agreement, is_master
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class TranslationPruningTask(TranslationTask):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
             if self.cfg.extension:
                 load_extension(self.cfg.extension)
-            evidence = training_evidence(self, model)
+            self._evidence = evidence = training_evidence(self, model)
             self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
             self.schedule = start(self.cfg, model, evidence)
@@ -176,7 +176,10 @@ class TranslationPruningTask(TranslationTask):
         masks = self.companions.masks(self._updates)
         if masks is None:
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
+            measured = self._evidence.passes.count
             masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+            if self._evidence.passes.count > measured:
+                note_passes(self.cfg, self._evidence)
         check_agreement(masks.digest(), f"masks at update {self._updates}")
         masking.replace(masks)
         self._mask_optimizer(optimizer)
