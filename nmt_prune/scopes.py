@@ -39,5 +39,5 @@ def known_scope(path: Path, masks: MaskSet, checkpoint: Checkpoint | None) -> fr
 
 def _task(checkpoint: Checkpoint | None) -> Mapping[str, Any]:
     state = checkpoint.state if checkpoint else {}
-    args = state.get("args")
-    return vars(args) if args is not None else (state.get("cfg") or {}).get("task") or {}
+    task = state.get("args") or (state.get("cfg") or {}).get("task") or {}
+    return task if isinstance(task, Mapping) else vars(task)

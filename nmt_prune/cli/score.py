@@ -45,9 +45,10 @@ def score(
     dev = Subset.find(data, "valid", tokenize=tokenize) if valid else None
     record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
     typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
-    if record.left_out:
-        lines = f"line{'s' * (len(record.left_out) > 1)} {', '.join(map(str, record.left_out))}"
-        typer.echo(f"too long for the model, and scored with an empty hypothesis: {lines} of {record.subset}", err=True)
+    for name, numbers in ((record.subset, record.left_out), ("valid", record.dev_left_out)):
+        if numbers:
+            lines = f"line{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))} of {name}"
+            typer.echo(f"too long for the model, and scored with an empty hypothesis: {lines}", err=True)
     typer.echo(f"sparsity {record.sparsity['prunable']:.2%} of the prunable weights; {out}")
     if costs := record.costs:
         time = "" if costs.cpu_ratio is None else f"; CPU time {costs.cpu_ratio:.2f} of the dense model's"

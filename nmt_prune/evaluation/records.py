@@ -72,6 +72,7 @@ class ScoreRecord:
         generate_flags: further flags of fairseq-generate.
         tokenize: sacreBLEU's tokenizer of BLEU; records of before it could be chosen have ``13a``.
         left_out: lines of the subset, from 1 on, that were too long for the model; their hypotheses are empty.
+        dev_left_out: likewise of the validation set, where it was translated.
         costs: size, CPU time and exports; None in records of before they were measured.
     """
 
@@ -94,6 +95,7 @@ class ScoreRecord:
     generate_flags: tuple[str, ...] = ()
     tokenize: str = WORDS
     left_out: tuple[int, ...] = ()
+    dev_left_out: tuple[int, ...] = ()
     costs: Costs | None = None
 
     @property

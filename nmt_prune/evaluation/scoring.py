@@ -10,7 +10,7 @@ from nmt_prune.evaluation.costs import measure_costs
 from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import digest, write_lines
-from nmt_prune.evaluation.translation import Decoding, translate
+from nmt_prune.evaluation.translation import Decoding, Translation, translate
 from nmt_prune.masks.statistics import sparsity
 
 
@@ -35,12 +35,13 @@ def score_checkpoint(
     translation = translate(checkpoint, subset, decoding)
     seconds = time.perf_counter() - start
     scores = subset.score(translation.lines)
+    dev = Translation([])
     if valid is None:
         dev_bleu = training_bleu(Checkpoint.load(checkpoint))
     else:
-        dev_hypotheses = translate(checkpoint, valid, decoding).lines
-        dev_bleu = valid.score(dev_hypotheses).bleu
-        write_lines(out.with_name(hypotheses_file(valid.name)), dev_hypotheses)
+        dev = translate(checkpoint, valid, decoding)
+        dev_bleu = valid.score(dev.lines).bleu
+        write_lines(out.with_name(hypotheses_file(valid.name)), dev.lines)
     record = ScoreRecord(
         subset=subset.name,
         **asdict(scores),
@@ -57,6 +58,7 @@ def score_checkpoint(
         lenpen=decoding.lenpen,
         generate_flags=decoding.extra,
         left_out=translation.left_out,
+        dev_left_out=dev.left_out,
         costs=measure_costs(checkpoint, subset, decoding, translation.left_out),
     )
     write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)

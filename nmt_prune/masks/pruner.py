@@ -15,9 +15,6 @@ from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
 from nmt_prune.saliency import Saliency
 
-TOLERANCE = 0.001
-"""Largest difference between a sparsity and that of the counts a control is given: rounding in small matrices."""
-
 
 @dataclass(frozen=True)
 class Pruner:
@@ -108,7 +105,8 @@ class Pruner:
         """The groups of the masks whose counts a control is to have."""
         assert self.counts is not None
         counted = self._groups(self.counts)
-        if abs(counted.sparsity() - sparsity) > TOLERANCE:
+        total = sum(family.size for family in existing.prunables)
+        if sum(map(counted.kept, counted.prunables)) != kept_count(total, sparsity):
             raise PruneError(
                 f"--counts-from: its masks are {counted.sparsity():g} sparse, and --sparsity is {sparsity:g}"
             )

@@ -79,6 +79,18 @@ def test_score(run, data, checkpoint, translations, tmp_path):
     assert sorted(path.name for path in out.parent.iterdir()) == ["hypotheses.test.txt", "scores.json"]
 
 
+def test_lines_that_are_too_long_are_named(run, data, checkpoint, monkeypatch, tmp_path):
+    lines = [*REFERENCES[:2], "", *REFERENCES[3:]]
+    monkeypatch.setattr(scoring, "translate", lambda *_: Translation(lines, (3,)))
+    out = tmp_path / "scores.json"
+    result = run("score", "--data", data, "--checkpoint", checkpoint, "--out", out, "--valid")
+    assert result.exit_code == 0, result.output
+    for name in ("test", "valid"):
+        assert f"scored with an empty hypothesis: line 3 of {name}" in result.stderr
+    scores = json.loads(out.read_text())
+    assert (scores["left_out"], scores["dev_left_out"]) == ([3], [3])
+
+
 def test_the_tokenizer_of_bleu(run, data, checkpoint, translations, tmp_path):
     words = ["--data", data, "--checkpoint", checkpoint, "--out", tmp_path / "scores.json", "--tokenize"]
     result = run("score", *words, "char")
