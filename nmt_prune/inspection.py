@@ -15,6 +15,7 @@ from nmt_prune.masks.prunable import Prunable
 from nmt_prune.masks.statistics import existing, matrix_statistics, parameter_count, totals
 from nmt_prune.masks.structure import sublayers
 from nmt_prune.quantization.size import quantized_bytes
+from nmt_prune.scopes import known_scope
 from nmt_prune.sizes import packed_bytes
 
 
@@ -57,24 +58,26 @@ def compare(first: Path, second: Path) -> list[dict[str, Any]]:
     """Compares the masks of two files (checkpoints or mask files), and the signs of the weights of two checkpoints.
 
     Returns:
-        Per matrix and in total: counts, ``jaccard``, ``chance`` and ``sign_agreement``.
+        Per matrix and in total: counts, ``jaccard``, ``chance`` and ``sign_agreement``. The total is over the matrices
+        that are ``counted``: those that could be pruned.
 
     Raises:
         PruneError: a file is missing, or the two are of different architectures.
     """
-    sides = [_masks_and_weights(path) for path in (first, second)]
-    weights = None if sides[0][1] is None or sides[1][1] is None else (sides[0][1], sides[1][1])
+    (masks, checkpoint), (others, other) = (_masks_and_checkpoint(path) for path in (first, second))
+    weights = None if checkpoint is None or other is None else (checkpoint.matrices, other.matrices)
+    known = known_scope(first, masks, checkpoint) | known_scope(second, others, other)
     return [
         {**asdict(row), "jaccard": row.jaccard, "chance": row.chance, "sign_agreement": row.sign_agreement}
-        for row in overlaps(sides[0][0], sides[1][0], weights)
+        for row in overlaps(masks, others, weights, known)
     ]
 
 
-def _masks_and_weights(path: Path) -> tuple[MaskSet, Mapping[Prunable, Tensor] | None]:
+def _masks_and_checkpoint(path: Path) -> tuple[MaskSet, Checkpoint | None]:
     if path.suffix == SUFFIX:
         return load_masks(path)[0], None
     checkpoint = Checkpoint.load(path)
-    return existing(checkpoint), checkpoint.matrices
+    return existing(checkpoint), checkpoint
 
 
 def _description(

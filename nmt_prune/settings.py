@@ -35,6 +35,7 @@ class PruningSettings:
         sparsity: final sparsity of the prune set; None: that of ``mask_from``.
         schedule: spec of the schedule.
         mask_control: ``none``, ``shuffled`` or ``inverted``.
+        counts_from: checkpoint or mask file with the counts per matrix that the control has; None: the real mask's.
         reset: spec of the reset.
         clock: ``restart``, ``rewind`` or ``keep``.
         prune_set: ``all`` or ``body``.
@@ -51,6 +52,7 @@ class PruningSettings:
     sparsity: float | None = None
     schedule: str = "constant"
     mask_control: str = "none"
+    counts_from: str | None = None
     reset: str = "keep"
     clock: str = "restart"
     prune_set: PruneSet = "all"
@@ -66,7 +68,7 @@ class PruningSettings:
         decided = asdict(self)
         del decided["max_update"]
         decided["prune_seed"] = decided.pop("seed")
-        for flag in ("mask_from", "rewind_from"):
+        for flag in ("mask_from", "rewind_from", "counts_from"):
             if decided[flag] is not None:
                 path = Path(decided[flag])
                 decided[flag] = {"name": path.name, "sha256": file_digest(path) if path.is_file() else None}
@@ -94,6 +96,7 @@ class PruningSettings:
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
+            counts=PruningSettings(mask_from=self.counts_from).load_mask_source()[1] if self.counts_from else None,
         )
 
     def departure(self, pruner: Pruner, alive: MaskSet) -> dict[str, Any]:
@@ -196,6 +199,7 @@ class PruningSettings:
             "budget": self.budget,
             "prune_set": self.prune_set,
             "mask_control": self.mask_control,
+            **({"counts_from": Path(self.counts_from).name} if self.counts_from else {}),
             "sparsity": self.sparsity,
             "seed": self.seed,
             **({"calibration_batches": self.calibration_batches} if is_measured else {}),

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from nmt_prune.errors import PruneError
+from nmt_prune.languages import primary_language
 
 # Of fewer words no identifier knows the language, least of all of names and numbers.
 _FEWEST_WORDS = 5
@@ -14,7 +15,7 @@ class LanguageFilter:
     """Keeps pairs whose sides are in their languages, as lingua sees it (all its languages, low-accuracy mode).
 
     Args:
-        languages: of source and target, as ISO 639-1 codes.
+        languages: tags of source and target.
 
     Raises:
         PruneError: lingua is not installed, or does not know a language.
@@ -25,11 +26,15 @@ class LanguageFilter:
             import lingua
         except ImportError:
             raise PruneError("--identify-languages needs lingua; pip install 'nmt-prune[languages]'") from None
-        known = {language.iso_code_639_1.name.lower(): language for language in lingua.Language.all()}
+        known = {
+            code.name.lower(): language
+            for language in lingua.Language.all()
+            for code in (language.iso_code_639_1, language.iso_code_639_3)
+        }
         for language in languages:
-            if language not in known:
+            if primary_language(language) not in known:
                 raise PruneError(f"--identify-languages: lingua does not know the language {language!r}")
-        self._expected = [known[language] for language in languages]
+        self._expected = [known[primary_language(language)] for language in languages]
 
     def filter(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Leaves out pairs with a side of five words or more that is in another language."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import regex
 
+from nmt_prune.languages import primary_language
+
 # Every character or sequence that one of sacremoses' substitutions begins to act on; a line without any stays as it is.
 # A test holds this against sacremoses itself.
 _TOUCHED = re.compile(r"""[()`„“”–—´‘‚’…«»\u00a0]|''|  | [:;]|\d %|"[,.]|[,.]"|\r""")
@@ -41,4 +43,4 @@ def normalise(text: str, language: str) -> str:
 def _moses(language: str) -> Any:
     from sacremoses import MosesPunctNormalizer
 
-    return MosesPunctNormalizer(lang=language)
+    return MosesPunctNormalizer(lang=primary_language(language))

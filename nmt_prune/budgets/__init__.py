@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -22,8 +23,12 @@ class Budget(ABC):
     Args:
         floor: every matrix keeps at least this share of the overall density, in [0, 1] (0: no floor). A floor keeps a
             global ranking from emptying whole sublayers.
+
+    Attributes:
+        ranks_matrices: whether the scores decide how many weights survive in which matrix.
     """
 
+    ranks_matrices: ClassVar[bool] = True
     floor: float = 0.0
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ class ErdosRenyi(Budget):
     Evci et al. 2020 (RigL), appendix; for matrices the "kernel" variant is the same as Erdős-Rényi.
     """
 
+    ranks_matrices = False
+
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         counts = apportion(
             weights=[sum(prunable.shape) for prunable in alive.prunables],

@@ -28,6 +28,8 @@ class Layerwise(Budget):
         final: sparsity that pruning ends with; None: the one asked for.
     """
 
+    ranks_matrices = False
+
     remeasure: bool = True
     final: float | None = field(default=None, kw_only=True)
 

@@ -14,6 +14,8 @@ from nmt_prune.masks.mask_set import MaskSet
 class PerMatrix(Budget):
     """Every matrix at the target sparsity (Brix 2020, section 4; Gale 2019, "uniform")."""
 
+    ranks_matrices = False
+
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         # A matrix that is already sparser than the target keeps all it has; the others make up for it.
         counts = apportion(

@@ -26,6 +26,8 @@ class NM(Budget):
             pattern.
     """
 
+    ranks_matrices = False
+
     keep: int = 2
     of: int = 4
 

@@ -9,6 +9,8 @@ import typer
 from nmt_prune.cli import options
 from nmt_prune.cli.tables import print_table
 
+NOTHING = "–"
+
 File = Annotated[Path, typer.Argument(help="fairseq Transformer checkpoint (masked or stock) or mask file")]
 
 
@@ -63,10 +65,12 @@ def compare(first: File, second: File, as_json: options.AsJson = False) -> None:
             f"{row['first']:,}",
             f"{row['second']:,}",
             f"{row['both']:,}",
-            f"{row['jaccard']:.4f}",
-            f"{row['chance']:.4f}",
+            f"{row['jaccard']:.4f}" if row["counted"] else NOTHING,
+            f"{row['chance']:.4f}" if row["counted"] else NOTHING,
             "" if row["sign_agreement"] is None else f"{row['sign_agreement']:.4f}",
         ]
         for row in found
     ]
     print_table(["matrix", "first", "second", "both", "Jaccard", "by chance", "same sign"], rows)
+    if not all(row["counted"] for row in found):
+        typer.echo(f"{NOTHING}: neither mask prunes the matrix; it is not part of the total")

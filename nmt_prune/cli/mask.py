@@ -17,6 +17,7 @@ def mask(
     group: options.Group = "element",
     prune_set: options.PruneSet = "all",
     mask_control: options.MaskControl = "none",
+    counts_from: options.CountsFrom = None,
     seed: options.Seed = 1,
     data: options.Data = None,
     calibration_batches: options.CalibrationBatches = 16,
@@ -37,6 +38,7 @@ def mask(
         group=group,
         sparsity=sparsity,
         mask_control=mask_control,
+        counts_from=None if counts_from is None else str(counts_from),
         prune_set=prune_set,  # type: ignore[arg-type]
         seed=seed,
         calibration_batches=calibration_batches,

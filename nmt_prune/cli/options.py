@@ -18,10 +18,16 @@ Budget = Annotated[str, typer.Option(help="how many weights survive where; see `
 Group = Annotated[str, typer.Option(help="what is pruned together; see `nmt-prune list`")]
 PruneSet = Annotated[str, typer.Option(help="all, or body: no embedding and no output projection")]
 MaskControl = Annotated[str, typer.Option(help="none, or a control with the same counts: shuffled, inverted")]
+CountsFrom = Annotated[
+    Path | None, typer.Option(help="checkpoint or mask file with the counts per matrix that the control has")
+]
 Seed = Annotated[int, typer.Option(help="seed of random masks, controls, resets and calibration batches")]
 Extension = Annotated[
     Path | None,
     typer.Option(help="Python file that registers entries of your own, e.g. a saliency"),
+]
+Tokenize = Annotated[
+    str | None, typer.Option(help="sacreBLEU's tokenizer for BLEU", show_default="that of the target language")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 

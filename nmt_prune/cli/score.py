@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt_prune.cli import options
+
 if TYPE_CHECKING:
     from nmt_prune.evaluation.cost_records import Exports
 
@@ -24,6 +26,7 @@ def score(
     remove_bpe: Annotated[
         str, typer.Option(help="Subwords to join, as fairseq-generate calls them.")
     ] = "sentencepiece",
+    tokenize: options.Tokenize = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay off the GPU.")] = False,
     generate_flags: Annotated[
         list[str] | None, typer.Argument(help="After --, further flags of fairseq-generate.")
@@ -38,10 +41,14 @@ def score(
     from nmt_prune.evaluation.translation import Decoding
 
     decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()))
-    chosen = Subset.find(data, subset, reference)
-    dev = Subset.find(data, "valid") if valid else None
+    chosen = Subset.find(data, subset, reference, tokenize)
+    dev = Subset.find(data, "valid", tokenize=tokenize) if valid else None
     record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
     typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
+    for name, numbers in ((record.subset, record.left_out), ("valid", record.dev_left_out)):
+        if numbers:
+            lines = f"line{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))} of {name}"
+            typer.echo(f"too long for the model, and scored with an empty hypothesis: {lines}", err=True)
     typer.echo(f"sparsity {record.sparsity['prunable']:.2%} of the prunable weights; {out}")
     if costs := record.costs:
         time = "" if costs.cpu_ratio is None else f"; CPU time {costs.cpu_ratio:.2f} of the dense model's"

@@ -37,6 +37,7 @@ def search(
     beam: Annotated[int, typer.Option(min=1, help="beam size of dev BLEU; 1 is greedy")] = 1,
     lenpen: Annotated[float, typer.Option(help="length penalty of dev BLEU")] = 1.0,
     remove_bpe: Annotated[str, typer.Option(help="subwords to join, as fairseq calls them")] = "sentencepiece",
+    tokenize: options.Tokenize = None,
     seed: options.Seed = 1,
     calibration_batches: options.CalibrationBatches = 16,
     extension: options.Extension = None,
@@ -65,6 +66,7 @@ def search(
         beam=beam,
         lenpen=lenpen,
         remove_bpe=remove_bpe,
+        tokenize=tokenize,
         seed=seed,
         calibration_batches=calibration_batches,
     )

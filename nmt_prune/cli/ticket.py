@@ -20,6 +20,7 @@ def ticket(
     group: options.Group = "element",
     prune_set: options.PruneSet = "all",
     mask_control: options.MaskControl = "none",
+    counts_from: options.CountsFrom = None,
     seed: options.Seed = 1,
     data: options.Data = None,
     calibration_batches: options.CalibrationBatches = 16,
@@ -41,6 +42,7 @@ def ticket(
         group=group,
         sparsity=sparsity,
         mask_control=mask_control,
+        counts_from=None if counts_from is None else str(counts_from),
         reset=reset,
         clock=clock,
         prune_set=prune_set,  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ class Aggregate:
         chrf: mean chrF.
         ter: mean TER.
         total_updates: least and most updates behind a run, its ancestors' included.
+        other_passes: least and most mini-batches behind a run that no update counts; None where that is not known.
         sparsity: mean measured sparsity over ``prunable``, ``all`` and ``body`` weights.
         megabytes: mean size ``masked`` and ``used``, see :class:`RunResult`; None where one is not known.
         cpu_ratio: mean CPU time relative to the dense model; None where one is not known.
@@ -44,6 +45,7 @@ class Aggregate:
     chrf: float
     ter: float
     total_updates: tuple[int, int]
+    other_passes: tuple[int, int] | None
     sparsity: dict[str, float]
     megabytes: dict[str, float] | None
     cpu_ratio: float | None
@@ -57,6 +59,7 @@ class Aggregate:
         bleu = [row.bleu for row in rows]
         deltas = [row.bleu_delta for row in rows if row.bleu_delta is not None]
         updates = [row.total_updates for row in rows]
+        passes = [row.other_passes for row in rows if row.other_passes is not None]
         clear = all(row.bleu_p_value is not None and row.bleu_p_value < SIGNIFICANT for row in rows)
         return cls(
             cell=cell,
@@ -69,6 +72,7 @@ class Aggregate:
             chrf=statistics.fmean(row.chrf for row in rows),
             ter=statistics.fmean(row.ter for row in rows),
             total_updates=(min(updates), max(updates)),
+            other_passes=(min(passes), max(passes)) if len(passes) == len(rows) else None,
             sparsity={
                 "prunable": statistics.fmean(row.sparsity_prunable for row in rows),
                 "all": statistics.fmean(row.sparsity_all for row in rows),

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ _PROGRAM = "nmt_prune.models.programs.translation_time"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
+def measure_costs(path: Path, subset: Subset, decoding: Decoding, left_out: Collection[int] = ()) -> Costs:
     """Sizes of a checkpoint's model as it is and shrunk, and the CPU time of the latter against the former.
 
     Its exports are measured without a dense model: their speed beside it is for the report, see
@@ -35,6 +36,7 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
         path: the checkpoint.
         subset: what to translate; as much of it as takes a few seconds.
         decoding: how; always on a CPU.
+        left_out: lines that have no translation, from 1 on.
 
     Raises:
         PruneError: the checkpoint cannot be read or translated with.
@@ -50,7 +52,7 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding) -> Costs:
             cpu = cpu_time(path, Path(folder) / "shrunk.pt", subset, decoding)
     # What was shrunk before it was trained has no dense model here to be compared with.
     ratio = cpu.ratio if cpu else None if is_shrunk(original.model_settings) else 1.0
-    return Costs(before, after, ratio, cpu, measure_exports(path, subset, decoding))
+    return Costs(before, after, ratio, cpu, measure_exports(path, subset, decoding, left_out))
 
 
 def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> CpuTime:
@@ -67,7 +69,7 @@ def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> 
     """
     paths = Path(f"{original}:{used}")  # one checkpoint each, and no ensemble
     command = generate_command(paths, subset, replace(decoding, cpu=True), used.parent, _PROGRAM)
-    output = run_fairseq(command, str(original), ONE_THREAD)
+    output = run_fairseq(command, str(original), ONE_THREAD).stdout
     measured = json.loads(output.splitlines()[-1])
     dense, mine = measured["seconds"]
     return CpuTime(round(mine, 3), round(dense, 3), measured["sentences"])

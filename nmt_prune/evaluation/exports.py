@@ -1,14 +1,13 @@
 """A model outside of fairseq: packed for the CPU runtime, and exported to CTranslate2."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import DiskBytes, ExportBleu, Exports
-from nmt_prune.evaluation.scores import score
 from nmt_prune.evaluation.search_settings import search_options
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import read_lines
@@ -27,13 +26,14 @@ from nmt_prune.storage.stored import plain
 Translate = Callable[[Sequence[str]], list[str]]
 
 
-def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding) -> Exports:
+def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding, left_out: Collection[int] = ()) -> Exports:
     """Packs a model and exports it, both without the heads and units that can be taken out, and translates with both.
 
     Args:
         checkpoint: the model.
         subset: what to translate, from raw text as a user would.
         decoding: how.
+        left_out: lines, from 1 on, that are too long for the model: no program is asked for them.
 
     Returns:
         What could be measured, and why the rest could not.
@@ -45,7 +45,7 @@ def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding) -> Exp
             disk = _pack(model, load_model(checkpoint, subset.data, "int8", shrunk=True), folder)
         except PruneError as error:
             return Exports(notes=(f"not packed: {_reason(error, checkpoint)}",))
-        bleu, notes = _scores(model, folder, subset, decoding)
+        bleu, notes = _scores(model, folder, subset, decoding, left_out)
     return Exports(disk, bleu, (*notes_on(checkpoint), *notes))
 
 
@@ -73,12 +73,11 @@ def _pack(model: CompactModel, model_int8: CompactModel, folder: Path) -> DiskBy
 
 
 def _scores(
-    model: CompactModel, folder: Path, subset: Subset, decoding: Decoding
+    model: CompactModel, folder: Path, subset: Subset, decoding: Decoding, left_out: Collection[int]
 ) -> tuple[ExportBleu, tuple[str, ...]]:
     """BLEU by program, and why there is none."""
     try:
         options, source = search_options(decoding), read_lines(subset.data / "raw" / f"{subset.name}.{subset.source}")
-        references = subset.references()
     except PruneError as error:
         return ExportBleu(), (f"no BLEU but fairseq's: {error}",)
     programs: dict[str, Callable[[], Translate]] = {
@@ -90,10 +89,16 @@ def _scores(
     notes: dict[str, None] = {}
     for name, program in programs.items():
         try:
-            found[name] = score(program()(source), references).bleu
+            found[name] = subset.score(_without(left_out, program(), source)).bleu
         except PruneError as error:
             notes[str(error)] = None
     return ExportBleu(**found), tuple(notes)
+
+
+def _without(left_out: Collection[int], translate: Translate, source: Sequence[str]) -> list[str]:
+    """Translations, empty for the lines that are left out."""
+    translated = iter(translate([line for number, line in enumerate(source, start=1) if number not in left_out]))
+    return ["" if number in left_out else next(translated) for number in range(1, len(source) + 1)]
 
 
 def _packed(path: Path, options: SearchOptions) -> Translate:

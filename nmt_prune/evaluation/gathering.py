@@ -7,6 +7,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
 from nmt_prune.evaluation.export_result import ExportResult
+from nmt_prune.evaluation.other_passes import other_passes
 from nmt_prune.evaluation.records import RUN_FILE, SCORES_FILE, ScoreRecord
 from nmt_prune.evaluation.results import Convention, Results, RunResult
 from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs, total_updates
@@ -41,7 +42,7 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         same_seed = [run for run in runs if run.record.seed == seed]
         dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
         systems = {run.name: run.hypotheses() for run in same_seed}
-        comparisons |= compare(systems, references, dense)
+        comparisons |= compare(systems, references, dense, tokenize=first.scores.tokenize)
     rows = tuple(_row(run, totals[run.name], comparisons[run.name], speed_of(run, runs)) for run in runs)
     return Results(folder.resolve().name, convention, rows, unscored, first.record.pair)
 
@@ -115,6 +116,8 @@ def _row(run: ScoredRun, total: int, comparison: Comparison, speed: SpeedRecord 
         chrf_signature=scores.signatures["chrf"],
         ter_signature=scores.signatures["ter"],
         **{f"cut_{name}": (scores.cut or {}).get(name) for name in ("not_closed", "loss_before", "loss_after")},
+        left_out=scores.left_out,
+        other_passes=other_passes(run.folder),
         **_costs(scores.costs),
         exports=ExportResult.of(scores.costs.exports if scores.costs else None, speed),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nmt_prune.evaluation.results import Results, RunResult
-from nmt_prune.evaluation.significance import SAMPLES, SEED, SIGNIFICANT
+from nmt_prune.evaluation.significance import METHOD, SIGNIFICANT
 from nmt_prune.evaluation.tables import percent
 from nmt_prune.evaluation.techniques import DENSE, is_searched
 
@@ -27,14 +27,19 @@ def conventions(results: Results) -> list[str]:
         f" length penalty {how.lenpen:g}{flags}; {checkpoints}.",
         f"sacreBLEU signature: `{how.signatures['bleu']}`. Papers score in other ways.",
         _seeds(seeds),
-        f"`*`: differs from the dense model of the same seed (paired bootstrap, {SAMPLES:,} resamples, seed {SEED},"
-        f" p < {SIGNIFICANT:g}{' for every seed' if len(seeds) > 1 else ''}; not corrected for the number of tests).",
+        f"`*`: differs from the dense model of the same seed ({METHOD}, p < {SIGNIFICANT:g}"
+        f"{' for every seed' if len(seeds) > 1 else ''}; not corrected for the number of tests).",
         "In parentheses: parameter updates behind the number, those of all ancestors (dense model, earlier rungs)"
         " included.",
         "Sparsity: of the prunable weights; *of all*: of all parameters; *of body*: without embeddings and output"
         " projection. The last two are measured in the scored checkpoints.",
         "A masked model is exactly as big in memory and as slow as the dense one until it is compacted.",
     ]
+    if any(row.other_passes for row in results.rows):
+        lines[4] += (
+            " After `+`: mini-batches that went through a model in no update, to measure saliencies, to learn masks of"
+            " frozen weights (`oes`) or to search: work that systems without them did not have."
+        )
     if any(row.also for row in results.rows):
         lines.insert(-1, "A number that appears under two techniques is one run: up to there they are the same.")
     return lines
@@ -59,6 +64,12 @@ def remarks(results: Results) -> list[str]:
         f" the cut changed the training loss from {row.cut_loss_before:.3f} to {row.cut_loss_after:.3f}."
         for row in results.rows
         if row.cut_not_closed
+    ]
+    lines += [
+        f"`{row.run}`: too long for the model, and scored with an empty hypothesis: line"
+        f" {', '.join(map(str, row.left_out))} of `{results.convention.subset}`."
+        for row in results.rows
+        if row.left_out
     ]
     lines += [f"`{run}`: not scored yet." for run in results.unscored]
     alone = _without_dense(results.rows)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from nmt_prune.bleu import WORDS
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
 from nmt_prune.files import read_json, write_json
@@ -72,6 +73,9 @@ class ScoreRecord:
         updates: updates of the training behind the checkpoint, as its checkpoints have them; None if they do not say.
         cut: for methods that close groups before these are removed: share of those ``not_closed``, loss before and
             after; None for others.
+        tokenize: sacreBLEU's tokenizer of BLEU; records of before it could be chosen have ``13a``.
+        left_out: lines of the subset, from 1 on, that were too long for the model; their hypotheses are empty.
+        dev_left_out: likewise of the validation set, where it was translated.
         costs: size, CPU time and exports; None in records of before they were measured.
     """
 
@@ -94,6 +98,9 @@ class ScoreRecord:
     generate_flags: tuple[str, ...] = ()
     updates: int | None = None
     cut: dict[str, float] | None = None
+    tokenize: str = WORDS
+    left_out: tuple[int, ...] = ()
+    dev_left_out: tuple[int, ...] = ()
     costs: Costs | None = None
 
     @property

@@ -15,6 +15,7 @@ from nmt_prune.evaluation.published import Published, load_published
 from nmt_prune.evaluation.published_tables import published_section
 from nmt_prune.evaluation.records import RUN_FILE
 from nmt_prune.evaluation.results import Results, write_csv
+from nmt_prune.evaluation.significance import METHOD
 from nmt_prune.evaluation.speed_table import speed_section
 from nmt_prune.evaluation.speeds import measure_speeds
 from nmt_prune.evaluation.tables import control_table, sparsity_table, subnetwork_table
@@ -113,6 +114,7 @@ def as_json(results: Results) -> dict[str, object]:
     return {
         "recipe": results.recipe,
         "convention": asdict(results.convention),
+        "significance": METHOD,
         "runs": [asdict(row) for row in results.rows],
         "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in aggregate(results.rows).values()],
         "unscored": list(results.unscored),

@@ -45,6 +45,8 @@ class Convention:
 class RunResult:
     """One row of ``results.csv``. Sparsities are 0 to 1; ``bleu_delta`` and ``bleu_p_value`` compare with the dense
     run of the same seed and are None without one; ``bleu_low`` and ``bleu_high`` bound BLEU's 95 % confidence interval.
+    ``left_out`` are lines that are too long for the model and have an empty hypothesis. ``other_passes`` are
+    mini-batches behind it that no update counts, see :mod:`nmt_prune.evaluation.other_passes`.
 
     Megabytes (10^6) are of the parameters: ``mb_masked`` in fp32 with zeros, ``mb_used`` in fp32 without heads and
     units that are gone. ``cpu_ratio`` is CPU time of fairseq relative to the dense model; without the seconds of a
@@ -82,6 +84,8 @@ class RunResult:
     cpu_ratio: float | None = None
     cpu_seconds: float | None = None
     cpu_seconds_dense: float | None = None
+    left_out: tuple[int, ...] = ()
+    other_passes: int | None = None
     exports: ExportResult = field(default_factory=ExportResult)
 
     @property
@@ -127,5 +131,9 @@ def write_csv(path: Path, rows: Sequence[RunResult]) -> None:
         for row in rows:
             values = asdict(row)
             exports = values.pop("exports")
-            joined = {"also": " ".join(row.also), "export_notes": "; ".join(row.exports.export_notes)}
+            joined = {
+                "also": " ".join(row.also),
+                "left_out": " ".join(map(str, row.left_out)),
+                "export_notes": "; ".join(row.exports.export_notes),
+            }
             writer.writerow({**values, **exports, **joined})

@@ -4,13 +4,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from nmt_prune.bleu import bleu_metric
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.costs import measure_costs
 from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
-from nmt_prune.evaluation.scores import score
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import digest, write_lines
-from nmt_prune.evaluation.translation import Decoding, translate
+from nmt_prune.evaluation.translation import Decoding, Translation, translate
 from nmt_prune.masks.statistics import sparsity
 
 
@@ -29,17 +29,19 @@ def score_checkpoint(
     Raises:
         PruneError: the checkpoint cannot be read or translated with; nothing is overwritten.
     """
+    bleu_metric(subset.tokenizer)  # refused before anything is translated
     measured = sparsity(checkpoint)
     start = time.perf_counter()
-    hypotheses = translate(checkpoint, subset, decoding)
+    translation = translate(checkpoint, subset, decoding)
     seconds = time.perf_counter() - start
-    scores = score(hypotheses, subset.references())
+    scores = subset.score(translation.lines)
+    dev = Translation([])
     if valid is None:
         dev_bleu = training_bleu(Checkpoint.load(checkpoint))
     else:
-        dev_hypotheses = translate(checkpoint, valid, decoding)
-        dev_bleu = score(dev_hypotheses, valid.references()).bleu
-        write_lines(out.with_name(hypotheses_file(valid.name)), dev_hypotheses)
+        dev = translate(checkpoint, valid, decoding)
+        dev_bleu = valid.score(dev.lines).bleu
+        write_lines(out.with_name(hypotheses_file(valid.name)), dev.lines)
     record = ScoreRecord(
         subset=subset.name,
         **asdict(scores),
@@ -51,15 +53,17 @@ def score_checkpoint(
         data=subset.data.resolve().name,
         reference=str(subset.reference),
         reference_sha256=digest(subset.reference),
-        sentences=len(hypotheses),
+        sentences=len(translation.lines),
         beam=decoding.beam,
         lenpen=decoding.lenpen,
         generate_flags=decoding.extra,
+        left_out=translation.left_out,
+        dev_left_out=dev.left_out,
         updates=trained_updates(checkpoint),
         cut=(Checkpoint.load(checkpoint).state.get("task_state") or {}).get("start", {}).get("cut"),
-        costs=measure_costs(checkpoint, subset, decoding),
+        costs=measure_costs(checkpoint, subset, decoding, translation.left_out),
     )
-    write_lines(out.with_name(hypotheses_file(subset.name)), hypotheses)
+    write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)
     record.write(out)
     return record
 

@@ -78,7 +78,7 @@ def _measure(dense: ScoredRun, runs: Sequence[ScoredRun], data: Path | None) -> 
     subset = Subset.find(data or Path(scores.reference).parent.parent, scores.subset)
     paths = Path(":".join(str(run.checkpoint) for run in (dense, *runs)))
     command = generate_command(paths, subset, decoding, dense.folder, _PROGRAM)
-    found = json.loads(run_fairseq(command, str(dense.checkpoint), ONE_THREAD).splitlines()[-1])
+    found = json.loads(run_fairseq(command, str(dense.checkpoint), ONE_THREAD).stdout.splitlines()[-1])
     for run, measured in zip(runs, found["runs"], strict=True):
         systems = {name: Speed(**speed) for name, speed in measured["systems"].items()}
         record = SpeedRecord(

@@ -1,10 +1,14 @@
 """A subset (valid, test, ...) of a data folder and its detokenized references."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmt_prune.bleu import tokenizer_of
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.scores import Scores, score
 from nmt_prune.evaluation.text import read_lines
+from nmt_prune.languages import language_pairs
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Subset:
         source: source language.
         target: target language.
         reference: detokenized reference; line i belongs to fairseq's sample i.
+        tokenize: sacreBLEU's tokenizer for BLEU; None is that of the target language.
     """
 
     data: Path
@@ -24,32 +29,48 @@ class Subset:
     source: str
     target: str
     reference: Path
+    tokenize: str | None = None
 
     @classmethod
-    def find(cls, data: Path | str, name: str, reference: Path | str | None = None) -> "Subset":
+    def find(
+        cls, data: Path | str, name: str, reference: Path | str | None = None, tokenize: str | None = None
+    ) -> "Subset":
         """Looks a subset up by the names of fairseq's files.
 
         Args:
             data: the data folder.
             name: the subset.
             reference: detokenized reference; None is ``DATA/raw/SUBSET.TARGET``.
+            tokenize: sacreBLEU's tokenizer for BLEU; None is that of the target language.
 
         Raises:
             PruneError: there is no such subset, several language pairs of it, or no reference.
         """
         data = Path(data)
-        pairs = {path.name.split(".")[1] for path in data.glob(f"{name}.*-*.*.idx")}
+        pairs = language_pairs(data, name)
         if not pairs:
             raise PruneError(f"{data} has no binarized subset {name!r}; make it with nmt-prune data")
         if len(pairs) > 1:
-            raise PruneError(
-                f"{data} holds {name!r} for {', '.join(sorted(pairs))}; keep one language pair in a folder"
-            )
-        source, target = pairs.pop().split("-")
+            known = sorted("-".join(pair) for pair in pairs)
+            raise PruneError(f"{data} holds {name!r} for {', '.join(known)}; keep one language pair in a folder")
+        source, target = pairs.pop()
         path = Path(reference) if reference is not None else data / "raw" / f"{name}.{target}"
         if not path.is_file():
             raise PruneError(f"reference {path} does not exist; give --reference with the detokenized text")
-        return cls(data, name, source, target, path)
+        return cls(data, name, source, target, path, tokenize)
+
+    @property
+    def tokenizer(self) -> str:
+        """The tokenizer of sacreBLEU for BLEU."""
+        return self.tokenize or tokenizer_of(self.target)
+
+    def score(self, hypotheses: Sequence[str]) -> Scores:
+        """Scores detokenized hypotheses, one per reference.
+
+        Raises:
+            PruneError: see :func:`nmt_prune.evaluation.scores.score`.
+        """
+        return score(hypotheses, self.references(), self.target, self.tokenize)
 
     def references(self) -> list[str]:
         """The reference sentences.

@@ -102,13 +102,17 @@ def _named_table(aggregates: Aggregates, heading: str, is_listed: Callable[[str]
 def bleu_cell(cell: Aggregate, seeds: int) -> str:
     """BLEU, its spread over seeds, the mark of significance and the updates behind it: ``21.3 ± 0.2* (1,600)``.
 
+    Other mini-batches behind it stand after a plus sign: ``(800 + 1,000)``.
+
     Args:
         cell: the aggregate.
         seeds: seeds that it should have; a cell with fewer says so.
     """
     spread = "" if cell.bleu_std is None else f" ± {cell.bleu_std:.1f}"
     number = "" if len(cell.seeds) == seeds else f"; n = {len(cell.seeds)}"
-    return f"{cell.bleu:.1f}{spread}{'*' if cell.significant else ''} ({updates(cell)}{number})"
+    passes = cell.other_passes or (0, 0)
+    others = f" + {span(f'{count:,}' for count in passes)}" if any(passes) else ""
+    return f"{cell.bleu:.1f}{spread}{'*' if cell.significant else ''} ({updates(cell)}{others}{number})"
 
 
 def sparsity_of(model: Aggregate) -> str:

@@ -16,6 +16,7 @@ from nmt_prune.evaluation.subset import Subset
 
 # D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
 _HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]+\t(.*)", re.DOTALL)
+_LEFT_OUT = re.compile(r"([\d,]+) samples have invalid sizes and will be skipped")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|assert)\b")
 
 
@@ -46,6 +47,20 @@ class Decoding:
         return [*flags, *(["--cpu"] if self.cpu else []), *self.extra]
 
 
+@dataclass(frozen=True)
+class Translation:
+    """A translated subset.
+
+    Attributes:
+        lines: one detokenized hypothesis per line of the reference, in its order.
+        left_out: lines, from 1 on, that the model is too short for, by their source or their reference; their
+            hypotheses are empty.
+    """
+
+    lines: list[str]
+    left_out: tuple[int, ...] = ()
+
+
 def generate_command(
     checkpoint: Path, subset: Subset, decoding: Decoding, results: Path, program: str = "fairseq_cli.generate"
 ) -> list[str]:
@@ -67,20 +82,19 @@ def generate_command(
         *["--required-batch-size-multiple", "1"],
         # On all GPUs in sight, fairseq's default, each would write its share of the hypotheses to the same file.
         *["--distributed-world-size", "1"],
+        # Lines that the model has no positions for: without this fairseq translates none at all.
+        "--skip-invalid-size-inputs-valid-test",
         *decoding.flags(),
     ]
 
 
-def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> list[str]:
+def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> Translation:
     """Translates a subset.
 
     Args:
         checkpoint: a checkpoint of any fairseq translation model.
         subset: what to translate.
         decoding: how.
-
-    Returns:
-        One detokenized hypothesis per line of the reference, in its order.
 
     Raises:
         PruneError: the checkpoint or fairseq is missing, fairseq-generate fails, or its hypotheses are not one per line
@@ -90,12 +104,18 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> list[str]
         raise PruneError(f"checkpoint {checkpoint} does not exist")
     with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
         command = generate_command(checkpoint, subset, decoding, Path(folder))
-        run_fairseq(command, str(checkpoint), {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
+        variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "LOGLEVEL": "INFO"}
+        log = run_fairseq(command, str(checkpoint), variables).stderr
         output = (Path(folder) / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
-    return in_order(parse_hypotheses(output.split("\n")), len(subset.references()), str(subset.reference))
+    # fairseq logs into its results unless something has set up logging before.
+    too_long = sum(int(match[1].replace(",", "")) for match in _LEFT_OUT.finditer(log + output))
+    hypotheses = parse_hypotheses(output.split("\n"))
+    return in_order(hypotheses, len(subset.references()), str(subset.reference), too_long)
 
 
-def run_fairseq(command: list[str], checkpoint: str, variables: Mapping[str, str]) -> str:
+def run_fairseq(
+    command: list[str], checkpoint: str, variables: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
     """Runs a program of fairseq.
 
     Args:
@@ -104,7 +124,7 @@ def run_fairseq(command: list[str], checkpoint: str, variables: Mapping[str, str
         variables: environment variables to set.
 
     Returns:
-        What it printed.
+        The finished process, with what it printed and logged.
 
     Raises:
         PruneError: fairseq is missing, or the program fails.
@@ -115,7 +135,7 @@ def run_fairseq(command: list[str], checkpoint: str, variables: Mapping[str, str
     process = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
     if process.returncode != 0:
         raise PruneError(f"fairseq-generate failed on {checkpoint}: {error_line(process.stderr)}")
-    return process.stdout
+    return process
 
 
 def parse_hypotheses(lines: Iterable[str]) -> list[tuple[int, str]]:
@@ -128,16 +148,17 @@ def parse_hypotheses(lines: Iterable[str]) -> list[tuple[int, str]]:
     return [(int(match[1]), match[2]) for match in matches]
 
 
-def in_order(hypotheses: Iterable[tuple[int, str]], count: int, reference: str) -> list[str]:
+def in_order(hypotheses: Iterable[tuple[int, str]], count: int, reference: str, too_long: int = 0) -> Translation:
     """Puts hypotheses into the order of the text.
 
     Args:
         hypotheses: pairs of sample id and text.
         count: number of sentences there should be.
         reference: what to call the text in messages.
+        too_long: number of sentences that fairseq has left out as too long.
 
     Raises:
-        PruneError: a sentence has no hypothesis or several, or there are more than ``count``.
+        PruneError: another sentence has no hypothesis, or one has several, or there are more than ``count``.
     """
     by_sample: dict[int, str] = {}
     for sample, text in hypotheses:
@@ -145,13 +166,14 @@ def in_order(hypotheses: Iterable[tuple[int, str]], count: int, reference: str) 
             raise PruneError(f"fairseq-generate gave several hypotheses for sentence {sample}; --nbest must be 1")
         by_sample[sample] = text
     missing = [sample for sample in range(count) if sample not in by_sample]
-    if missing or len(by_sample) != count:
+    if len(missing) != too_long or len(by_sample) + too_long != count:
         first = f" (none for line {missing[0] + 1})" if missing else ""
         raise PruneError(
             f"{len(by_sample)} hypotheses for the {count} lines of {reference}{first}: the binarized subset is another"
             " text, or the model is broken"
         )
-    return [by_sample[sample] for sample in range(count)]
+    lines = [by_sample.get(sample, "") for sample in range(count)]
+    return Translation(lines, tuple(sample + 1 for sample in missing))
 
 
 def error_line(stderr: str) -> str:

@@ -29,6 +29,9 @@ STANDARD_FLAGS = {
     "log_interval": 20,
 }
 
+PATHS = frozenset({"mask_from", "rewind_from", "counts_from"})
+"""Pruning flags whose values are RUN/FILE."""
+
 _NMT_PRUNE = (sys.executable, "-m", "nmt_prune.cli")
 
 
@@ -90,6 +93,7 @@ def search_command(run: Run, places: Places) -> list[str]:
     files = [str(places.runs / search["checkpoint"]), "--data", str(places.data_of(run.settings["corpus"]))]
     files += ["--out", str(places.runs / run.name)]
     flags = {**{key: value for key, value in search.items() if key != "checkpoint"}, "seed": run.seed}
+    flags["tokenize"] = run.settings["generation"].get("tokenize")
     return [*places.programs.search, *files, *flag_arguments(flags)]
 
 
@@ -106,7 +110,7 @@ def train_arguments(run: Run, places: Places) -> list[str]:
     settings = run.settings
     precision = {} if settings["precision"] == "fp32" else {settings["precision"].replace("-", "_"): True}
     pruning = dict(settings["pruning"])
-    for key in {"mask_from", "rewind_from"} & pruning.keys():
+    for key in PATHS & pruning.keys():
         pruning[key] = str(places.runs / pruning[key])
     flags = {
         "user_dir": str(PACKAGE),
@@ -115,6 +119,7 @@ def train_arguments(run: Run, places: Places) -> list[str]:
         "target_lang": settings["corpus"]["target"],
         **settings["model"],
         **STANDARD_FLAGS,
+        "eval_bleu_tokenize": settings["generation"].get("tokenize"),
         **settings["training"],
         **precision,
         "seed": run.seed,

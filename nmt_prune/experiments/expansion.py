@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Literal
 
+from nmt_prune.budgets import budgets
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.pruning_flags import pruning_flags
 from nmt_prune.experiments.recipe import Recipe
@@ -141,8 +142,17 @@ class _Expansion:
         return self._make(f"{label}-{percent:g}", label, start, percent, parent)
 
     def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
-        pruning = pruning_flags(self._recipe, TECHNIQUES[made_by], percent, self._seed, parent, self._dense())
-        return self._add(label, owner, percent / 100, parent, pruning)
+        technique = TECHNIQUES[made_by]
+        pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self._dense())
+        needs: list[str] = []
+        # On the first rung both find their masks on the dense run; later a budget that ranks matrices would give the
+        # control counts by its own weights.
+        if technique.counts_of and parent != self._dense() and budgets.build(pruning["budget"]).ranks_matrices:
+            counted = self._rung(technique.counts_of, percent)
+            assert counted is not None
+            pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
+            needs.append(counted.name)
+        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs))
 
     def _add(
         self,
@@ -153,6 +163,7 @@ class _Expansion:
         pruning: dict[str, str],
         step: Literal["train", "search", "prune"] = "train",
         search: dict[str, Any] | None = None,
+        needs: tuple[str, ...] = (),
     ) -> Run:
         name = f"{label}-seed{self._seed}"
         if name in self._runs:
@@ -174,6 +185,7 @@ class _Expansion:
             total_updates=end - first + (parent.total_updates if parent else 0),
             settings=self._settings(parent, pruning, end) | ({"search": search} if search else {}),
             step=step,
+            needs=needs,
         )
         self._runs[name] = run
         return run

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 Percent = Annotated[float, Field(gt=0, lt=100)]
 Rung = Annotated[float, Field(ge=0, lt=100)]
@@ -20,6 +20,7 @@ PLANNED_FLAGS |= {
     "sparsity",
     "schedule",
     "mask_control",
+    "counts_from",
     "reset",
 }
 PLANNED_FLAGS |= {"clock", "rewind_points", "prune_set", "prune_seed", "fp16", "memory_efficient_fp16", "bf16", "amp"}
@@ -107,12 +108,26 @@ class Training(FlagSection):
 
 
 class Generation(Section):
-    """How the test set is translated."""
+    """How the test set is translated.
+
+    Attributes:
+        tokenize: sacreBLEU's tokenizer of BLEU, on the validation set too; None is that of the target language.
+    """
 
     beam: PositiveInt = 5
     lenpen: float = 1.0
     max_tokens: PositiveInt = 4000
     subset: Literal["test", "valid"] = "test"
+    tokenize: str | None = None
+
+    @field_validator("tokenize")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        from nmt_prune.bleu import bleu_metric
+
+        if name is not None:
+            bleu_metric(name)
+        return name
 
 
 class Search(Section):

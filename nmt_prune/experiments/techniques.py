@@ -28,6 +28,7 @@ class Technique:
         clock: update number that training starts at.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
+        counts_of: technique whose counts per matrix a control has, rung by rung.
         flags: further flags of the task, in place of the recipe's.
         subnetwork: which of the search's subnetworks.
         is_trained: whether the survivors are trained again.
@@ -43,6 +44,7 @@ class Technique:
     clock: Literal["restart", "rewind", "keep"] = "restart"
     start: str | None = None
     rounds: tuple[float, ...] = ()
+    counts_of: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     subnetwork: Literal["good", "random", "bad"] = "good"
     is_trained: bool = True
@@ -109,8 +111,15 @@ TECHNIQUES: dict[str, Technique] = {
         "stabilized lottery ticket: rewound to θ_t (Frankle 2019, Brix 2020)", "previous", "rewind", "early"
     ),
     "clt": Technique("constant lottery ticket: signs of θ_t only (Brix 2020)", reset="sign", rewind="early"),
+    # Brix 2020 leaves open what MP starts from: here SLT's last run, trained to its end; with MP's own, 4 T updates.
     "slt-mp": Technique(
-        "SLT first, then MP (Brix 2020)", "start", "rewind", "early", "cubic", start="slt", rounds=(50, 60)
+        "SLT first, then MP from θ_t of its fully trained last run (Brix 2020)",
+        "start",
+        "rewind",
+        "early",
+        "cubic",
+        start="slt",
+        rounds=(50, 60),
     ),
     "mp-slt": Technique("MP first, then SLT (Brix 2020)", reset="rewind", rewind="early", start="mp", rounds=(60,)),
     "finetune": Technique("fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"),
@@ -178,6 +187,7 @@ TECHNIQUES: dict[str, Technique] = {
         "SLT with masks shuffled within each matrix (Frankle 2020)",
         reset="rewind",
         rewind="early",
+        counts_of="slt",
         flags={"mask_control": "shuffled"},
         is_control=True,
     ),
@@ -185,6 +195,7 @@ TECHNIQUES: dict[str, Technique] = {
         "SLT that keeps the worst weights (Prasanna 2020)",
         reset="rewind",
         rewind="early",
+        counts_of="slt",
         flags={"mask_control": "inverted"},
         is_control=True,
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.commands import Places
+from nmt_prune.experiments.commands import PATHS, Places
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.run_plan import Run, with_ancestors
@@ -69,9 +69,9 @@ def _within(label: str, run: Run) -> Run:
     """The run in the folder of its corpus."""
     settings, pruning = dict(run.settings), dict(run.settings["pruning"])
     parent = f"{label}/{run.parent}" if run.parent else None
-    for key in {"mask_from", "rewind_from"} & pruning.keys():
+    for key in PATHS & pruning.keys():
         pruning[key] = f"{label}/{pruning[key]}"
-    needs = (pruning["rewind_from"].rpartition("/")[0],) if "rewind_from" in pruning else ()
+    needs = tuple(pruning[key].rpartition("/")[0] for key in ("rewind_from", "counts_from") if key in pruning)
     settings |= {"parent": parent, "pruning": pruning}
     return replace(run, name=f"{label}/{run.name}", parent=parent, needs=needs, settings=settings)
 

@@ -1,6 +1,6 @@
 """How much two masks have in common, against chance."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
+from nmt_prune.masks.scope import countable
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Overlap:
         first: weights that the first mask keeps.
         second: weights that the second mask keeps.
         both: weights that both keep.
-        same_sign: of these, how many have the same sign; None where there are no weights to compare.
+        expected: how many both would keep if they were independent random masks with the same counts in every matrix.
+        same_sign: of those that both keep, how many have the same sign; None where there are no weights to compare.
+        counted: whether the matrix could be pruned, so that it is part of the total.
     """
 
     name: str
@@ -28,7 +31,9 @@ class Overlap:
     first: int
     second: int
     both: int
+    expected: float
     same_sign: int | None
+    counted: bool = True
 
     @property
     def jaccard(self) -> float:
@@ -38,10 +43,9 @@ class Overlap:
 
     @property
     def chance(self) -> float:
-        """The Jaccard index of the expected intersection of two independent random masks with the same counts."""
-        expected = self.first * self.second / self.size
-        union = self.first + self.second - expected
-        return expected / union if union else 1.0
+        """The Jaccard index of the expected intersection."""
+        union = self.first + self.second - self.expected
+        return self.expected / union if union else 1.0
 
     @property
     def sign_agreement(self) -> float | None:
@@ -53,6 +57,7 @@ def overlaps(
     first: MaskSet,
     second: MaskSet,
     weights: tuple[Mapping[Prunable, Tensor], Mapping[Prunable, Tensor]] | None = None,
+    known: Collection[str] = (),
 ) -> list[Overlap]:
     """Compares two mask sets of the same matrices.
 
@@ -60,9 +65,11 @@ def overlaps(
         first: a mask set.
         second: another one.
         weights: the weights behind the two, for the agreement of signs.
+        known: matrices that are known to have been pruned or spared by choice, see
+            :func:`nmt_prune.masks.scope.countable`.
 
     Returns:
-        One entry per matrix, and last the total.
+        One entry per matrix, and last the total over those that could be pruned.
 
     Raises:
         PruneError: the sets are of different matrices.
@@ -71,7 +78,7 @@ def overlaps(
     signs = None
     if weights is not None:
         signs = [{prunable.name: weight.sign() for prunable, weight in side.items()} for side in weights]
-    rows = []
+    rows, counted = [], countable([first, second], known)
     for prunable in first.prunables:
         common = first.candidates(prunable) & second[prunable.name]
         same = None
@@ -84,10 +91,12 @@ def overlaps(
                 first=first.kept(prunable),
                 second=second.kept(prunable),
                 both=int(torch.count_nonzero(common)),
+                expected=first.kept(prunable) * second.kept(prunable) / prunable.size,
                 same_sign=same,
+                counted=prunable.name in counted,
             )
         )
-    return [*rows, _total(rows)]
+    return [*rows, _total([row for row in rows if row.counted])]
 
 
 def _total(rows: list[Overlap]) -> Overlap:
@@ -97,5 +106,6 @@ def _total(rows: list[Overlap]) -> Overlap:
         first=sum(row.first for row in rows),
         second=sum(row.second for row in rows),
         both=sum(row.both for row in rows),
+        expected=sum(row.expected for row in rows),
         same_sign=None if any(row.same_sign is None for row in rows) else sum(row.same_sign or 0 for row in rows),
     )

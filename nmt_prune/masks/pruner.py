@@ -27,6 +27,7 @@ class Pruner:
         prune_set: which matrices may be pruned; sparsity is counted over these.
         mask_control: ``none``, or the control to put in place of the real mask.
         seed: seed of the control.
+        counts: masks whose counts per matrix (family of groups) the control has; None: those of the real mask.
     """
 
     saliency: Saliency
@@ -35,8 +36,11 @@ class Pruner:
     prune_set: PruneSet = "all"
     mask_control: str = "none"
     seed: int = 1
+    counts: MaskSet | None = None
 
     def __post_init__(self) -> None:
+        if self.counts is not None and self.mask_control == "none":
+            raise PruneError("--counts-from is about a control: give --mask-control, or leave it out")
         if self.saliency.rounds < 1:
             raise PruneError(f"saliency: rounds={self.saliency.rounds} must be at least 1")
         ranked_together = isinstance(self.budget, Global) and isinstance(self.group, Element)
@@ -70,6 +74,8 @@ class Pruner:
         Returns:
             Masks of all matrices and what the saliency found out about them (see ``Saliency.findings``).
         """
+        if self.counts is not None:
+            self.counts.check_matches(alive.prunables, "--counts-from")
         chosen = restrict(alive.prunables, self.prune_set)
         within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
         # By name: an old checkpoint lists fewer aliases of a tied matrix than its mask file.
@@ -88,10 +94,29 @@ class Pruner:
             first_scores = scores if first_scores is None else first_scores
         if self.mask_control != "none" and first_scores is not None:
             # A control chooses among all that existed, by the scores that all had.
+            if self.counts is not None:
+                survivors = self._counted(existing, sparsity)
             survivors = control(self.mask_control, survivors, existing, first_scores, self.seed)
             masks = self.group.expand(survivors, within)
         found = overlay(alive, masks)
         return found, {} if masks == within else dict(saliency.findings(by_weight, matrices, alive, found))
+
+    def _counted(self, existing: MaskSet, sparsity: float) -> MaskSet:
+        """The groups of the masks whose counts a control is to have."""
+        assert self.counts is not None
+        counted = self._groups(self.counts)
+        total = sum(family.size for family in existing.prunables)
+        if sum(map(counted.kept, counted.prunables)) != kept_count(total, sparsity):
+            raise PruneError(
+                f"--counts-from: its masks are {counted.sparsity():g} sparse, and --sparsity is {sparsity:g}"
+            )
+        for family in existing.prunables:
+            if counted.kept(family) > existing.kept(family):
+                raise PruneError(
+                    f"--counts-from: its masks keep {counted.kept(family)} of {family.name}, of which only"
+                    f" {existing.kept(family)} exist in --mask-from; give both of the same ladder"
+                )
+        return counted
 
     def _targets(self, existing: MaskSet, sparsity: float) -> Iterator[float]:
         """The sparsities of the rounds of each stage: densities fall exponentially (Tanaka 2020)."""

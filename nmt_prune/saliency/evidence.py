@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -47,6 +47,13 @@ class Loss(NamedTuple):
         return len(self.source)
 
 
+@dataclass
+class Passes:
+    """Mini-batches that went through a model other than in an update, forward and, where asked for, backward."""
+
+    count: int = 0
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A model and the data to measure it on.
@@ -57,6 +64,7 @@ class Evidence:
         loss: the loss of a model on a mini-batch, its logits divided by a temperature.
         device: where to compute.
         dtype: precision to compute in, whatever that of the model.
+        passes: counts what is measured, also on copies of the model.
     """
 
     model: nn.Module
@@ -64,6 +72,7 @@ class Evidence:
     loss: Callable[[nn.Module, Any, float], Loss]
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    passes: Passes = field(default_factory=Passes, compare=False)
 
     def holding(self, state: Mapping[str, Tensor], source: str) -> "Evidence":
         """The same with other weights.
@@ -140,6 +149,7 @@ class Probe:
 
     def loss(self, batch: Any, temperature: float = 1.0) -> Loss:
         """The loss on a mini-batch."""
+        self.evidence.passes.count += 1
         # Of the attention kernels this one alone can be differentiated twice, and gives the same bits every time.
         with sdpa_kernel(SDPBackend.MATH):
             return self.evidence.loss(self.model, batch, temperature)

@@ -65,8 +65,8 @@ class HardConcrete(LearnedSaliency):
     in Voita's code; then that decides how many gates close.
 
     Args:
-        lr: learning rate of log α and of the penalty's weights. To close a gate log α falls by 4.6, in a step of Adam by
-            no more than this: a short training needs a large one.
+        lr: learning rate of log α and of the penalty's weights. To close a gate log α falls by 4.6, in a step of Adam
+            by no more than this: a short training needs a large one.
         strength: λ, the weight of a constant penalty against the loss per token; None: one that adapts.
         initial: log α at the start; σ(2.197) = 0.9 (Gale et al. 2019).
         exact: whether exactly ``--sparsity`` of the groups go, by the budget, those of the lowest log α; otherwise

@@ -26,6 +26,7 @@ class Entry:
         passed: whether it reaches the threshold.
         sparsity: share of all prunable weights that are gone.
         left: number of components that exist, by kind.
+        passes: mini-batches that went through the model to find and to score it.
     """
 
     phase: str
@@ -33,6 +34,7 @@ class Entry:
     passed: bool
     sparsity: float
     left: dict[str, int]
+    passes: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Journal:
             "limit": self.limit,
             "steps": [asdict(entry) for entry in self.steps],
             "subnetworks": [asdict(entry) for entry in self.subnetworks],
+            "other_passes": sum(entry.passes for entry in (self.start, *self.steps)),
         }
         # Masks and steps in one file, which is there as a whole or not at all: a kill cannot part them.
         save_masks(self.masks, self.folder / JOURNAL, facts)

@@ -41,6 +41,7 @@ class SearchSettings:
         beam: beam size of dev BLEU.
         lenpen: length penalty of dev BLEU.
         remove_bpe: subwords to join, as fairseq calls them.
+        tokenize: sacreBLEU's tokenizer of dev BLEU; None is that of the target language.
         seed: seed of random subnetworks and calibration batches.
         calibration_batches: number of mini-batches of training data that importance is measured on.
     """
@@ -56,6 +57,7 @@ class SearchSettings:
     beam: int = 1
     lenpen: float = 1.0
     remove_bpe: str = "sentencepiece"
+    tokenize: str | None = None
     seed: int = 1
     calibration_batches: int = 16
 
@@ -171,7 +173,8 @@ def find_subnetworks(
 
     def entry(name: str, masks: MaskSet, value: float, passed: bool) -> Entry:
         left = {kind: count for components in parts for kind, count in components.by_kind(masks).items()}
-        return Entry(name, value, passed, masks.sparsity(), left)
+        passes, evidence.passes.count = evidence.passes.count, 0
+        return Entry(name, value, passed, masks.sparsity(), left, passes)
 
     journal = Journal.read(out, facts)
     dense = journal.start if journal else entry("start", start, measure(start), True)

@@ -65,6 +65,10 @@ class TranslationPruningConfig(TranslationConfig):
     mask_control: str = field(
         default="none", metadata={"help": "control mask with the same counts: none, shuffled, inverted"}
     )
+    counts_from: Optional[str] = field(
+        default=None,
+        metadata={"help": "checkpoint or mask file with the counts per matrix that the control has"},
+    )
     reset: str = field(
         default="keep",
         metadata={"help": "what survivors become: keep, rewind, sign, random-sign, reinit, shuffle, shuffle-layers"},
@@ -87,6 +91,10 @@ class TranslationPruningConfig(TranslationConfig):
     rewind_points: str = field(
         default="",
         metadata={"help": "comma-separated updates at which SAVE_DIR/rewind_UPDATE.pt is written, e.g. 0,25000"},
+    )
+    eval_bleu_tokenize: Optional[str] = field(
+        default=None,
+        metadata={"help": "sacreBLEU's tokenizer for --eval-bleu; default: that of the target language"},
     )
     extension: Optional[str] = field(
         default=None,
@@ -128,6 +136,7 @@ def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:
         sparsity=cfg.sparsity,
         schedule=cfg.schedule,
         mask_control=cfg.mask_control,
+        counts_from=cfg.counts_from,
         reset=cfg.reset,
         clock=cfg.clock,
         prune_set=cfg.prune_set,  # type: ignore[arg-type]

@@ -4,13 +4,13 @@ from argparse import Namespace
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from fairseq import utils
-from sacrebleu.metrics.bleu import BLEU
 from torch import nn
 
+from nmt_prune.bleu import bleu_metric, tokenizer_of
 from nmt_prune.errors import PruneError
 from nmt_prune.saliency.evidence import Evidence
 from nmt_prune.structured.search import SearchSettings
@@ -28,6 +28,7 @@ class DevSet:
         beam: beam size; 1 is greedy.
         lenpen: length penalty.
         remove_bpe: subwords to join.
+        tokenize: sacreBLEU's tokenizer; None is that of the target language.
         max_tokens: tokens of a batch.
     """
 
@@ -37,11 +38,12 @@ class DevSet:
     beam: int = 1
     lenpen: float = 1.0
     remove_bpe: str = "sentencepiece"
+    tokenize: str | None = None
     max_tokens: int = 4000
 
     @cached_property
     def batches(self) -> list[Any]:
-        """All sentence pairs; none is left out.
+        """All sentence pairs but those that the model is too short for, of which fairseq warns.
 
         Raises:
             PruneError: there is no such subset, or it is empty.
@@ -50,17 +52,23 @@ class DevSet:
             self.task.load_dataset(self.subset)
         except FileNotFoundError as error:
             raise PruneError(f"{error}; the search stops by the score on the subset {self.subset}") from None
-        dataset = self.task.dataset(self.subset)
+        dataset, model = self.task.dataset(self.subset), cast(Any, self.evidence.model)
         if not len(dataset):
             raise PruneError(f"the subset {self.subset} is empty; the search stops by the score on it")
         batches = self.task.get_batch_iterator(
-            dataset, max_tokens=self.max_tokens, required_batch_size_multiple=1, disable_iterator_cache=True
+            dataset,
+            max_tokens=self.max_tokens,
+            max_positions=utils.resolve_max_positions(self.task.max_positions(), model.max_positions()),
+            ignore_invalid_inputs=True,
+            required_batch_size_multiple=1,
+            disable_iterator_cache=True,
         ).frozen_batches
         return [dataset.collater([dataset[i] for i in batch]) for batch in batches]
 
     def loss(self, model: nn.Module) -> float:
         """Cross-entropy in nats per target token, without label smoothing."""
         total, tokens = 0.0, 0
+        self.evidence.passes.count += len(self.batches)
         with torch.no_grad():
             for batch in self.batches:
                 loss = self.evidence.loss(model, batch, 1.0)
@@ -69,11 +77,17 @@ class DevSet:
         return total / tokens
 
     def bleu(self, model: nn.Module) -> float:
-        """BLEU by sacreBLEU of the translation against the binarized references, as by fairseq's ``--eval-bleu``."""
+        """BLEU of the translation against the binarized references, as by the task's ``--eval-bleu``.
+
+        Raises:
+            PruneError: see :func:`nmt_prune.bleu.bleu_metric`.
+        """
+        metric = bleu_metric(self.tokenize or tokenizer_of(self.task.cfg.target_lang))
         # A heavily pruned model may never end a sentence; the length limit is that of fairseq's translation recipes.
         args = Namespace(beam=self.beam, lenpen=self.lenpen, max_len_a=1.2, max_len_b=10)
         generator = self.task.build_generator([model], args)
         hypotheses, references = [], []
+        self.evidence.passes.count += len(self.batches)
         for batch in self.batches:
             on_device = utils.apply_to_sample(lambda tensor: tensor.to(self.evidence.device), batch)
             found = self.task.inference_step(generator, [model], on_device)
@@ -81,7 +95,7 @@ class DevSet:
             # An unknown word in the reference must not match one in the hypothesis.
             targets = (utils.strip_pad(target, self.task.target_dictionary.pad()) for target in batch["target"])
             references += [self._text(target, "UNKNOWNTOKENINREF") for target in targets]
-        return float(BLEU().corpus_score(hypotheses, [references]).score)
+        return float(metric.corpus_score(hypotheses, [references]).score)
 
     def _text(self, tokens: torch.Tensor, unknown: str) -> str:
         return str(self.task.target_dictionary.string(tokens.int().cpu(), self.remove_bpe, unk_string=unknown))
@@ -99,4 +113,5 @@ def load_dev_set(checkpoint: Path, data: Path, settings: SearchSettings) -> DevS
         PruneError: checkpoint and data cannot be read or do not belong together.
     """
     evidence, task = checkpoint_evidence_and_task(checkpoint, data, settings.calibration_batches, settings.seed)
-    return DevSet(task, evidence, beam=settings.beam, lenpen=settings.lenpen, remove_bpe=settings.remove_bpe)
+    how = {name: getattr(settings, name) for name in ("beam", "lenpen", "remove_bpe", "tokenize")}
+    return DevSet(task, evidence, **how)

@@ -34,6 +34,8 @@ from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 logger = logging.getLogger(__name__)
 
 PROVENANCE = "pruning.json"
+PASSES = "other_passes"
+"""What the provenance calls the mini-batches that masks were measured on so far."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Star
     # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
     wait_for_master()
     if origin is not None:
+        evidence.passes.count = _known_passes(cfg)
         return _go_on(cfg, settings, model, origin)
     refuse_inert(cfg, settings)
     refuse_unwritten_points(cfg, 0)
@@ -82,7 +85,8 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Star
     if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
         schedule, departure, findings = _prune_initial(cfg, settings, model, evidence)
         if is_master():
-            write_json(Path(cfg.save_dir) / PROVENANCE, {**departure, **findings, "flags": flags})
+            passes = {PASSES: evidence.passes.count}
+            write_json(Path(cfg.save_dir) / PROVENANCE, {**departure, **findings, **passes, "flags": flags})
         return Start(schedule, {**departure, "first_update": 0, "flags": flags})
     return _begin_with_ticket(cfg, settings, model, evidence, flags)
 
@@ -103,7 +107,7 @@ def _begin_with_ticket(
             state["extra_state"]["ema"] = state["model"]
         state["task_state"] = {"start": {**_departure(facts), "first_update": first_update, "flags": flags}}
         # The provenance first: a ticket without it would look like a training that has been going on.
-        write_json(provenance, {**facts, "flags": flags})
+        write_json(provenance, {**facts, PASSES: evidence.passes.count, "flags": flags})
         save(state, last)
         logger.info(f"wrote the ticket {last}: {_asked(settings)}, masks {facts['masks'][:12]}")
     wait_for_master()
@@ -117,6 +121,11 @@ def note(folder: str, facts: Mapping[str, Any]) -> None:
     path = Path(folder) / PROVENANCE
     if is_master():
         write_json(path, {**(read_json(path) if path.exists() else {}), **facts})
+
+
+def _known_passes(cfg: TranslationPruningConfig) -> int:
+    path = Path(cfg.save_dir) / PROVENANCE
+    return (read_json(path) if path.exists() else {}).get(PASSES) or 0
 
 
 def _go_on(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any, origin: Origin) -> Start:

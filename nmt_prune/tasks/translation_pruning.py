@@ -1,14 +1,18 @@
 """The fairseq task that prunes: translation, plus masks that are found, held and, with a schedule, grown."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
+from fairseq.utils import split_paths, strip_pad
 
+from nmt_prune.bleu import bleu_metric, tokenizer_of
 from nmt_prune.companions import Companions
 from nmt_prune.errors import PruneError, exit_on_error
+from nmt_prune.languages import language_pairs
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
@@ -23,7 +27,7 @@ from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import write_rewind_point
-from nmt_prune.tasks.start import head_dim, note, start
+from nmt_prune.tasks.start import PASSES, head_dim, note, start
 from nmt_prune.tasks.workers import check_agreement, is_master
 
 logger = logging.getLogger(__name__)
@@ -56,11 +60,18 @@ class TranslationPruningTask(TranslationTask):
         if not kwargs.get("from_checkpoint"):
             with exit_on_error():
                 refuse_unsupported(cfg)
+        if cfg.source_lang is None and cfg.target_lang is None:
+            pairs = language_pairs(Path(split_paths(cfg.data)[0]))
+            if len(pairs) == 1:  # fairseq knows no tag with a hyphen
+                cfg.source_lang, cfg.target_lang = pairs.pop()
         return super().setup_task(cfg, **kwargs)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Builds the model and, for a training, its start (see nmt_prune.tasks.start)."""
         model = super().build_model(cfg, from_checkpoint)
+        if self.cfg.eval_bleu and not self.cfg.eval_tokenized_bleu:
+            with exit_on_error():
+                self._bleu = bleu_metric(self.cfg.eval_bleu_tokenize or tokenizer_of(self.cfg.target_lang))
         if from_checkpoint:
             return model
         with exit_on_error():
@@ -138,6 +149,23 @@ class TranslationPruningTask(TranslationTask):
             log["_bleu_totals_0"] = 1
         return loss, sample_size, log
 
+    def _inference_with_bleu(self, generator: Any, sample: Any, model: Any) -> Any:
+        """BLEU of a batch as fairseq has it, but with sacreBLEU's tokenizer for the target language."""
+        if self.cfg.eval_tokenized_bleu:
+            return super()._inference_with_bleu(generator, sample, model)
+        found = self.inference_step(generator, [model], sample, prefix_tokens=None)
+        targets = [strip_pad(target, self.tgt_dict.pad()) for target in sample["target"]]
+        hypotheses = [self._validation_text(each[0]["tokens"], "UNKNOWNTOKENINHYP") for each in found]
+        references = [self._validation_text(target, "UNKNOWNTOKENINREF") for target in targets]
+        if self.cfg.eval_bleu_print_samples:
+            logger.info(f"example hypothesis: {hypotheses[0]}")
+            logger.info(f"example reference: {references[0]}")
+        return self._bleu.corpus_score(hypotheses, [references])
+
+    def _validation_text(self, tokens: Any, unknown: str) -> str:
+        text = str(self.tgt_dict.string(tokens.int().cpu(), self.cfg.eval_bleu_remove_bpe, unk_string=unknown))
+        return self.tokenizer.decode(text) if self.tokenizer else text
+
     def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
         """Adds sparsity, max |w| and the number of revived weights to fairseq's progress lines."""
         super().reduce_metrics(logging_outputs, criterion)
@@ -179,7 +207,10 @@ class TranslationPruningTask(TranslationTask):
         masks = self.companions.masks(self._updates)
         if masks is None:
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
+            measured = self._evidence.passes.count
             masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+            if self._evidence.passes.count > measured:
+                note(self.cfg.save_dir, {PASSES: self._evidence.passes.count})
         check_agreement(masks.digest(), f"masks at update {self._updates}")
         self._judge_cut(masks)
         masking.replace(masks)

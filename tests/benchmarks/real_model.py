@@ -66,7 +66,8 @@ def _measure(name: str, path: Path) -> list[dict[str, Any]]:
     subset = Subset.find(data, "test")
     text = Text(subset, read_lines(data / "raw" / f"test.{subset.source}"), subset.references())
     models = {values: compact_model(checkpoint, data, values) for values in TYPES}
-    expected = translate(path, subset, Decoding(cpu=True, extra=("--model-overrides", "{'dense_inference': True}")))
+    decoding = Decoding(cpu=True, extra=("--model-overrides", "{'dense_inference': True}"))
+    expected = translate(path, subset, decoding).lines
     lines = {FAIRSEQ: expected}
     for values, model in models.items():
         results = Translator(model).translate_lines(text.lines)

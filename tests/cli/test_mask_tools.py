@@ -236,6 +236,29 @@ def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
     assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")
 
 
+@pytest.mark.parametrize("as_file", [True, False])
+def test_matrices_outside_of_the_prune_set_are_no_agreement(run, tmp_path, as_file):
+    """Neither in masks nor in checkpoints: 12 attention matrices of 8x8 and 4 feed-forward ones of 12x8 count."""
+    files = []
+    for seed in (1, 2):
+        flags = ["--sparsity", 0.5, "--saliency", "random", "--seed", seed, "--prune-set", "body"]
+        files.append(tmp_path / f"m{seed}.safetensors")
+        run("mask", save_toy(tmp_path / "c.pt"), *flags, "--out", files[-1])
+        if not as_file:
+            ticket = tmp_path / f"t{seed}.pt"
+            run("ticket", "--mask-from", files[-1], "--rewind-from", tmp_path / "c.pt", "--out", ticket)
+            files[-1] = ticket
+    *rows, total = json.loads(run("compare", *files, "--json")[1])
+    assert [row["counted"] for row in rows] == ["embed" not in row["name"] for row in rows]
+    assert total["size"] == 12 * 64 + 4 * 96
+    assert total["chance"] == pytest.approx(1 / 3)
+    table = run("compare", *files)[1]
+    assert "–: neither mask prunes the matrix" in table
+    found = json.loads(run("stability", *files, "--json")[1])
+    assert (found["groups"], found["kept"], found["cochran_q"]) == (total["size"], [576, 576], None)
+    assert "Cochran's Q: not computed" in run("stability", *files)[1]
+
+
 def test_stability_counts_agreement_and_draws_the_survivors(run, tmp_path):
     checkpoints = [save_toy(tmp_path / f"seed{seed}.pt", seed=seed) for seed in (1, 2, 3)]
     masks = [tmp_path / f"m{index}.safetensors" for index in range(3)]

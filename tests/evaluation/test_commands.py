@@ -13,6 +13,7 @@ from nmt_prune.cli.score import score
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation import scoring
 from nmt_prune.evaluation.text import write_lines
+from nmt_prune.evaluation.translation import Translation
 from tests.evaluation.corpus import corrupted, references, write_run
 
 REFERENCES = references(40)
@@ -56,7 +57,7 @@ def translations(monkeypatch):
 
     def translate(checkpoint, subset, decoding):
         calls.append((subset.name, decoding))
-        return corrupted(REFERENCES, 0.2, seed=len(calls))
+        return Translation(corrupted(REFERENCES, 0.2, seed=len(calls)))
 
     monkeypatch.setattr(scoring, "translate", translate)
     return calls
@@ -76,6 +77,30 @@ def test_score(run, data, checkpoint, translations, tmp_path):
     assert (scores["dev_bleu"], scores["dev_bleu_from"]) == (21.5, "training")
     assert (out.parent / "hypotheses.test.txt").read_text().split("\n")[:-1] == corrupted(REFERENCES, 0.2, seed=1)
     assert sorted(path.name for path in out.parent.iterdir()) == ["hypotheses.test.txt", "scores.json"]
+
+
+def test_lines_that_are_too_long_are_named(run, data, checkpoint, monkeypatch, tmp_path):
+    lines = [*REFERENCES[:2], "", *REFERENCES[3:]]
+    monkeypatch.setattr(scoring, "translate", lambda *_: Translation(lines, (3,)))
+    out = tmp_path / "scores.json"
+    result = run("score", "--data", data, "--checkpoint", checkpoint, "--out", out, "--valid")
+    assert result.exit_code == 0, result.output
+    for name in ("test", "valid"):
+        assert f"scored with an empty hypothesis: line 3 of {name}" in result.stderr
+    scores = json.loads(out.read_text())
+    assert (scores["left_out"], scores["dev_left_out"]) == ([3], [3])
+
+
+def test_the_tokenizer_of_bleu(run, data, checkpoint, translations, tmp_path):
+    words = ["--data", data, "--checkpoint", checkpoint, "--out", tmp_path / "scores.json", "--tokenize"]
+    result = run("score", *words, "char")
+    assert "tok:char" in result.stdout
+    assert json.loads((tmp_path / "scores.json").read_text())["tokenize"] == "char"
+    translations.clear()
+    refused = run("score", *words, "word")
+    assert isinstance(refused.exception, PruneError)
+    assert "unknown tokenizer 'word'" in str(refused.exception)
+    assert not translations
 
 
 def test_score_with_a_translated_validation_set(run, data, checkpoint, translations, tmp_path):

@@ -99,6 +99,14 @@ def test_bleu_is_that_of_the_packed_model(checkpoint, subset, compiled):
     assert found.notes == ()
 
 
+def test_lines_that_are_too_long_are_empty_everywhere(checkpoint, subset, compiled):
+    pytest.importorskip("ctranslate2")
+    found = measure_exports(checkpoint, subset, DECODING, left_out=(2,)).bleu
+    others = [line if number != 2 else "" for number, line in enumerate(subset.references(), start=1)]
+    assert found.packed == pytest.approx(score(others, subset.references()).bleu)
+    assert 0 < found.ctranslate2_int8 <= found.packed
+
+
 def test_without_ctranslate2(checkpoint, subset, compiled, monkeypatch):
     monkeypatch.setattr(exports, "find_spec", lambda name: None)
     found = measure_exports(checkpoint, subset, DECODING)

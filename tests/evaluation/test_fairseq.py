@@ -63,3 +63,12 @@ def test_references_of_another_length(data, checkpoint, tmp_path):
 def test_an_unknown_flag_is_named(data, checkpoint):
     with pytest.raises(PruneError, match=r"unrecognized arguments: --no-such-flag$"):
         translate(checkpoint, Subset.find(data, "test"), Decoding(extra=("--no-such-flag",)))
+
+
+def test_lines_that_are_too_long_have_empty_hypotheses(data, checkpoint):
+    short = Decoding(beam=1, extra=("--prefix-size", "300", "--max-source-positions", "10"))
+    translation = translate(checkpoint, Subset.find(data, "test"), short)
+    references = (data / "raw/test.de").read_text().splitlines()
+    assert 0 < len(translation.left_out) < 30
+    expected = ["" if number in translation.left_out else line for number, line in enumerate(references, start=1)]
+    assert translation.lines == expected

@@ -144,5 +144,5 @@ def test_csv_round_trip(tmp_path):
     with (tmp_path / "results.csv").open(newline="") as file:
         read = [{key: value or None for key, value in line.items()} for line in csv.DictReader(file)]
     for line in read:
-        line["also"] = tuple((line["also"] or "").split())
+        line |= {key: tuple((line[key] or "").split()) for key in ("also", "left_out")}
     assert TypeAdapter(list[RunResult]).validate_python(read) == rows

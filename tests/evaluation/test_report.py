@@ -37,8 +37,8 @@ TEXT = """\
 - BLEU on the 1,000 detokenized sentences of `test` in `numbers.en-de`; beam 5, length penalty 1; `checkpoint_best.pt`.
 - sacreBLEU signature: `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`. Papers score in other ways.
 - One seed (1): no spread is known.
-- `*`: differs from the dense model of the same seed (paired bootstrap, 1,000 resamples, seed 12345, p < 0.05; not \
-corrected for the number of tests).
+- `*`: differs from the dense model of the same seed (paired permutation test, two-sided, 1,000 permutations, seed \
+12345, p < 0.05; not corrected for the number of tests).
 - In parentheses: parameter updates behind the number, those of all ancestors (dense model, earlier rungs) included.
 - Sparsity: of the prunable weights; *of all*: of all parameters; *of body*: without embeddings and output projection. \
 The last two are measured in the scored checkpoints.

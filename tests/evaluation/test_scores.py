@@ -43,6 +43,16 @@ def test_case_counts():
     assert score([line.upper() for line in REFERENCES], REFERENCES).bleu < 10
 
 
+def test_chinese_is_scored_by_characters():
+    hypotheses, references = ["我们今天去北京大学看书。"], ["我们今天去北京大学读书。"]
+    scores = score(hypotheses, references, "zh-Hans")
+    assert scores.bleu == sacrebleu.corpus_bleu(hypotheses, [references], tokenize="zh").score > 50
+    assert scores.ter == pytest.approx(100 / 12)
+    assert ("tok:zh" in scores.signatures["bleu"], "asian:yes" in scores.signatures["ter"]) == (True, True)
+    assert scores.tokenize == "zh"
+    assert score(hypotheses, references, "zh-Hans", "char").tokenize == "char"
+
+
 @pytest.mark.parametrize(("hypotheses", "message"), [(HYPOTHESES[:1], "1 lines for 2 references"), ([], "0 lines")])
 def test_unequal_line_counts(hypotheses, message):
     with pytest.raises(PruneError, match=message):

@@ -5,7 +5,7 @@ import pytest
 import sacrebleu
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.significance import compare
+from nmt_prune.evaluation.significance import compare, permutation_test, sentence_statistics
 from tests.evaluation.corpus import corrupted, references
 
 REFERENCES = references()
@@ -55,6 +55,44 @@ def test_scores_and_deltas_are_sacrebleus(comparisons):
     assert comparisons["much worse"].delta == comparisons["much worse"].bleu - comparisons["dense"].bleu
 
 
+def test_p_values_are_calibrated():
+    """Of systems that do not differ, 5 % have p < 0.05, 10 % have p < 0.1, and half have p < 0.5."""
+    sentences = references(2000)
+    systems = [sentence_statistics(corrupted(sentences, 0.3, seed), sentences) for seed in (11, 12)]
+    random = np.random.default_rng(5)
+    p_values = []
+    for seed in range(1, 401):
+        drawn = random.choice(len(sentences), 60, replace=False)
+        # Each sentence of either system may be the one's or the other's: no difference at all.
+        swapped = random.integers(2, size=(60, 1))
+        one, other = (np.where(swapped == side, systems[0][drawn], systems[1][drawn]) for side in (0, 1))
+        p_values.append(permutation_test(one, other, samples=100, seed=seed)[1])
+    below = {level: np.mean(np.array(p_values) < level) for level in (0.05, 0.1, 0.5)}
+    # Three standard deviations of a share of 400.
+    assert all(abs(share - level) < 3 * (level * (1 - level) / 400) ** 0.5 for level, share in below.items()), below
+
+
+def test_one_sentence_alone_is_never_significant():
+    other = [*DENSE[:-1], REFERENCES[-1]]
+    found = compare({"dense": DENSE, "other": other}, REFERENCES, "dense")["other"]
+    assert found.delta > 0
+    assert found.p_value == 1
+
+
+def test_statistics_of_sentences_sum_up_to_corpus_bleu():
+    hypotheses = ["", "der", *DENSE[2:]]
+    sums = sentence_statistics(hypotheses, REFERENCES).sum(axis=0).tolist()
+    corpus = sacrebleu.corpus_bleu(hypotheses, [REFERENCES])
+    assert sums == [corpus.sys_len, corpus.ref_len, *corpus.counts, *corpus.totals]
+
+
+def test_the_tokenizer_is_that_of_the_scores():
+    lines, others = ["我们今天去北京大学看书。"] * 20, ["我们今天去北京大学看报。"] * 20
+    found = compare({"dense": lines, "other": others}, lines, "dense", tokenize="zh")
+    assert found["other"].bleu == sacrebleu.corpus_bleu(others, [lines], tokenize="zh").score
+    assert found["other"].delta == found["other"].bleu - found["dense"].bleu
+
+
 def test_interval_and_p_value_against_a_bootstrap_of_our_own(comparisons):
     metric = sacrebleu.BLEU()
     counts = {
@@ -69,9 +107,10 @@ def test_interval_and_p_value_against_a_bootstrap_of_our_own(comparisons):
     low, high = np.percentile(bleu["same quality"], [2.5, 97.5])
     ours = comparisons["same quality"]
     assert (ours.low, ours.high) == (pytest.approx(low, abs=0.5), pytest.approx(high, abs=0.5))
-    differences = np.abs(bleu["same quality"] - bleu["dense"])
-    p_value = np.mean(differences - differences.mean() > abs(ours.delta))
-    assert ours.p_value == pytest.approx(p_value, abs=0.05)
+    # Resampled differences, shifted to a mean of zero, on both sides.
+    differences = bleu["same quality"] - bleu["dense"]
+    p_value = np.mean(np.abs(differences - ours.delta) >= abs(ours.delta))
+    assert ours.p_value == pytest.approx(p_value, abs=0.07)
 
 
 def test_the_seed_is_ours_and_not_the_environments(comparisons, monkeypatch):

@@ -3,8 +3,16 @@
 from dataclasses import replace
 
 from nmt_prune.evaluation.aggregates import aggregate
-from nmt_prune.evaluation.tables import MOST_COLUMNS, sparsity_table, subnetwork_table
+from nmt_prune.evaluation.tables import MOST_COLUMNS, bleu_cell, sparsity_table, subnetwork_table
+from nmt_prune.evaluation.techniques import Cell
 from tests.evaluation.samples import results, row
+
+
+def test_other_mini_batches_stand_beside_the_updates():
+    rows = [replace(row("oes", 0.5, 20, 800, seed=seed), other_passes=1000 + seed) for seed in (1, 2)]
+    assert bleu_cell(aggregate(rows)[Cell("oes", 0.5)], 2).endswith("(800 + 1,001–1,002)")
+    unknown = [rows[0], replace(rows[1], other_passes=None)]
+    assert bleu_cell(aggregate(unknown)[Cell("oes", 0.5)], 2).endswith("(800)")
 
 
 def test_many_techniques_are_rows():

@@ -59,7 +59,19 @@ def test_parses_decoded_hypotheses_only():
 
 def test_hypotheses_come_in_the_order_of_the_text(generate, subset, checkpoint):
     generate(OUTPUT)
-    assert translate(checkpoint, subset, Decoding()) == ["", "drei", "a\u2028b\tc"]
+    assert translate(checkpoint, subset, Decoding()).lines == ["", "drei", "a\u2028b\tc"]
+
+
+def test_lines_that_are_too_long_have_empty_hypotheses(generate, subset, checkpoint):
+    warning = "1 samples have invalid sizes and will be skipped, max_positions=(1024, 1024), first few sample ids=[1]\n"
+    shorter = OUTPUT.replace("D-1\t-0.25\tdrei\n", "")
+    commands = generate(shorter, f"2026 | WARNING | fairseq.tasks.fairseq_task | {warning}")
+    translation = translate(checkpoint, subset, Decoding())
+    assert (translation.lines, translation.left_out) == (["", "", "a\u2028b\tc"], (2,))
+    assert "--skip-invalid-size-inputs-valid-test" in commands[0]
+    generate(shorter)
+    with pytest.raises(PruneError, match=r"2 hypotheses for the 3 lines of .* \(none for line 2\)"):
+        translate(checkpoint, subset, Decoding())
 
 
 def test_command_line(generate, subset, checkpoint):

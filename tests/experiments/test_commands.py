@@ -85,6 +85,14 @@ def test_other_commands():
     assert report_command(PLACES) == ["R", "runs/small", "--data", "data-bin/numbers.en-de"]
 
 
+def test_a_tokenizer_of_bleu_is_that_of_the_validation_too():
+    run = expand(make_recipe(generation={"tokenize": "char"}))[0]
+    arguments = train_arguments(run, PLACES)
+    assert arguments[arguments.index("--eval-bleu-tokenize") + 1] == "char"
+    assert score_command(run, PLACES)[-2:] == ["--tokenize", "char"]
+    assert "--eval-bleu-tokenize" not in train_arguments(expand(make_recipe())[0], PLACES)
+
+
 def test_what_trains_on_a_cpu_is_scored_there():
     run = expand(make_recipe(training={"max_update": 100, "cpu": True}))[0]
     assert "--cpu" in train_arguments(run, PLACES)

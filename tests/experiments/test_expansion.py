@@ -194,6 +194,18 @@ def test_mask_controls_are_ladders_of_their_own(control, key, value):
     assert (pruning(run)["reset"], pruning(run)["rewind_from"]) == ("rewind", f"{control}-50-seed1/rewind_5.pt")
 
 
+@pytest.mark.parametrize("control", ["shuffled", "inverted"])
+def test_mask_controls_have_the_counts_of_slts_own_rung(control):
+    runs = expanded(make_recipe(techniques=[], controls=[control], budget="global"))
+    first, second = (runs[f"{control}-{percent}-seed1"] for percent in (50, 80))
+    assert ("counts_from" in pruning(first), first.needs) == (False, ())  # from the dense run, as SLT's
+    assert pruning(second)["counts_from"] == "slt-80-seed1/checkpoint_last.pt"
+    assert second.needs == ("slt-80-seed1",)
+    assert list(runs).index("slt-80-seed1") < list(runs).index(second.name)
+    fixed = expanded(make_recipe(techniques=[], controls=[control], budget="erk"))
+    assert not any("counts_from" in pruning(run) for run in fixed.values())
+
+
 @pytest.mark.parametrize(("control", "reset"), [("reinit", "reinit"), ("shuffle-weights", "shuffle")])
 def test_weight_controls_have_the_masks_of_slt(control, reset):
     runs = expanded(make_recipe(techniques=["slt"], controls=[control]))

@@ -9,6 +9,7 @@ from nmt_prune.masks.controls import control
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_matrices
 from nmt_prune.masks.pruner import Pruner
+from nmt_prune.randomness import generator
 from nmt_prune.saliency import saliencies
 from tests.toy import toy_model
 
@@ -30,6 +31,33 @@ def test_a_control_has_the_count_of_the_real_mask_in_every_matrix(name):
     assert len({count / prunable.size for count, prunable in zip(counts, real.prunables, strict=True)}) > 5
     assert fake != real
     assert all(not (fake[key] & ~alive[key]).any() for key in fake)
+
+
+@pytest.mark.parametrize("name", ["shuffled", "inverted"])
+def test_a_control_has_the_counts_that_it_is_given(name):
+    """On a later rung its own weights would give it others with a budget that ranks all matrices."""
+    like = prune("none", 0.8, alive=prune("none", 0.5))
+    alive = prune("shuffled", 0.5)
+    others = {prunable: torch.randn(prunable.shape, generator=generator(3)) for prunable in WEIGHTS}
+    settings = {"mask_control": name, "seed": 1}
+    pruners = [
+        Pruner(saliencies.build("magnitude"), budgets.build("global"), counts=counts, **settings)
+        for counts in (like, None)
+    ]
+    wanted, own = (pruner.prune(others, alive, 0.8) for pruner in pruners)
+    assert [wanted.kept(prunable) for prunable in WEIGHTS] == [like.kept(prunable) for prunable in WEIGHTS]
+    assert [own.kept(prunable) for prunable in WEIGHTS] != [like.kept(prunable) for prunable in WEIGHTS]
+    assert all(not (wanted[key] & ~alive[key]).any() for key in wanted)
+    with pytest.raises(PruneError, match=r"--counts-from: its masks are 0\.8.* sparse, and --sparsity is 0\.9"):
+        pruners[0].prune(others, alive, 0.9)
+    emptied = MaskSet({one: torch.full(one.shape, index > 0) for index, one in enumerate(WEIGHTS)})
+    with pytest.raises(PruneError, match=r"--counts-from: its masks keep .* of which only 0 exist in --mask-from"):
+        pruners[0].prune(others, emptied, 0.8)
+
+
+def test_counts_without_a_control_are_refused():
+    with pytest.raises(PruneError, match="--counts-from is about a control"):
+        Pruner(saliencies.build("magnitude"), budgets.build("global"), counts=MaskSet.dense(WEIGHTS))
 
 
 def test_shuffling_depends_on_the_seed_alone():

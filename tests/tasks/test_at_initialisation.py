@@ -1,5 +1,7 @@
 """Saliencies that need the model and data, in real trainings: at the start, for tickets, while the mask grows."""
 
+import json
+
 import pytest
 import torch
 from fairseq.trainer import Trainer
@@ -36,6 +38,14 @@ def test_fresh_weights_are_pruned_before_the_first_update(run_training, dense, s
     assert start.keys() == initial.keys()
     assert not any(training.weights()[name][~mask].any() for name, mask in masks.items())
     assert all(line["revived"] == 0 for line in training.progress())
+
+
+@pytest.mark.parametrize(
+    ("saliency", "passes"), [("snip", 3), ("snip:rounds=2", 6), ("oes:steps=7", 7 + 6), ("random", 0)]
+)
+def test_mini_batches_that_are_no_update_are_counted(run_training, saliency, passes):
+    training = run_training("run", f"--saliency {saliency} --sparsity 0.5 --prune-set body --max-update 1 {SMALL}")
+    assert json.loads((training.folder / "pruning.json").read_text())["other_passes"] == passes
 
 
 def test_the_same_flags_give_the_same_masks_and_others_others(run_training):

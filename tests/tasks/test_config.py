@@ -56,11 +56,13 @@ def test_flags_are_the_settings():
     cfg = TranslationPruningConfig(
         mask_from="a.pt", rewind_from="b.pt", saliency="random", budget="erk", group="unit", sparsity=0.5,
         schedule="oneshot:at=3",
-        mask_control="shuffled", reset="sign", clock="rewind", prune_set="body", prune_seed=7, calibration_batches=3,
+        mask_control="shuffled", counts_from="c.pt", reset="sign", clock="rewind", prune_set="body", prune_seed=7,
+        calibration_batches=3,
     )  # fmt: skip
     settings = pruning_settings(replace(cfg, max_update=9))
     assert vars(settings) == {
         "mask_from": "a.pt", "rewind_from": "b.pt", "saliency": "random", "budget": "erk", "group": "unit",
-        "sparsity": 0.5, "schedule": "oneshot:at=3", "mask_control": "shuffled", "reset": "sign", "clock": "rewind",
+        "sparsity": 0.5, "schedule": "oneshot:at=3", "mask_control": "shuffled", "counts_from": "c.pt", "reset": "sign",
+        "clock": "rewind",
         "prune_set": "body", "seed": 7, "calibration_batches": 3, "max_update": 9,
     }  # fmt: skip

@@ -2,6 +2,9 @@
 
 import pytest
 
+from tests.tasks.corpus import make_corpus
+from tests.tasks.training import train
+
 pytestmark = pytest.mark.slow
 
 BLEU = (
@@ -14,8 +17,6 @@ VALIDATED = {"without": "--disable-validation"}
 @pytest.fixture(scope="module")
 def learned(corpus, tmp_path_factory):
     """A dense model that translates well enough to have BLEU."""
-    from tests.tasks.training import train
-
     return train(corpus, tmp_path_factory.mktemp("learned"), "--max-update 60 --lr 0.03 --max-tokens 400")
 
 
@@ -31,6 +32,19 @@ def test_bleu_is_0_until_the_schedule_has_ended(run_training, learned):
     assert training.masks("checkpoint_best").keys() == training.masks().keys()
     fixed = run_training("fixed", *source, BLEU, "--max-update 4 --sparsity 0.3 --max-tokens 400", **VALIDATED)
     assert fixed.progress("valid")[0]["valid_bleu"] > 0  # so it is the schedule that makes it 0
+
+
+def test_bleu_is_by_the_tokenizer_of_the_target_language(tmp_path):
+    """The default of sacreBLEU, 13a, sees one word a sentence where words are not separated."""
+    chinese = make_corpus(tmp_path, "zh-Hans", list("零一二三四五六七八九"))
+    flags = (BLEU, "--eval-bleu-remove-bpe sentencepiece --lr 0.03 --max-tokens 400 --target-lang zh-Hans")
+    bleu = {}
+    for tokenizer in ("", "zh", "13a"):
+        own = f"--eval-bleu-tokenize {tokenizer}" if tokenizer else ""
+        training = train(chinese, tmp_path / f"by-{tokenizer}", *flags, own, **VALIDATED)
+        bleu[tokenizer] = [line["valid_bleu"] for line in training.progress("valid")]
+    assert bleu[""] == bleu["zh"]
+    assert max(bleu["zh"]) > max(bleu["13a"]) + 10
 
 
 def test_hypotheses_without_words_do_not_stop_a_training(run_training):

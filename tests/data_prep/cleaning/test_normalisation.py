@@ -41,6 +41,11 @@ def test_by_hand(line, expected):
     assert normalise(line, "de") == expected
 
 
+@pytest.mark.parametrize("tag", ["de-AT", "de_DE", "deu_Latn", "ger"])
+def test_punctuation_is_that_of_the_language_whatever_its_tag(tag):
+    assert normalise('"Ja," sagte er.', tag) == normalise('"Ja," sagte er.', "de") == '"Ja", sagte er.'
+
+
 def test_every_kind_of_white_space_becomes_one_space():
     assert one_line(" a\u2028b\r c\u00a0\t d\x85") == "a b c d"
 
