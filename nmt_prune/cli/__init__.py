@@ -16,6 +16,7 @@ from nmt_prune.cli.score import score
 from nmt_prune.cli.search import search
 from nmt_prune.cli.shrink import shrink
 from nmt_prune.cli.stability import stability
+from nmt_prune.cli.streams import flushed_output, open_streams, say
 from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
@@ -40,8 +41,10 @@ app.command("list")(list_entries)
 
 def main() -> None:
     """Runs the command line; a PruneError becomes one line on stderr and exit status 1."""
+    open_streams()
     try:
-        app()
+        with flushed_output():
+            app()
     except PruneError as error:
-        typer.echo(f"nmt-prune: error: {error}", err=True)
+        say(f"nmt-prune: error: {error}")
         raise SystemExit(1) from None
