@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 from nmt_prune.dictionaries import EOS
 from nmt_prune.errors import PruneError
@@ -33,7 +34,7 @@ class BatchedSearch:
         self._longest_source = model.architecture.encoder.max_positions
         self._longest_output = model.architecture.decoder.max_positions
         self._source, self._target = Vocabulary(model.source), Vocabulary(model.target)
-        self._pool = ThreadPoolExecutor(threads, "translate") if threads > 1 else None
+        self._threads = threads
 
     def search(
         self, sources: Sequence[Subwords], prefixes: Sequence[Subwords], options: SearchOptions, size: BatchSize
@@ -61,9 +62,11 @@ class BatchedSearch:
         if any(EOS in prefix for prefix in begin):
             raise PruneError("a prefix has the end of sentence </s>; give what is in front of it")
         found = [[Hypothesis([EOS], 0.0, [0.0])] * options.nbest if len(row) == 1 else [] for row in rows]
-        for batch, results in self._in_batches(rows, begin, options, size):
-            for index, hypotheses in zip(batch, results, strict=True):
-                found[index] = hypotheses
+        # Threads that last as long as a search: none that a forked process would wait for in vain.
+        with ThreadPoolExecutor(self._threads, "translate") if self._threads > 1 else nullcontext() as pool:
+            for batch, results in self._in_batches(rows, begin, options, size, pool.map if pool else map):
+                for index, hypotheses in zip(batch, results, strict=True):
+                    found[index] = hypotheses
         return found
 
     def subwords(self, hypothesis: Hypothesis) -> list[str]:
@@ -78,7 +81,12 @@ class BatchedSearch:
         return "no translation is as long as, or has the prefix that, is asked for"
 
     def _in_batches(
-        self, rows: list[list[int]], begin: list[list[int]], options: SearchOptions, size: BatchSize
+        self,
+        rows: list[list[int]],
+        begin: list[list[int]],
+        options: SearchOptions,
+        size: BatchSize,
+        run: Callable[..., Iterable[list[list[Hypothesis]]]],
     ) -> Iterable[tuple[list[int], list[list[Hypothesis]]]]:
         """Indices of the sentences of each batch, and their hypotheses."""
         chosen = [index for index, row in enumerate(rows) if 1 < len(row) <= self._longest_source]
@@ -90,5 +98,4 @@ class BatchedSearch:
             given = [begin[index] for index in batch]
             return self._engine.search([rows[index] for index in batch], options, given if any(given) else None)
 
-        run: Callable[..., Iterable[list[list[Hypothesis]]]] = self._pool.map if self._pool else map
         return zip(work, run(translate, work), strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat, zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.batched_search import BatchedSearch
@@ -46,6 +46,8 @@ class LineResult(NamedTuple):
 class Translator:
     """Translates with one model, a sentence of any batch as it would be alone.
 
+    Forked processes may go on with it. Pickled, it is read from its file again.
+
     Args:
         model: a compact model, or the path of one or of a checkpoint of fairseq's.
         engine: ``auto``, ``compiled`` or ``torch``.
@@ -65,10 +67,22 @@ class Translator:
         values: str | None = None,
         data: Path | None = None,
     ) -> None:
+        self._path = None if isinstance(model, CompactModel) else Path(model).absolute()
+        self._arguments = (engine, threads, values, data and Path(data).absolute())
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values)
         self._segmentation = Segmentation(model)
         self._search = BatchedSearch(model, make_engine(model, engine), threads)
+
+    def __reduce__(self) -> tuple[type["Translator"], tuple[Any, ...]]:
+        """Another process reads the model from its file again.
+
+        Raises:
+            TypeError: the translator was made from a model and not from a path.
+        """
+        if self._path is None:
+            raise TypeError("a Translator of a model in memory cannot be pickled; make it from the path of a file")
+        return type(self), (self._path, *self._arguments)
 
     def translate_batch(
         self,
