@@ -1,8 +1,8 @@
 """From subwords of sentences in any order and number to their hypotheses."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 
 from nmt_prune.dictionaries import EOS
 from nmt_prune.errors import PruneError
@@ -34,7 +34,8 @@ class BatchedSearch:
         self._longest_source = model.architecture.encoder.max_positions
         self._longest_output = model.architecture.decoder.max_positions
         self._source, self._target = Vocabulary(model.source), Vocabulary(model.target)
-        self._threads = threads
+        self._threads, self._process = threads, 0
+        self._pool: ThreadPoolExecutor | None = None
 
     def search(
         self, sources: Sequence[Subwords], prefixes: Sequence[Subwords], options: SearchOptions, size: BatchSize
@@ -62,11 +63,9 @@ class BatchedSearch:
         if any(EOS in prefix for prefix in begin):
             raise PruneError("a prefix has the end of sentence </s>; give what is in front of it")
         found = [[Hypothesis([EOS], 0.0, [0.0])] * options.nbest if len(row) == 1 else [] for row in rows]
-        # Threads that last as long as a search: none that a forked process would wait for in vain.
-        with ThreadPoolExecutor(self._threads, "translate") if self._threads > 1 else nullcontext() as pool:
-            for batch, results in self._in_batches(rows, begin, options, size, pool.map if pool else map):
-                for index, hypotheses in zip(batch, results, strict=True):
-                    found[index] = hypotheses
+        for batch, results in self._in_batches(rows, begin, options, size):
+            for index, hypotheses in zip(batch, results, strict=True):
+                found[index] = hypotheses
         return found
 
     def subwords(self, hypothesis: Hypothesis) -> list[str]:
@@ -81,12 +80,7 @@ class BatchedSearch:
         return "no translation is as long as, or has the prefix that, is asked for"
 
     def _in_batches(
-        self,
-        rows: list[list[int]],
-        begin: list[list[int]],
-        options: SearchOptions,
-        size: BatchSize,
-        run: Callable[..., Iterable[list[list[Hypothesis]]]],
+        self, rows: list[list[int]], begin: list[list[int]], options: SearchOptions, size: BatchSize
     ) -> Iterable[tuple[list[int], list[list[Hypothesis]]]]:
         """Indices of the sentences of each batch, and their hypotheses."""
         chosen = [index for index, row in enumerate(rows) if 1 < len(row) <= self._longest_source]
@@ -98,4 +92,13 @@ class BatchedSearch:
             given = [begin[index] for index in batch]
             return self._engine.search([rows[index] for index in batch], options, given if any(given) else None)
 
-        return zip(work, run(translate, work), strict=True)
+        return zip(work, self._map(translate, work), strict=True)
+
+    @property
+    def _map(self) -> Callable[..., Iterable[list[list[Hypothesis]]]]:
+        """``map`` in threads of this process: a forked one has not inherited them and would wait for ever."""
+        if self._threads == 1:
+            return map
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self._threads, "translate"), os.getpid()
+        return self._pool.map
