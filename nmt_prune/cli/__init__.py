@@ -1,5 +1,10 @@
 """The ``nmt-prune`` command."""
 
+from collections.abc import Callable
+from functools import wraps
+from math import isfinite
+from typing import Any
+
 import typer
 
 from nmt_prune.cli.data import data
@@ -23,6 +28,20 @@ from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
 from nmt_prune.errors import PruneError
 
+
+def _with_finite_numbers(command: Callable[..., None]) -> Callable[..., None]:
+    """Refuses nan and inf, which comparisons let through, for any option."""
+
+    @wraps(command)
+    def checked(**options: Any) -> None:
+        for name, value in options.items():
+            if isinstance(value, float) and not isfinite(value):
+                raise PruneError(f"--{name.replace('_', '-')} {value} is no finite number")
+        command(**options)
+
+    return checked
+
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -33,7 +52,7 @@ for command in (
     *(run, data, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
-    app.command()(command)
+    app.command()(_with_finite_numbers(command))
 app.add_typer(export, name="export")
 app.command("user-dir")(user_dir)
 app.command("list")(list_entries)

@@ -89,7 +89,7 @@ def test_relations_name_the_arguments(translator):
 
 @pytest.mark.parametrize("lines", ["seventy", b"seventy", None, 5, {"a": 1}])
 def test_lines_at_once(translator, lines):
-    with pytest.raises(TypeError, match="lines: expected an iterable of lines, not .*; give a single line in a list"):
+    with pytest.raises(TypeError, match=r"lines: expected an iterable of lines, not .*; give a single line in a list"):
         translator.translate_lines(lines)
     if lines is not None:
         with pytest.raises(TypeError, match="prefixes: expected an iterable of lines"):
@@ -126,7 +126,7 @@ def test_options_are_finite(translator, field, value):
     ],
 )
 def test_other_arguments_of_lines(translator, arguments, error):
-    with pytest.raises(error, match="expected|too small"):
+    with pytest.raises(error, match=r"expected|too small"):
         translator.translate_lines(["one"], **arguments)
 
 
