@@ -17,7 +17,7 @@ def read_symbols(path: Path) -> list[str]:
         PruneError: the file is missing or is no dictionary.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise PruneError(f"dictionary {path} does not exist; name a folder of fairseq-preprocess") from None
     except (OSError, UnicodeDecodeError) as error:

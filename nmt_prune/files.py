@@ -4,10 +4,15 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import stat
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from tempfile import mkdtemp
+from typing import Any, BinaryIO
 
 from nmt_prune.errors import PruneError
 
@@ -16,26 +21,126 @@ from nmt_prune.errors import PruneError
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary sibling of ``path`` to write to (a file or a folder) and renames it into place on success.
 
+    Of a symbolic link the target is replaced. A device, a pipe or an open file such as ``/dev/stdout`` has no siblings:
+    the temporary then lies elsewhere, and its bytes are written into it. SIGTERM and SIGHUP remove the temporary first.
+
     Raises:
         PruneError: the disk is full or the folder cannot be written; ``path`` is as it was before.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        if _is_stream(path):
+            with temporary_folder() as folder:
+                yield folder / path.name
+                with (folder / path.name).open("rb") as content, _open_stream(path) as stream:
+                    shutil.copyfileobj(content, stream)
+            return
+        place = Path(os.path.realpath(path))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _removed_when_killed(place.with_name(f".{place.name}.{os.getpid()}.tmp")) as temporary:
+            yield temporary
+            if temporary.is_dir() and place.is_dir():
+                shutil.rmtree(place)
+            temporary.replace(place)
     except OSError as error:
         reason = error.strerror or error
         raise PruneError(f"cannot write {path}: {reason}; free some space or choose another place") from error
+
+
+@contextmanager
+def output(path: Path) -> Iterator[BinaryIO]:
+    """A file to write bytes to: as they come where ``path`` is a device or a pipe, else as :func:`atomic_path` does.
+
+    Raises:
+        BrokenPipeError: nobody reads the pipe any more.
+        PruneError: it cannot be written.
+    """
+    try:
+        if _is_stream(path):
+            with _open_stream(path) as stream:
+                yield stream
+            return
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise PruneError(f"cannot write {path}: {error.strerror}; choose another place") from error
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A new folder that is removed in the end, also if the end is SIGTERM or SIGHUP."""
+    with _removed_when_killed(Path(mkdtemp(prefix="nmt-prune-"))) as folder:
+        yield folder
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether ``path`` is written into and cannot be replaced: a device, a pipe, or a file by its descriptor."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return _descriptor(path) is not None or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _open_stream(path: Path) -> BinaryIO:
+    descriptor = _descriptor(path)
+    if descriptor is None:
+        return path.open("wb")
+    # Not opened anew: the next program that writes to the same file would begin where this one began.
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return os.fdopen(os.dup(descriptor), "wb")
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of the open file of this process that a path such as ``/dev/stdout`` leads to."""
+    while path.is_symlink():
+        folder = Path(os.path.realpath(path.parent))
+        if folder.name == "fd" and folder.parts[:3] == ("/", "proc", str(os.getpid())):
+            return int(path.name)
+        path = folder / path.readlink()
+    return None
+
+
+_temporaries: dict[Path, int] = {}
+"""What is to be removed when this process is killed, and the process: a forked one must leave it alone."""
+
+
+@contextmanager
+def _removed_when_killed(temporary: Path) -> Iterator[Path]:
+    """Removes a file or folder in the end, also if the end is SIGTERM or SIGHUP."""
+    _temporaries[temporary] = os.getpid()
+    handled = []
+    for request in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever handles or ignores it already has his reasons; and Python lets only the main thread ask.
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(request) is signal.SIG_DFL:
+            signal.signal(request, _end)
+            handled.append(request)
+    try:
+        yield temporary
     finally:
-        with suppress(OSError):
-            if temporary.is_dir():
-                shutil.rmtree(temporary)
-            else:
-                temporary.unlink(missing_ok=True)
+        for request in handled:
+            signal.signal(request, signal.SIG_DFL)
+        _remove(temporary)
+        del _temporaries[temporary]
+
+
+def _end(request: int, frame: object) -> None:
+    for temporary, process in _temporaries.items():
+        if process == os.getpid():
+            _remove(temporary)
+    signal.signal(request, signal.SIG_DFL)
+    os.kill(os.getpid(), request)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:
@@ -50,7 +155,9 @@ def file_digest(path: Path) -> str:
 def write_json(path: Path | str, value: Any) -> None:
     """Writes ``value`` as indented JSON, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        # A file name need not be UTF-8: its bytes become JSON's own escapes.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path | str) -> Any:
@@ -66,5 +173,5 @@ def read_json(path: Path | str) -> Any:
         raise PruneError(f"{path} does not exist") from None
     except OSError as error:
         raise PruneError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PruneError(f"{path} is not JSON ({error}); delete it and run the command again") from None

@@ -1,5 +1,10 @@
 """The ``nmt-prune`` command."""
 
+from collections.abc import Callable
+from functools import wraps
+from math import isfinite
+from typing import Any
+
 import typer
 
 from nmt_prune.cli.data import data
@@ -16,11 +21,26 @@ from nmt_prune.cli.score import score
 from nmt_prune.cli.search import search
 from nmt_prune.cli.shrink import shrink
 from nmt_prune.cli.stability import stability
+from nmt_prune.cli.streams import flushed_output, open_streams, say
 from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
 from nmt_prune.errors import PruneError
+
+
+def _with_finite_numbers(command: Callable[..., None]) -> Callable[..., None]:
+    """Refuses nan and inf, which comparisons let through, for any option."""
+
+    @wraps(command)
+    def checked(**options: Any) -> None:
+        for name, value in options.items():
+            if isinstance(value, float) and not isfinite(value):
+                raise PruneError(f"--{name.replace('_', '-')} {value} is no finite number")
+        command(**options)
+
+    return checked
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +52,7 @@ for command in (
     *(run, data, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
-    app.command()(command)
+    app.command()(_with_finite_numbers(command))
 app.add_typer(export, name="export")
 app.command("user-dir")(user_dir)
 app.command("list")(list_entries)
@@ -40,8 +60,10 @@ app.command("list")(list_entries)
 
 def main() -> None:
     """Runs the command line; a PruneError becomes one line on stderr and exit status 1."""
+    open_streams()
     try:
-        app()
+        with flushed_output():
+            app()
     except PruneError as error:
-        typer.echo(f"nmt-prune: error: {error}", err=True)
+        say(f"nmt-prune: error: {error}")
         raise SystemExit(1) from None

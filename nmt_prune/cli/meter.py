@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-import typer
+from nmt_prune.cli.streams import say
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -38,12 +38,12 @@ class Meter:
 
     def end(self) -> None:
         """Says how many they were."""
-        typer.echo(str(self), err=True)
+        say(str(self))
 
     def say(self, message: str) -> None:
         """Says something at once."""
         if self._status is None:
-            typer.echo(message, err=True)
+            say(message)
         else:
             self._status.console.print(message, soft_wrap=True, markup=False, highlight=False)
 

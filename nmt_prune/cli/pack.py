@@ -26,12 +26,15 @@ def pack(
     """Write a model into one small file that holds all that translating needs; float32 loses not a bit."""
     from nmt_prune.checkpoints import Checkpoint
     from nmt_prune.cli.tables import print_table
+    from nmt_prune.files import atomic_path
     from nmt_prune.storage.compact_file import load_compact, save_compact
     from nmt_prune.storage.from_checkpoint import compact_model
     from nmt_prune.storage.sizes import family_sizes
 
-    save_compact(compact_model(Checkpoint.load(checkpoint), data, values), out)
-    model = load_compact(out)
+    # Read where it is written first: of a pipe nothing can be read again.
+    with atomic_path(out) as temporary:
+        save_compact(compact_model(Checkpoint.load(checkpoint), data, values), temporary)
+        model, size = load_compact(temporary), temporary.stat().st_size
     header = ["family", "weights", "kept", "bytes", "x dense fp32", "x raw CSC", "x deflated CSC"]
     rows = [
         [
@@ -44,7 +47,7 @@ def pack(
         for family in family_sizes(model, deflated)
     ]
     print_table(header if deflated else header[:-1], rows)
-    typer.echo(f"{out}: {out.stat().st_size:,} bytes with dictionaries, subword model and header")
+    typer.echo(f"{out}: {size:,} bytes with dictionaries, subword model and header")
 
 
 def unpack(

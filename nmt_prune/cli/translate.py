@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -86,9 +86,9 @@ def translate(
     is_counted = progress if progress is not None else sys.stderr.isatty() and not one_by_one
     with open_meter(is_counted) as meter, _source(input) as lines, _source(prefix) as beginnings, _sink(output) as sink:
         results = _translator(meter, model, engine, threads, values, data).translate_lines(
-            read_lines(lines, meter.warn),
+            read_lines(lines, meter.warn, "standard input" if input is None else str(input)),
             options,
-            prefixes=None if prefix is None else read_lines(beginnings, meter.warn, f"{prefix}, line"),
+            prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
             batch_size=size,
             buffer_size=1 if one_by_one else buffer_size,
         )
@@ -130,12 +130,7 @@ def _source(path: Path | None) -> Iterator[BinaryIO]:
         yield file
 
 
-@contextmanager
-def _sink(path: Path | None) -> Iterator[BinaryIO]:
-    from nmt_prune.files import atomic_path
+def _sink(path: Path | None) -> AbstractContextManager[BinaryIO]:
+    from nmt_prune import files
 
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        yield file
+    return nullcontext(sys.stdout.buffer) if path is None else files.output(path)

@@ -1,7 +1,6 @@
 """What a model costs to store and to use: its size, its CPU time against the dense one, and its exports."""
 
 import json
-import tempfile
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from nmt_prune.evaluation.cost_records import Costs, CpuTime
 from nmt_prune.evaluation.exports import measure_exports
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.translation import Decoding, generate_command, run_fairseq
+from nmt_prune.files import temporary_folder
 from nmt_prune.sizes import memory_bytes
 from nmt_prune.structured.shrinking import shrunk_state
 from nmt_prune.structured.widths import is_shrunk
@@ -47,9 +47,9 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding, left_out: Coll
     before, after = memory_bytes(original), memory_bytes(used)
     cpu: CpuTime | None = None
     if state is not None and after <= (1 - WORTH_MEASURING) * before:
-        with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
-            save(state, Path(folder) / "shrunk.pt")
-            cpu = cpu_time(path, Path(folder) / "shrunk.pt", subset, decoding)
+        with temporary_folder() as folder:
+            save(state, folder / "shrunk.pt")
+            cpu = cpu_time(path, folder / "shrunk.pt", subset, decoding)
     # What was shrunk before it was trained has no dense model here to be compared with.
     ratio = cpu.ratio if cpu else None if is_shrunk(original.model_settings) else 1.0
     return Costs(before, after, ratio, cpu, measure_exports(path, subset, decoding, left_out))

@@ -1,6 +1,5 @@
 """A model outside of fairseq: packed for the CPU runtime, and exported to CTranslate2."""
 
-import tempfile
 from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from nmt_prune.evaluation.search_settings import search_options
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import read_lines
 from nmt_prune.evaluation.translation import Decoding
+from nmt_prune.files import temporary_folder
 from nmt_prune.quantization import FULL
 from nmt_prune.quantization.quantized import Facts
 from nmt_prune.runtime.loading import load_model
@@ -38,8 +38,7 @@ def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding, left_o
     Returns:
         What could be measured, and why the rest could not.
     """
-    with tempfile.TemporaryDirectory(prefix="nmt-prune-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         try:
             model = load_model(checkpoint, subset.data, shrunk=True)
             disk = _pack(model, load_model(checkpoint, subset.data, "int8", shrunk=True), folder)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
+from nmt_prune.plain_text import read_text
 
 
 def read_lines(path: Path) -> list[str]:
-    """Reads the lines of a UTF-8 file.
+    """Reads the lines of a UTF-8 file, perhaps compressed or with a byte-order mark.
 
     Only a line feed ends a line: Unicode's other separators, which ``str.splitlines`` obeys, occur inside real
     sentences and would shift every line after them.
@@ -17,10 +18,10 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         PruneError: the file is missing or is not UTF-8.
     """
+    if not path.exists():
+        raise PruneError(f"{path} does not exist")
     try:
-        content = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise PruneError(f"{path} does not exist") from None
+        content = read_text(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise PruneError(f"{path} is not UTF-8 (byte {error.start}); convert it") from None
     return content.removesuffix("\n").split("\n") if content else []

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import nmt_prune
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.subset import Subset
+from nmt_prune.files import temporary_folder
 
 # D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
 _HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]+\t(.*)", re.DOTALL)
@@ -102,11 +102,11 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> Translati
     """
     if not checkpoint.is_file():
         raise PruneError(f"checkpoint {checkpoint} does not exist")
-    with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
-        command = generate_command(checkpoint, subset, decoding, Path(folder))
+    with temporary_folder() as folder:
+        command = generate_command(checkpoint, subset, decoding, folder)
         variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "LOGLEVEL": "INFO"}
         log = run_fairseq(command, str(checkpoint), variables).stderr
-        output = (Path(folder) / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
+        output = (folder / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
     # fairseq logs into its results unless something has set up logging before.
     too_long = sum(int(match[1].replace(",", "")) for match in _LEFT_OUT.finditer(log + output))
     hypotheses = parse_hypotheses(output.split("\n"))

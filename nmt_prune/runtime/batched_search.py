@@ -1,5 +1,6 @@
 """From subwords of sentences in any order and number to their hypotheses."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -33,7 +34,8 @@ class BatchedSearch:
         self._longest_source = model.architecture.encoder.max_positions
         self._longest_output = model.architecture.decoder.max_positions
         self._source, self._target = Vocabulary(model.source), Vocabulary(model.target)
-        self._pool = ThreadPoolExecutor(threads, "translate") if threads > 1 else None
+        self._threads, self._process = threads, 0
+        self._pool: ThreadPoolExecutor | None = None
 
     def search(
         self, sources: Sequence[Subwords], prefixes: Sequence[Subwords], options: SearchOptions, size: BatchSize
@@ -90,5 +92,13 @@ class BatchedSearch:
             given = [begin[index] for index in batch]
             return self._engine.search([rows[index] for index in batch], options, given if any(given) else None)
 
-        run: Callable[..., Iterable[list[list[Hypothesis]]]] = self._pool.map if self._pool else map
-        return zip(work, run(translate, work), strict=True)
+        return zip(work, self._map(translate, work), strict=True)
+
+    @property
+    def _map(self) -> Callable[..., Iterable[list[list[Hypothesis]]]]:
+        """``map`` in threads of this process: a forked one has not inherited them and would wait for ever."""
+        if self._threads == 1:
+            return map
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self._threads, "translate"), os.getpid()
+        return self._pool.map

@@ -2,9 +2,11 @@
 
 import functools
 import hashlib
+import math
 import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -64,16 +66,36 @@ def _times(values: Values, dense: Dense) -> Times:
     sizes = (SHAPE, BYTES, DENSITIES, TOKENS, ROUNDS)
     measured = (file_digest(Path(_engine.__file__)), _processor(), _engine.instruction_set(), values, dense, *sizes)
     machine = " ".join(map(str, measured))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt-prune"
-    path = cache / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
-    with suppress(PruneError, KeyError, TypeError):
+    path = _cache() / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
+    with suppress(PruneError):
         found = read_json(path)
-        if found["machine"] == machine:
+        if isinstance(found, dict) and found.get("machine") == machine and _are_times(found.get("seconds")):
             return found["seconds"]
     seconds = measure(values, dense)
     with suppress(PruneError):  # nowhere to keep it: measured again next time
         write_json(path, {"machine": machine, "seconds": seconds})
     return seconds
+
+
+def _cache() -> Path:
+    """The user's, or, for one without a home, a folder of his own among the temporary files."""
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named, "nmt-prune")
+    try:
+        return Path.home() / ".cache" / "nmt-prune"
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), f"nmt-prune-{os.getuid()}")
+
+
+def _are_times(found: object) -> bool:
+    """Whether this is what :func:`measure` returns."""
+    forms = {"dense", *map(str, DENSITIES)}
+    return isinstance(found, dict) and all(
+        isinstance(times := found.get(str(tokens)), dict)
+        and times.keys() == forms
+        and all(type(seconds) is float and 0 <= seconds < math.inf for seconds in times.values())
+        for tokens in TOKENS
+    )
 
 
 def measure(values: Values, dense: Dense) -> Times:

@@ -1,27 +1,40 @@
 """What an engine may be asked for."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from types import MappingProxyType
 
-from nmt_prune.errors import PruneError
+from nmt_prune.runtime.arguments import ArgumentError, check_kind, check_number
 from nmt_prune.runtime.search_options import SearchOptions
 
+_LEAST = {"beam": 1, "nbest": 1, "min_len": 0, "max_len_a": 0, "max_len_b": 0, "no_repeat_ngram_size": 0}
 
-def check_options(options: SearchOptions) -> None:
+
+def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProxyType({})) -> None:
     """Refuses settings that mean nothing.
 
+    Args:
+        options: the settings.
+        names: what messages call some of them; the others by their flags.
+
     Raises:
-        PruneError: one is out of range.
+        ArgumentError: one is out of range.
+        TypeError: one is of another type.
     """
-    least = {"beam": 1, "nbest": 1, "min_len": 0, "max_len_a": 0, "max_len_b": 0, "no_repeat_ngram_size": 0}
-    for name, smallest in least.items():
-        if getattr(options, name) < smallest:
-            flag = "--" + name.replace("_", "-")
-            raise PruneError(f"{flag} {getattr(options, name)} is too small; the least is {smallest}")
+    check_kind("options", options, SearchOptions, "SearchOptions")
+    name = {field.name: names.get(field.name) or "--" + field.name.replace("_", "-") for field in fields(options)}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.type is bool:
+            check_kind(name[field.name], value, bool, "True or False")
+        else:
+            check_number(name[field.name], value, field.type, _LEAST.get(field.name))  # type: ignore[arg-type]
     if options.temperature <= 0:
-        raise PruneError(f"--temperature {options.temperature} is too small; give more than 0")
+        raise ArgumentError(f"{name['temperature']} {options.temperature} is too small; give more than 0")
     if options.nbest > options.beam:
-        raise PruneError(f"--nbest {options.nbest} is more than --beam {options.beam}; widen the beam")
+        raise ArgumentError(
+            f"{name['nbest']} {options.nbest} is more than {name['beam']} {options.beam}; widen the beam"
+        )
 
 
 def fit_beam(options: SearchOptions, words: int) -> SearchOptions:
@@ -55,13 +68,13 @@ def check_limits(options: SearchOptions, lengths: Sequence[int], max_positions: 
         max_positions: longest sequence of the decoder.
 
     Raises:
-        PruneError: there is such a source.
+        ArgumentError: there is such a source.
     """
     if not lengths:
         return
     limit = longest_output(options, min(lengths), max_positions)
     if options.min_len > limit:
-        raise PruneError(
+        raise ArgumentError(
             f"--min-len {options.min_len} is more than the longest translation, {limit}, of a source of {min(lengths)}"
             " tokens; lower it or raise --max-len-b"
         )

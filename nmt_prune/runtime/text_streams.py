@@ -4,20 +4,25 @@ import json
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from nmt_prune.plain_text import text_lines
 from nmt_prune.runtime.translator import LineResult
 
 Say = Callable[[str], None]
 
 
-def read_lines(stream: BinaryIO, warn: Say, name: str = "line") -> Iterator[str]:
+def read_lines(stream: BinaryIO, warn: Say, origin: str = "standard input", name: str = "line") -> Iterator[str]:
     """Reads lines as they come; only a line feed, or one behind a carriage return, ends a line.
 
     Args:
-        stream: UTF-8; what is not becomes U+FFFD.
+        stream: UTF-8, perhaps compressed; what is not becomes U+FFFD.
         warn: told about each line that is not UTF-8.
+        origin: what to call the stream.
         name: what to call a line.
+
+    Raises:
+        PruneError: the stream cannot be read, or is UTF-16, SGML or XML.
     """
-    for number, line in enumerate(iter(stream.readline, b""), start=1):
+    for number, line in enumerate(text_lines(stream, origin), start=1):
         line = line.removesuffix(b"\n").removesuffix(b"\r")
         try:
             yield line.decode("utf-8")

@@ -1,5 +1,6 @@
 """An engine that runs wherever torch does."""
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,9 @@ from nmt_prune.runtime.torch_layers import Weights
 from nmt_prune.runtime.torch_model import Decoder, Encoder
 from nmt_prune.runtime.torch_search import BeamSearch
 from nmt_prune.storage.model import CompactModel
+
+# GNU OpenMP waits for ever for the threads that a forked process has not inherited; PyTorch's DataLoader does the same.
+os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class TorchEngine:

@@ -2,17 +2,32 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat, zip_longest
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple
 
 from nmt_prune.errors import PruneError
+from nmt_prune.runtime.arguments import check_kind, check_number, iter_lines, subwords
 from nmt_prune.runtime.batched_search import BatchedSearch
 from nmt_prune.runtime.batching import BatchSize
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.loading import load_model
+from nmt_prune.runtime.search_limits import check_options
 from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.storage.model import CompactModel
+
+_CALLED = {
+    "beam": "beam_size",
+    "nbest": "num_hypotheses",
+    "lenpen": "length_penalty",
+    "unkpen": "unk_penalty",
+    "max_len_b": "max_decoding_length",
+    "min_len": "min_decoding_length",
+    "no_repeat_ngram_size": "no_repeat_ngram_size",
+}
+"""What ``translate_batch`` calls the options of a search."""
 
 
 class TranslationResult(NamedTuple):
@@ -46,6 +61,8 @@ class LineResult(NamedTuple):
 class Translator:
     """Translates with one model, a sentence of any batch as it would be alone.
 
+    Forked processes may go on with it. Pickled, it is read from its file again.
+
     Args:
         model: a compact model, or the path of one or of a checkpoint of fairseq's.
         engine: ``auto``, ``compiled`` or ``torch``.
@@ -55,6 +72,7 @@ class Translator:
 
     Raises:
         PruneError: there is no such model or engine.
+        TypeError: an argument is of another type.
     """
 
     def __init__(
@@ -65,10 +83,28 @@ class Translator:
         values: str | None = None,
         data: Path | None = None,
     ) -> None:
+        check_kind("model", model, (CompactModel, str, PathLike), "a path or a CompactModel")
+        check_kind("engine", engine, str, "auto, compiled or torch")
+        check_kind("threads", threads, int, "a whole number")
+        check_kind("values", values, (str, NoneType), "the name of a type or None")
+        check_kind("data", data, (str, PathLike, NoneType), "a path or None")
+        data = None if data is None else Path(data)
+        self._path = None if isinstance(model, CompactModel) else Path(model).absolute()
+        self._arguments = (engine, threads, values, data and data.absolute())
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values)
         self._segmentation = Segmentation(model)
         self._search = BatchedSearch(model, make_engine(model, engine), threads)
+
+    def __reduce__(self) -> tuple[type["Translator"], tuple[Any, ...]]:
+        """Another process reads the model from its file again.
+
+        Raises:
+            TypeError: the translator was made from a model and not from a path.
+        """
+        if self._path is None:
+            raise TypeError("a Translator of a model in memory cannot be pickled; make it from the path of a file")
+        return type(self), (self._path, *self._arguments)
 
     def translate_batch(
         self,
@@ -104,7 +140,13 @@ class Translator:
 
         Raises:
             PruneError: the arguments contradict each other.
+            TypeError: an argument is of another type, as a string instead of a list of subwords.
+            ValueError: a number is out of range.
         """
+        sentences = subwords("source", source)
+        prefixes = subwords("target_prefix", target_prefix or [None] * len(sentences))
+        check_number("max_batch_size", max_batch_size, int, 1)
+        check_kind("return_scores", return_scores, bool, "True or False")
         if batch_type not in ("examples", "tokens"):
             raise PruneError(f"batch_type {batch_type} is unknown; choose examples or tokens")
         size = BatchSize(max_batch_size) if batch_type == "examples" else BatchSize(None, max_batch_size)
@@ -117,13 +159,13 @@ class Translator:
             min_len=min_decoding_length,
             no_repeat_ngram_size=no_repeat_ngram_size,
         )
-        prefixes = [prefix or () for prefix in target_prefix or [None] * len(source)]
+        check_options(options, _CALLED)
         return [
             TranslationResult(
                 [self._search.subwords(hypothesis) for hypothesis in found],
                 [hypothesis.score for hypothesis in found] if return_scores else [],
             )
-            for found in self._search.search(source, prefixes, options, size)
+            for found in self._search.search(sentences, prefixes, options, size)
         ]
 
     def translate_lines(
@@ -146,9 +188,28 @@ class Translator:
 
         Raises:
             PruneError: the options contradict each other, or there are not as many prefixes as lines.
+            TypeError: an argument or a line is of another type, as a string instead of a list of lines.
+            ValueError: a number is out of range.
         """
-        options, size = options or SearchOptions(), batch_size or BatchSize()
-        pairs = zip(lines, repeat(""), strict=False) if prefixes is None else zip_longest(lines, prefixes)
+        options, size = (
+            SearchOptions() if options is None else options,
+            BatchSize() if batch_size is None else batch_size,
+        )
+        check_options(options)
+        check_kind("batch_size", size, BatchSize, "a BatchSize")
+        for name, most in size._asdict().items():
+            if most is not None:
+                check_number(f"batch_size.{name}", most, int, 1)
+        check_number("buffer_size", buffer_size, int, 1)
+        each = iter_lines("lines", lines)
+        pairs: Iterator[tuple[str, str]] = zip(each, repeat(""), strict=False)
+        if prefixes is not None:
+            pairs = zip_longest(each, iter_lines("prefixes", prefixes))
+        return self._lines(pairs, options, size, buffer_size)
+
+    def _lines(
+        self, pairs: Iterator[tuple[str, str]], options: SearchOptions, size: BatchSize, buffer_size: int
+    ) -> Iterator[LineResult]:
         while buffer := list(islice(pairs, buffer_size)):
             if any(line is None or prefix is None for line, prefix in buffer):
                 raise PruneError("there are not as many prefixes as lines; give one for each, an empty one for none")

@@ -63,7 +63,7 @@ def _subwords(settings: dict[str, Any]) -> dict[str, Any]:
     if settings.get("_name") != "subword_nmt" or not codes.is_file():
         return {"bpe": settings.get("_name")}
     try:
-        content = codes.read_text(encoding="utf-8")
+        content = codes.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PruneError(f"{codes}, the codes of --bpe subword_nmt, cannot be read: {error}") from None
     return {"bpe": "subword_nmt", "bpe_codes": content, "bpe_separator": settings.get("bpe_separator") or "@@"}

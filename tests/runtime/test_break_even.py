@@ -75,3 +75,39 @@ def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch
     assert list(seconds) == ["1", "5", "64"]
     assert all(times.keys() == SECONDS["1"].keys() and min(times.values()) >= 0 for times in seconds.values())
     assert 0 <= break_even(values, "dense", 5) <= 1
+
+
+ODD = (None, 5, [], {}, "1", float("nan"), float("inf"), -1.0, True, {"dense": 1.0})
+
+
+@pytest.mark.parametrize("odd", ODD, ids=map(str, ODD))
+@pytest.mark.parametrize("place", [(), ("seconds",), ("seconds", "5"), ("seconds", "5", "0.2"), ("machine",)])
+def test_what_does_not_belong_in_the_cache_is_measured_anew(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[str, ...], odd: object
+) -> None:
+    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
+    break_even("float32", "dense", 5)
+    (path,) = cache.iterdir()
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    changed = json.loads(json.dumps(whole))
+    inner = changed
+    for key in place[:-1]:
+        inner = inner[key]
+    if place:
+        inner[place[-1]] = odd
+    path.write_text(json.dumps(changed if place else odd), encoding="utf-8")
+    module._times.cache_clear()
+    assert break_even("float32", "dense", 5) == pytest.approx(0.8)
+    assert json.loads(path.read_text(encoding="utf-8")) == whole
+
+
+def test_somebody_without_a_home_has_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(module.Path, "home", no_home)
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
+    assert break_even("float32", "dense", 1) == pytest.approx(0.4)
+    assert len(list(tmp_path.rglob("break-even-*.json"))) == 1

@@ -9,7 +9,6 @@ Names of systems: ``packed`` and ``packed_int8`` (the run), ``dense_fairseq``, `
 """
 
 import json
-import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +22,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.exports import ctranslate2_search
 from nmt_prune.evaluation.search_settings import settings_of
 from nmt_prune.evaluation.turns import in_turns
+from nmt_prune.files import temporary_folder
 from nmt_prune.models.programs.generation import Generator, batches
 from nmt_prune.runtime.loading import load_model
 from nmt_prune.runtime.search_limits import fit_beam
@@ -63,8 +63,8 @@ def measure(cfg: Any) -> dict[str, Any]:
     dense, *paths = utils.split_paths(cfg.common_eval.path)
     generator = Generator(cfg, task, dense)
     chosen, settings, data = batches(cfg, task, [generator.model]), settings_of(cfg.generation), Path(cfg.task.data)
-    with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
-        references, notes = _references(Path(dense), data, settings, Path(folder))
+    with temporary_folder() as folder:
+        references, notes = _references(Path(dense), data, settings, folder)
         runs = []
         for path in paths:
             systems, missing = _packed(Path(path), data, settings)

@@ -53,3 +53,46 @@ def test_every_kind_of_white_space_becomes_one_space():
 def test_normalising_twice_changes_nothing_more():
     line = "Er sagte : « Nein » ( 50 % ) ."
     assert normalise(normalise(line, "fr"), "fr") == normalise(line, "fr")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "می\u200cخواهم کتاب\u200cها را ه\u200d.ش",  # Persian: another word, and a letter's form
+        "क्\u200dष क्\u200cष",  # Hindi: other forms of a conjunct
+        "👨\u200d👩\u200d👧 ❤\ufe0f 👍🏽",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # England's flag, by tags
+        "ភាសា\u200bខ្មែរ",  # Khmer: where a word ends
+        "ᠨᠠᠷ\u180eᠠ",
+        "\u06dd۱",  # seen although a format character
+    ],
+)
+def test_what_cannot_be_seen_but_makes_a_word_stays(line):
+    assert normalise(line, "en") == line
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Donau\u00addampf", "Donaudampf"),
+        ("\u200fשלום\u200e \u202aabc\u202c \u2066x\u2069", "שלום abc x"),
+        ("a\u2060b\u200bc", "abc"),
+        ("a \u200c\u200d b", "a b"),
+        ("\u200d", ""),
+    ],
+)
+def test_what_only_lays_out_goes(line, expected):
+    assert normalise(line, "en") == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("AT&amp;T &#44; &#x41;&#x2019;s &quot;x&quot; &lt;b&gt;", 'AT&T , A\'s "x" <b>'),
+        ("a&nbsp;b&#10;c&shy;d", "a b cd"),
+        ("&amp;lt;", "&lt;"),
+        ("?a=1&copy=2 &nosuch; R&D & co;", "?a=1&copy=2 &nosuch; R&D & co;"),
+    ],
+)
+def test_entities_are_decoded(line, expected):
+    assert normalise(line, "en") == expected

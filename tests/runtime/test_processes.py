@@ -1,0 +1,78 @@
+"""A translator in other processes than the one that made it."""
+
+import copy
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from nmt_prune.runtime.engines import make_engine
+from nmt_prune.runtime.translator import Translator
+from nmt_prune.storage.compact_file import save_compact
+from tests.runtime.models import random_model
+
+SOURCE = [["w1", "w2", f"w{number}"] for number in range(3, 9)] * 3
+
+
+def is_built() -> bool:
+    try:
+        return bool(make_engine(random_model(), "compiled"))
+    except Exception:
+        return False
+
+
+ENGINES = ["torch", pytest.param("compiled", marks=pytest.mark.skipif(not is_built(), reason="needs the engine"))]
+
+
+@pytest.fixture
+def model(tmp_path):
+    save_compact(random_model(), tmp_path / "model.nmt")
+    return tmp_path / "model.nmt"
+
+
+def translate(translator: Translator) -> list[list[list[str]]]:
+    results = translator.translate_batch(SOURCE, max_batch_size=4, max_decoding_length=9)
+    return [result.hypotheses for result in results]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_forked_process_goes_on_with_it(model, engine):
+    # In a process of its own, with two threads for each product: pytest's has other threads by now.
+    code = f"""
+import os, signal, sys
+from tests.runtime.test_processes import translate, Translator
+translator = Translator({str(model)!r}, {engine!r}, threads=2)
+Translator({str(model)!r}, {engine!r}).translate_batch([["w1"] * 40] * 32)
+expected, child = translate(translator), os.fork()
+if child == 0:
+    signal.alarm(60)
+    again = translate(translator) == translate(Translator({str(model)!r}, {engine!r})) == expected
+    os._exit(0 if again else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_it_is_pickled_by_its_path(model, engine, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    translator = Translator("model.nmt", engine, threads=2, values="float16")
+    monkeypatch.chdir("/")
+    for again in (pickle.loads(pickle.dumps(translator)), copy.deepcopy(translator)):
+        assert translate(again) == translate(translator)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_other_processes_are_given_one(model, method):
+    translator = Translator(model, threads=2)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.apply_async(translate, [translator]).get(60) == translate(translator)
+
+
+def test_one_without_a_path_cannot_be_pickled():
+    with pytest.raises(TypeError, match="a Translator of a model in memory cannot be pickled; make it from the path"):
+        pickle.dumps(Translator(random_model(), "torch"))
