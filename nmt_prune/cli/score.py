@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt_prune.cli import options
+
 if TYPE_CHECKING:
     from nmt_prune.evaluation.cost_records import Exports
 
@@ -22,8 +24,13 @@ def score(
     lenpen: Annotated[float, typer.Option(help="Length penalty; above 1 favours longer sentences.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a batch.")] = 4000,
     remove_bpe: Annotated[
-        str, typer.Option(help="Subwords to join, as fairseq-generate calls them.")
-    ] = "sentencepiece",
+        str | None,
+        typer.Option(help="Subwords to join, as fairseq-generate calls them.", show_default="the dictionary's"),
+    ] = None,
+    bpe: options.Bpe = None,
+    bpe_codes: options.BpeCodes = None,
+    sentencepiece_model: options.SentencepieceModel = None,
+    tokenizer: options.Tokenizer = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay off the GPU.")] = False,
     generate_flags: Annotated[
         list[str] | None, typer.Argument(help="After --, further flags of fairseq-generate.")
@@ -37,10 +44,12 @@ def score(
     from nmt_prune.evaluation.subset import Subset
     from nmt_prune.evaluation.translation import Decoding
 
-    decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()))
+    splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
+    decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()), splitting)
     chosen = Subset.find(data, subset, reference)
     dev = Subset.find(data, "valid") if valid else None
-    record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
+    with options.warnings_to(options.warn):
+        record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
     typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
     typer.echo(f"sparsity {record.sparsity['prunable']:.2%} of the prunable weights; {out}")
     if costs := record.costs:

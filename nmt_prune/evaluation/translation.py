@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nmt_prune
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.joining import joining
 from nmt_prune.evaluation.subset import Subset
+from nmt_prune.storage.splitting import AS_FOUND, Splitting
 
 # D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
 _HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]+\t(.*)", re.DOTALL)
@@ -27,22 +29,24 @@ class Decoding:
         beam: beam size.
         lenpen: length penalty; above 1 favours longer sentences.
         max_tokens: tokens of a batch.
-        remove_bpe: subwords to join, a value of fairseq's ``--remove-bpe``.
+        remove_bpe: subwords to join, a value of fairseq's ``--remove-bpe``; None: those of the dictionary.
         cpu: stay off the GPU even if there is one.
         extra: further flags of fairseq-generate.
+        splitting: what is known about the splitting of the model's text.
     """
 
     beam: int = 5
     lenpen: float = 1.0
     max_tokens: int = 4000
-    remove_bpe: str = "sentencepiece"
+    remove_bpe: str | None = None
     cpu: bool = False
     extra: tuple[str, ...] = ()
+    splitting: Splitting = AS_FOUND
 
     def flags(self) -> list[str]:
         """The flags of fairseq-generate."""
         flags = ["--beam", str(self.beam), "--lenpen", str(self.lenpen), "--max-tokens", str(self.max_tokens)]
-        flags += ["--remove-bpe", self.remove_bpe]
+        flags += ["--remove-bpe", self.remove_bpe] if self.remove_bpe is not None else []
         return [*flags, *(["--cpu"] if self.cpu else []), *self.extra]
 
 
@@ -88,11 +92,14 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> list[str]
     """
     if not checkpoint.is_file():
         raise PruneError(f"checkpoint {checkpoint} does not exist")
+    remove_bpe, join = joining(checkpoint, subset, decoding.remove_bpe, decoding.extra, decoding.splitting)
+    plain = replace(decoding, remove_bpe=remove_bpe)
     with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
-        command = generate_command(checkpoint, subset, decoding, Path(folder))
+        command = generate_command(checkpoint, subset, plain, Path(folder))
         run_fairseq(command, str(checkpoint), {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
         output = (Path(folder) / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
-    return in_order(parse_hypotheses(output.split("\n")), len(subset.references()), str(subset.reference))
+    found = in_order(parse_hypotheses(output.split("\n")), len(subset.references()), str(subset.reference))
+    return found if join is None else [join(line.split(" ")) if line else "" for line in found]
 
 
 def run_fairseq(command: list[str], checkpoint: str, variables: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from nmt_prune.runtime.loading import load_model
 from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.splitting import AS_FOUND, Splitting
 
 
 class TranslationResult(NamedTuple):
@@ -52,6 +53,7 @@ class Translator:
         threads: batches that are translated at the same time.
         values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: as they are.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
+        splitting: what is known about the splitting of its text; the rest is as the model says.
 
     Raises:
         PruneError: there is no such model or engine.
@@ -64,9 +66,10 @@ class Translator:
         threads: int = 1,
         values: str | None = None,
         data: Path | None = None,
+        splitting: Splitting = AS_FOUND,
     ) -> None:
         if not isinstance(model, CompactModel):
-            model = load_model(model, data, values)
+            model = load_model(model, data, values, splitting=splitting)
         self._segmentation = Segmentation(model)
         self._search = BatchedSearch(model, make_engine(model, engine), threads)
 
