@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.cleaning.normalisation import normalise, one_line
 from data_prep.encoding import Limits
 from data_prep.pairs import Pair
 from data_prep.subwords import Segmenter
 from data_prep.texts import Text, check_equal_lines, not_utf8
 from nmt_prune.errors import PruneError
+from nmt_prune.normalisation import normalise, one_line
 
 
 def read_pairs(text: Text) -> list[Pair]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from nmt_prune.cli import options
 from nmt_prune.cli.strip import strip
 
 export = typer.Typer(no_args_is_help=True, help="Write a model for another program that translates.")
@@ -26,11 +27,17 @@ def ctranslate2(
             show_default="that of its training",
         ),
     ] = None,
+    bpe: options.Bpe = None,
+    bpe_codes: options.BpeCodes = None,
+    sentencepiece_model: options.SentencepieceModel = None,
+    tokenizer: options.Tokenizer = None,
 ) -> None:
     """Write a folder for CTranslate2, which computes zeros as well: only what shrink takes out makes it faster."""
     from nmt_prune.export.ctranslate2 import export_ctranslate2
     from nmt_prune.runtime.loading import load_model
 
-    export_ctranslate2(load_model(model, data, shrunk=True), out, quantization)
+    with options.warnings_to(options.warn):
+        splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
+        export_ctranslate2(load_model(model, data, shrunk=True, splitting=splitting), out, quantization)
     size = sum(path.stat().st_size for path in out.iterdir())
     typer.echo(f"{out}: {size / 1e6:.2f} MB, weights in {quantization}; README.txt says how to translate with it")

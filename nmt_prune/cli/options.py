@@ -1,5 +1,8 @@
 """Options that several commands share, with the names of the task's flags."""
 
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from nmt_prune.saliency import Evidence
+    from nmt_prune.storage.splitting import Splitting
 
 Sparsity = Annotated[float, typer.Option(help="share of the weights (or groups) to remove, in [0, 1)")]
 Saliency = Annotated[str, typer.Option(help="what a weight is worth; see `nmt-prune list`")]
@@ -30,6 +34,40 @@ Tokenize = Annotated[
     str | None, typer.Option(help="sacreBLEU's tokenizer for BLEU", show_default="that of the target language")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
+
+Bpe = Annotated[
+    str | None,
+    typer.Option(help="sentencepiece, subword_nmt, fastbpe, gpt2 or none", show_default="as the model was trained"),
+]
+BpeCodes = Annotated[
+    Path | None, typer.Option(help="codes of subword_nmt or fastbpe; of gpt2 vocab.bpe, encoder.json beside it")
+]
+SentencepieceModel = Annotated[Path | None, typer.Option(help="SentencePiece model")]
+Tokenizer = Annotated[str | None, typer.Option(help="moses, space or none", show_default="as the model was trained")]
+
+
+def splitting(
+    bpe: str | None, bpe_codes: Path | None, sentencepiece_model: Path | None, tokenizer: str | None
+) -> "Splitting":
+    """What the options say about the splitting of text."""
+    from nmt_prune.storage.splitting import Splitting
+
+    return Splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
+
+
+@contextmanager
+def warnings_to(warn: Callable[[str], None]) -> Iterator[None]:
+    """Says each ``RuntimeWarning`` as the command says its own, once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        warn(message)
+
+
+def warn(message: str) -> None:
+    """Warns on stderr."""
+    typer.echo(f"nmt-prune: warning: {message}", err=True)
 
 
 def evidence(checkpoint: Path, data: Path | None, calibration_batches: int, seed: int) -> "Evidence | None":

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nmt_prune.cli import options
+
 
 def pack(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint of a Transformer: stock, masked, shrunk or quantized")],
@@ -19,6 +21,10 @@ def pack(
         Path | None,
         typer.Option(help="data folder with its dictionaries and subword model", show_default="that of its training"),
     ] = None,
+    bpe: options.Bpe = None,
+    bpe_codes: options.BpeCodes = None,
+    sentencepiece_model: options.SentencepieceModel = None,
+    tokenizer: options.Tokenizer = None,
     deflated: Annotated[
         bool, typer.Option("--deflated", help="also measure the matrices in numpy.savez_compressed; takes a while")
     ] = False,
@@ -31,9 +37,10 @@ def pack(
     from nmt_prune.storage.from_checkpoint import compact_model
     from nmt_prune.storage.sizes import family_sizes
 
+    splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     # Read where it is written first: of a pipe nothing can be read again.
-    with atomic_path(out) as temporary:
-        save_compact(compact_model(Checkpoint.load(checkpoint), data, values), temporary)
+    with options.warnings_to(options.warn), atomic_path(out) as temporary:
+        save_compact(compact_model(Checkpoint.load(checkpoint), data, values, splitting), temporary)
         model, size = load_compact(temporary), temporary.stat().st_size
     header = ["family", "weights", "kept", "bytes", "x dense fp32", "x raw CSC", "x deflated CSC"]
     rows = [

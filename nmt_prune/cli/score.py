@@ -24,9 +24,14 @@ def score(
     lenpen: Annotated[float, typer.Option(help="Length penalty; above 1 favours longer sentences.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a batch.")] = 4000,
     remove_bpe: Annotated[
-        str, typer.Option(help="Subwords to join, as fairseq-generate calls them.")
-    ] = "sentencepiece",
+        str | None,
+        typer.Option(help="Subwords to join, as fairseq-generate calls them.", show_default="the dictionary's"),
+    ] = None,
     tokenize: options.Tokenize = None,
+    bpe: options.Bpe = None,
+    bpe_codes: options.BpeCodes = None,
+    sentencepiece_model: options.SentencepieceModel = None,
+    tokenizer: options.Tokenizer = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay off the GPU.")] = False,
     generate_flags: Annotated[
         list[str] | None, typer.Argument(help="After --, further flags of fairseq-generate.")
@@ -40,10 +45,12 @@ def score(
     from nmt_prune.evaluation.subset import Subset
     from nmt_prune.evaluation.translation import Decoding
 
-    decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()))
+    splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
+    decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()), splitting)
     chosen = Subset.find(data, subset, reference, tokenize)
     dev = Subset.find(data, "valid", tokenize=tokenize) if valid else None
-    record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
+    with options.warnings_to(options.warn):
+        record = score_checkpoint(checkpoint, chosen, decoding, out, dev)
     typer.echo(f"BLEU {record.bleu:.2f}  chrF {record.chrf:.2f}  TER {record.ter:.2f}  {record.signatures['bleu']}")
     for name, numbers in ((record.subset, record.left_out), ("valid", record.dev_left_out)):
         if numbers:

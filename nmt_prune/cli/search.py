@@ -36,7 +36,9 @@ def search(
     score: Annotated[str, typer.Option(help="dev score: bleu, or loss in nats per token")] = "bleu",
     beam: Annotated[int, typer.Option(min=1, help="beam size of dev BLEU; 1 is greedy")] = 1,
     lenpen: Annotated[float, typer.Option(help="length penalty of dev BLEU")] = 1.0,
-    remove_bpe: Annotated[str, typer.Option(help="subwords to join, as fairseq calls them")] = "sentencepiece",
+    remove_bpe: Annotated[
+        str | None, typer.Option(help="subwords to join, as fairseq calls them", show_default="the dictionary's")
+    ] = None,
     tokenize: options.Tokenize = None,
     seed: options.Seed = 1,
     calibration_batches: options.CalibrationBatches = 16,

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -10,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from nmt_prune.cli import options as shared
 from nmt_prune.cli.meter import Meter, open_meter
 
 if TYPE_CHECKING:
     from nmt_prune.runtime.translator import Translator
+    from nmt_prune.storage.splitting import Splitting
 
 
 def translate(
@@ -45,6 +46,10 @@ def translate(
     data: Annotated[
         Path | None, typer.Option(help="of a checkpoint: folder with its dictionaries", show_default="the training's")
     ] = None,
+    bpe: shared.Bpe = None,
+    bpe_codes: shared.BpeCodes = None,
+    sentencepiece_model: shared.SentencepieceModel = None,
+    tokenizer: shared.Tokenizer = None,
     values: Annotated[
         str | None,
         typer.Option(help="convert weights, as nmt-prune pack does", show_default="as they are"),
@@ -80,12 +85,13 @@ def translate(
         temperature=temperature,
     )
     check_options(options)
+    splitting = shared.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     one_by_one = interactive or (input is None and sys.stdin.isatty())
     size = BatchSize(32 if batch_size is None and max_tokens is None else batch_size, max_tokens)
     write = json_line if as_json else as_nbest if nbest > 1 else as_text
     is_counted = progress if progress is not None else sys.stderr.isatty() and not one_by_one
     with open_meter(is_counted) as meter, _source(input) as lines, _source(prefix) as beginnings, _sink(output) as sink:
-        results = _translator(meter, model, engine, threads, values, data).translate_lines(
+        results = _translator(meter, model, engine, threads, values, data, splitting).translate_lines(
             read_lines(lines, meter.warn, "standard input" if input is None else str(input)),
             options,
             prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
@@ -103,16 +109,18 @@ def translate(
 
 
 def _translator(
-    meter: Meter, model: Path, engine: str, threads: int, values: str | None, data: Path | None
+    meter: Meter,
+    model: Path,
+    engine: str,
+    threads: int,
+    values: str | None,
+    data: Path | None,
+    splitting: "Splitting",
 ) -> "Translator":
     from nmt_prune.runtime.translator import Translator
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
-        translator = Translator(model, engine, threads, values, data)
-    for warning in caught:
-        meter.warn(str(warning.message))
-    return translator
+    with shared.warnings_to(meter.warn):
+        return Translator(model, engine, threads, values, data, splitting)
 
 
 @contextmanager

@@ -40,8 +40,11 @@ def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding, left_o
     """
     with temporary_folder() as folder:
         try:
-            model = load_model(checkpoint, subset.data, shrunk=True)
-            disk = _pack(model, load_model(checkpoint, subset.data, "int8", shrunk=True), folder)
+            model, model_int8 = (
+                load_model(checkpoint, subset.data, values, shrunk=True, splitting=decoding.splitting)
+                for values in (None, "int8")
+            )
+            disk = _pack(model, model_int8, folder)
         except PruneError as error:
             return Exports(notes=(f"not packed: {_reason(error, checkpoint)}",))
         bleu, notes = _scores(model, folder, subset, decoding, left_out)

@@ -6,13 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nmt_prune
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.joining import joining
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.files import temporary_folder
+from nmt_prune.storage.splitting import AS_FOUND, Splitting
 
 # D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
 _HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]+\t(.*)", re.DOTALL)
@@ -28,22 +30,24 @@ class Decoding:
         beam: beam size.
         lenpen: length penalty; above 1 favours longer sentences.
         max_tokens: tokens of a batch.
-        remove_bpe: subwords to join, a value of fairseq's ``--remove-bpe``.
+        remove_bpe: subwords to join, a value of fairseq's ``--remove-bpe``; None: those of the dictionary.
         cpu: stay off the GPU even if there is one.
         extra: further flags of fairseq-generate.
+        splitting: what is known about the splitting of the model's text.
     """
 
     beam: int = 5
     lenpen: float = 1.0
     max_tokens: int = 4000
-    remove_bpe: str = "sentencepiece"
+    remove_bpe: str | None = None
     cpu: bool = False
     extra: tuple[str, ...] = ()
+    splitting: Splitting = AS_FOUND
 
     def flags(self) -> list[str]:
         """The flags of fairseq-generate."""
         flags = ["--beam", str(self.beam), "--lenpen", str(self.lenpen), "--max-tokens", str(self.max_tokens)]
-        flags += ["--remove-bpe", self.remove_bpe]
+        flags += ["--remove-bpe", self.remove_bpe] if self.remove_bpe is not None else []
         return [*flags, *(["--cpu"] if self.cpu else []), *self.extra]
 
 
@@ -102,15 +106,20 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> Translati
     """
     if not checkpoint.is_file():
         raise PruneError(f"checkpoint {checkpoint} does not exist")
+    remove_bpe, join = joining(checkpoint, subset, decoding.remove_bpe, decoding.extra, decoding.splitting)
+    plain = replace(decoding, remove_bpe=remove_bpe)
     with temporary_folder() as folder:
-        command = generate_command(checkpoint, subset, decoding, folder)
+        command = generate_command(checkpoint, subset, plain, folder)
         variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "LOGLEVEL": "INFO"}
         log = run_fairseq(command, str(checkpoint), variables).stderr
         output = (folder / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
     # fairseq logs into its results unless something has set up logging before.
     too_long = sum(int(match[1].replace(",", "")) for match in _LEFT_OUT.finditer(log + output))
     hypotheses = parse_hypotheses(output.split("\n"))
-    return in_order(hypotheses, len(subset.references()), str(subset.reference), too_long)
+    found = in_order(hypotheses, len(subset.references()), str(subset.reference), too_long)
+    if join is None:
+        return found
+    return replace(found, lines=[join(line.split(" ")) if line else "" for line in found.lines])
 
 
 def run_fairseq(

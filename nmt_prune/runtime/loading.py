@@ -5,13 +5,18 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.splitting import AS_FOUND, Splitting, resplit
 
 _CHECKPOINT_STARTS = (b"PK\x03\x04", b"\x80")
 """Of the files that torch writes: zip archives, and pickles before 2020."""
 
 
 def load_model(
-    path: Path | str, data: Path | None = None, values: str | None = None, shrunk: bool = False
+    path: Path | str,
+    data: Path | None = None,
+    values: str | None = None,
+    shrunk: bool = False,
+    splitting: Splitting = AS_FOUND,
 ) -> CompactModel:
     """Reads a model; torch is only needed for a checkpoint.
 
@@ -20,6 +25,7 @@ def load_model(
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
         values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: none.
         shrunk: of a checkpoint: take out the heads and units that its masks have emptied, where that is possible.
+        splitting: what is known about the splitting of its text; the rest is looked up, or as it was packed.
 
     Raises:
         PruneError: there is no such file, it is of another kind, it is a compact one with ``data``, or its weights do
@@ -43,12 +49,12 @@ def load_model(
         checkpoint = Checkpoint.load(path)
         if shrunk and (state := shrunk_state(checkpoint)) is not None:
             checkpoint = Checkpoint(path, state)
-        return compact_model(checkpoint, data, values or "float32")
+        return compact_model(checkpoint, data, values or "float32", splitting)
     if data is not None:
         raise PruneError(f"--data {data} is only for checkpoints; {path} holds its own dictionaries")
     from nmt_prune.storage.compact_file import load_compact
 
-    return _converted(path, load_compact(path), values)
+    return _converted(path, resplit(load_compact(path), splitting), values)
 
 
 def _converted(path: Path, model: CompactModel, values: str | None) -> CompactModel:

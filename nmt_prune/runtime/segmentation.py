@@ -1,12 +1,19 @@
 """Lines of text as subwords and back, as fairseq's tokenizers and subword models do it."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import StringIO
 from typing import Any
 
 from nmt_prune.errors import PruneError
+from nmt_prune.normalisation import PUNCTUATION, normalise
+from nmt_prune.runtime.gpt2 import Gpt2
+from nmt_prune.runtime.joining import joiner
 from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.splitting import KINDS
+from nmt_prune.storage.splitting_checks import missing_part
+from nmt_prune.subwords import FASTBPE, GPT2, NONE, SENTENCEPIECE, SEPARATOR, SUBWORD_NMT, kind_of
 
 Change = Callable[[str], str]
 _NONE = (None, "", "none")
@@ -15,37 +22,55 @@ _NONE = (None, "", "none")
 class Segmentation:
     """Both ways between a line and its subwords.
 
-    A subword model ``subword_nmt`` or ``fastbpe`` whose codes are not stored leaves lines as they are: they must have
-    been split already, as those that are given to ``fairseq-preprocess``.
+    Codes of ``subword_nmt`` or ``fastbpe`` that are not stored leave lines as they are: they must have been split
+    already, as those that are given to ``fairseq-preprocess``.
 
     Args:
-        model: whose ``text`` says how: ``bpe``, ``tokenizer`` and their settings by fairseq's names.
+        model: whose ``text`` says how: ``normalisation``, ``bpe``, ``tokenizer`` and their settings by fairseq's names.
+            Where it says nothing about subwords, the marks in the dictionaries do.
 
     Raises:
         PruneError: it names a tokenizer or subword model that is not known here, or whose package is missing.
+
+    Warns:
+        RuntimeWarning: the dictionary holds subwords, but lines cannot be split into them.
     """
 
     def __init__(self, model: CompactModel) -> None:
         text = model.text
-        self._bpe = text.get("bpe")
+        bpe = text.get("bpe")
+        kinds = [_kind(symbols, side) for symbols, side in ((model.source, "source"), (model.target, "target"))]
+        if bpe in _NONE:
+            bpe = kinds[0] or NONE
         self._split: Change = _same
-        self._detokenize: Change = _same
+        self._normalise: dict[str, Change] = {"source": _same, "target": _same}
+        if text.get("normalisation") == PUNCTUATION:
+            for side in self._normalise:
+                self._normalise[side] = partial(normalise, language=text.get(f"{side}_lang") or "en")
         self._tokenize: dict[str, Change] = {"source": _same, "target": _same}
         if text.get("tokenizer") == "moses":
-            self._detokenize = _moses_detokenizer(text)
             for side in self._tokenize:
                 self._tokenize[side] = _moses_tokenizer(text, side)
         elif text.get("tokenizer") not in (*_NONE, "space"):
             raise PruneError(f"the model's tokenizer is {text['tokenizer']}; only moses, space and none are known here")
-        if self._bpe == "sentencepiece":
+        # A target that is not split as the source is joined by its own marks.
+        joining = bpe if kinds[1] is None or kinds == [NONE, NONE] else kinds[1]
+        if bpe not in KINDS:
+            raise PruneError(f"the model's subwords are by {bpe}; only {', '.join(KINDS)} are known here")
+        if missing := missing_part({**text, "bpe": bpe}, model.sentencepiece is not None):
+            if bpe in (SENTENCEPIECE, GPT2):
+                raise PruneError(f"the model's subwords are by {bpe}, but {missing}")
+            message = f"lines must have been split into subwords already, as {missing}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        elif bpe == SENTENCEPIECE:
             self._split = _sentencepiece(model.sentencepiece)
-        elif self._bpe == "subword_nmt" and text.get("bpe_codes"):
+        elif bpe in (SUBWORD_NMT, FASTBPE):
             self._split = _subword_nmt(text)
-        elif self._bpe not in (*_NONE, "subword_nmt", "fastbpe"):
-            raise PruneError(
-                f"the model's subwords are by {self._bpe}; only sentencepiece, subword_nmt, fastbpe and none are known"
-            )
-        self._separator = f"{text.get('bpe_separator', '@@')} "
+        elif bpe == GPT2:
+            are_numbers = kinds[0] != GPT2
+            self._split = Gpt2(text["gpt2_encoder_json"], text["gpt2_vocab_bpe"], are_numbers).split
+            joining = NONE if are_numbers else joining
+        self._join = joiner(text, joining)
 
     def split(self, line: str, side: str = "source") -> list[str]:
         """Subwords of a line.
@@ -54,16 +79,18 @@ class Segmentation:
             line: the line; what Unicode counts as white space separates words.
             side: whose tokenizer is taken, ``source`` or ``target``.
         """
-        return self._split(self._tokenize[side](line.strip())).split()
+        return self._split(self._tokenize[side](self._normalise[side](line.strip()))).split()
 
     def join(self, subwords: Sequence[str]) -> str:
         """The line that subwords stand for."""
-        line = " ".join(subwords)
-        if self._bpe == "sentencepiece":
-            line = line.replace(" ", "").replace("▁", " ").strip()
-        elif self._bpe not in _NONE:
-            line = f"{line} ".replace(self._separator, "").rstrip()
-        return self._detokenize(line)
+        return self._join(subwords)
+
+
+def _kind(symbols: Sequence[str], side: str) -> str | None:
+    try:
+        return kind_of(symbols, f"the {side} dictionary")
+    except PruneError:
+        return None  # it cannot be told; whoever packed the model knows
 
 
 def _same(line: str) -> str:
@@ -73,8 +100,6 @@ def _same(line: str) -> str:
 def _sentencepiece(model: bytes | None) -> Change:
     from sentencepiece import SentencePieceProcessor
 
-    if not model:
-        raise PruneError("the model's subwords are by sentencepiece, but it has no SentencePiece model; pack it anew")
     try:
         processor = SentencePieceProcessor(model_proto=model)
     except RuntimeError:
@@ -88,7 +113,10 @@ def _subword_nmt(text: Mapping[str, Any]) -> Change:
         from subword_nmt.apply_bpe import BPE
     except ImportError:
         raise PruneError("the model's subwords are by subword-nmt; pip install subword-nmt") from None
-    return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", "@@")).process_line
+    try:
+        return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", SEPARATOR)).process_line
+    except (SystemExit, ValueError, IndexError):
+        raise PruneError("the codes of the model's subwords cannot be read; pack it anew with --bpe-codes") from None
 
 
 def _moses_tokenizer(text: Mapping[str, Any], side: str) -> Change:
@@ -100,10 +128,3 @@ def _moses_tokenizer(text: Mapping[str, Any], side: str) -> Change:
         escape=not text.get("moses_no_escape", False),
         return_str=True,
     )
-
-
-def _moses_detokenizer(text: Mapping[str, Any]) -> Change:
-    from sacremoses import MosesDetokenizer
-
-    detokenizer = MosesDetokenizer(text.get("target_lang", "en"))
-    return lambda line: detokenizer.detokenize(line.split())

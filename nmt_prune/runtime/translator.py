@@ -17,6 +17,7 @@ from nmt_prune.runtime.search_limits import check_options
 from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.splitting import AS_FOUND, Splitting
 
 _CALLED = {
     "beam": "beam_size",
@@ -69,6 +70,7 @@ class Translator:
         threads: batches that are translated at the same time.
         values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: as they are.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
+        splitting: what is known about the splitting of its text; the rest is as the model says.
 
     Raises:
         PruneError: there is no such model or engine.
@@ -82,6 +84,7 @@ class Translator:
         threads: int = 1,
         values: str | None = None,
         data: Path | None = None,
+        splitting: Splitting = AS_FOUND,
     ) -> None:
         check_kind("model", model, (CompactModel, str, PathLike), "a path or a CompactModel")
         check_kind("engine", engine, str, "auto, compiled or torch")
@@ -92,7 +95,7 @@ class Translator:
         self._path = None if isinstance(model, CompactModel) else Path(model).absolute()
         self._arguments = (engine, threads, values, data and data.absolute())
         if not isinstance(model, CompactModel):
-            model = load_model(model, data, values)
+            model = load_model(model, data, values, splitting=splitting)
         self._segmentation = Segmentation(model)
         self._search = BatchedSearch(model, make_engine(model, engine), threads)
 

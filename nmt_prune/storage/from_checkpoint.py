@@ -19,10 +19,13 @@ from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.plain import Plain
 from nmt_prune.storage.precision import check_values, converted
 from nmt_prune.storage.provenance import extras, provenance
+from nmt_prune.storage.splitting import AS_FOUND, Splitting
 from nmt_prune.storage.vocabularies import Vocabularies, read_vocabularies
 
 
-def compact_model(checkpoint: Checkpoint, data: Path | None = None, values: str = "float32") -> CompactModel:
+def compact_model(
+    checkpoint: Checkpoint, data: Path | None = None, values: str = "float32", splitting: Splitting = AS_FOUND
+) -> CompactModel:
     """Takes from a checkpoint all that translating needs.
 
     Where a mask exists, what it keeps is kept, bit for bit, exact zeros and NaN too. Elsewhere everything is kept that
@@ -34,12 +37,13 @@ def compact_model(checkpoint: Checkpoint, data: Path | None = None, values: str 
         data: folder of fairseq-preprocess with its dictionaries; None: the one that it was trained on.
         values: type of the kept values; ``float32`` changes nothing. Values that need fewer bits, because the model was
             quantized or trained in half precision, get a smaller type in any case, as long as that changes nothing.
+        splitting: what is known about the splitting of its text; the rest is looked up.
 
     Raises:
         PruneError: the model cannot run without fairseq, contradicts itself, or has other dictionaries.
     """
     check_values(values)
-    architecture, vocabularies = architecture_of(checkpoint), read_vocabularies(checkpoint, data)
+    architecture, vocabularies = architecture_of(checkpoint), read_vocabularies(checkpoint, data, splitting)
     aliases = _check(checkpoint, architecture, vocabularies)
     facts = Facts.of(checkpoint.state["model"])
     scales = {name: scale.float().numpy() for name, scale in facts.scales.items()} if facts else {}

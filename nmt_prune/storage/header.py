@@ -13,6 +13,7 @@ from nmt_prune.storage.layout import Shapes, layout
 from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.records import count, counts, mapping, one_of
 from nmt_prune.storage.streams import DamagedError
+from nmt_prune.storage.text_facts import check_text
 
 LARGEST_RATIO = 1024
 """Elements of all tensors per byte of the file; of a random mask that keeps one weight in 1000 there are below 300."""
@@ -101,6 +102,7 @@ class Header:
 
     def _check(self, file_size: int) -> None:
         every, shapes = layout(self.architecture, *self.symbols), self.shapes
+        check_text(self.text)
         stacks = (self.architecture.encoder, self.architecture.decoder)
         positions = sum(stack.max_positions * stack.dim for stack in stacks)
         if positions + sum(map(prod, every.values())) > LARGEST_RATIO * file_size:

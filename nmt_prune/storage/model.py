@@ -25,7 +25,8 @@ class CompactModel:
         aliases: the other keys of tied storages, each with the key under which it is kept.
         source: symbols of the source dictionary in the order of their rows, the four special ones first.
         target: the same of the target dictionary.
-        text: how lines become subwords and back: ``source_lang``, ``target_lang``, ``bpe``, ``tokenizer`` and the like.
+        text: how lines become subwords and back: ``source_lang``, ``target_lang``, ``bpe``, ``tokenizer`` and the like,
+            as FORMAT.md lists them.
         sentencepiece: the SentencePiece model's bytes, where there is one.
         provenance: where the weights come from; nothing in it is needed to translate.
         extras: other entries of the state dict, which no engine reads, such as ranges of quantized activations.

@@ -1,15 +1,30 @@
-"""What turns lines into rows of the embeddings: dictionaries and a subword model, from a data folder."""
+"""What turns lines into rows of the embeddings: dictionaries, normalisation, words and subwords."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.dictionaries import languages, read_symbols
 from nmt_prune.errors import PruneError
+from nmt_prune.files import read_json
+from nmt_prune.normalisation import PUNCTUATION
+from nmt_prune.storage.splitting import AS_FOUND, KINDS, MODEL_FILE, Splitting, read_subwords, tokenization
+from nmt_prune.storage.splitting_checks import check_pieces, missing_part
+from nmt_prune.subwords import (
+    FASTBPE,
+    GPT2,
+    NONE,
+    SENTENCEPIECE,
+    SEPARATOR,
+    SUBWORD_NMT,
+    are_numbers,
+    joining_kind,
+    kind_of,
+)
 
-SENTENCEPIECE = "sentencepiece.model"
-_MOSES = ("moses_no_escape", "moses_no_dash_splits")
+_MANIFEST = "manifest.json"
 
 
 class Vocabularies(NamedTuple):
@@ -21,20 +36,25 @@ class Vocabularies(NamedTuple):
     sentencepiece: bytes | None
 
 
-def read_vocabularies(checkpoint: Checkpoint, data: Path | None) -> Vocabularies:
-    """Reads the dictionaries of a model and how its text was split.
+def read_vocabularies(checkpoint: Checkpoint, data: Path | None, given: Splitting = AS_FOUND) -> Vocabularies:
+    """Reads the dictionaries of a model and how its text was made to look and split.
 
-    A SentencePiece model in the data folder, where ``nmt-prune data`` puts it, tells how; otherwise what fairseq-train
-    was told with ``--bpe`` and ``--tokenizer``.
+    The user decides on the splitting; then a SentencePiece model in the data folder, where ``nmt-prune data`` puts it;
+    then what fairseq-train was told with ``--bpe`` and ``--tokenizer``; then the marks on the dictionary's subwords.
+    Files are looked for where the configuration has them, in the data folder and beside the checkpoint.
 
     Args:
         checkpoint: the model.
         data: folder of fairseq-preprocess; None: the one that the model was trained on.
+        given: what the user says about the splitting.
 
     Raises:
-        PruneError: there is no such folder, or no dictionaries in it.
+        PruneError: there is no such folder, no dictionaries in it, or the splitting is not that of the dictionary.
+
+    Warns:
+        RuntimeWarning: raw text cannot be translated as the model's was, since a part is missing.
     """
-    task = _group(checkpoint, "task")
+    task = group(checkpoint, "task")
     folder = data or Path(str(task.get("data") or "").split(":")[0])
     if not folder.is_dir() or folder == Path():
         raise PruneError(
@@ -43,38 +63,93 @@ def read_vocabularies(checkpoint: Checkpoint, data: Path | None) -> Vocabularies
         )
     sides = (task.get("source_lang"), task.get("target_lang"))
     source, target = sides if all(sides) else languages(folder)
-    subwords = folder / SENTENCEPIECE
-    splitting = {"bpe": "sentencepiece"} if subwords.is_file() else _subwords(_group(checkpoint, "bpe"))
+    paths = [folder / f"dict.{language}.txt" for language in (source, target)]
+    dictionaries = [tuple(read_symbols(path)) for path in paths]
+    kind = _kind(dictionaries[0], paths[0])
+    settings = given.settings or _configured(checkpoint, folder, kind)
+    if settings.get("_name") is None and kind != NONE:
+        settings = {"_name": kind}
+    _check_kind(settings.get("_name"), kind, f"{checkpoint.path}: {paths[0]}")
+    text, model = read_subwords(settings, (folder, checkpoint.path.parent), bool(given.settings))
+    check_pieces(text, model, dictionaries[0], f"{checkpoint.path}: the dictionary {paths[0]}")
     return Vocabularies(
-        tuple(read_symbols(folder / f"dict.{source}.txt")),
-        tuple(read_symbols(folder / f"dict.{target}.txt")),
+        dictionaries[0],
+        dictionaries[1],
         {
             "source_lang": source,
             "target_lang": target,
-            **splitting,
-            **_tokenization(_group(checkpoint, "tokenizer")),
+            **text,
+            **tokenization(group(checkpoint, "tokenizer"), task, given.tokenizer),
+            **_normalisation(folder),
         },
-        subwords.read_bytes() if subwords.is_file() else None,
+        model,
     )
 
 
-def _subwords(settings: dict[str, Any]) -> dict[str, Any]:
-    codes = Path(str(settings.get("bpe_codes") or ""))
-    if settings.get("_name") != "subword_nmt" or not codes.is_file():
-        return {"bpe": settings.get("_name")}
+def read_joining(
+    checkpoint: Checkpoint, symbols: Sequence[str], path: Path, asked: str | None, given: Splitting = AS_FOUND
+) -> tuple[dict[str, Any], str]:
+    """How a model's hypotheses become text: by the marks on its subwords, and as its text was split into words.
+
+    Args:
+        checkpoint: the model.
+        symbols: the target dictionary.
+        path: its file.
+        asked: a value of fairseq's ``--remove-bpe``; None: as the dictionary says.
+        given: what the user says about the splitting.
+
+    Returns:
+        What ``nmt_prune.runtime.joining.joiner`` takes.
+
+    Raises:
+        PruneError: they contradict each other, or nobody says.
+    """
+    task, settings = group(checkpoint, "task"), given.settings or group(checkpoint, "bpe")
+    text = {
+        "target_lang": path.name.removeprefix("dict.").removesuffix(".txt"),
+        "bpe_separator": settings.get("bpe_separator") or SEPARATOR,
+        **tokenization(group(checkpoint, "tokenizer"), task, given.tokenizer),
+    }
+    if asked is None and settings.get("_name") == GPT2 and are_numbers(symbols):
+        found, _ = read_subwords(settings, (path.parent, checkpoint.path.parent), bool(given.settings))
+        if missing := missing_part(found, False):
+            raise PruneError(f"{checkpoint.path}: {missing}")
+        return {**text, **found}, NONE
+    kind = joining_kind(asked, symbols, str(path))
+    has_own_separator = kind == NONE and asked is None and settings.get("_name") in (SUBWORD_NMT, FASTBPE)
+    return text, settings["_name"] if has_own_separator else kind
+
+
+def _configured(checkpoint: Checkpoint, folder: Path, kind: str) -> dict[str, Any]:
+    if (folder / MODEL_FILE).is_file() and kind in (SENTENCEPIECE, NONE):
+        return {"_name": SENTENCEPIECE, "sentencepiece_model": folder / MODEL_FILE}
+    return group(checkpoint, "bpe")
+
+
+def _kind(dictionary: tuple[str, ...], path: Path) -> str:
     try:
-        content = codes.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PruneError(f"{codes}, the codes of --bpe subword_nmt, cannot be read: {error}") from None
-    return {"bpe": "subword_nmt", "bpe_codes": content, "bpe_separator": settings.get("bpe_separator") or "@@"}
+        return kind_of(dictionary, str(path))
+    except PruneError as error:
+        warnings.warn(f"{error}; if it is subwords, name them with --bpe", RuntimeWarning, stacklevel=3)
+        return NONE
 
 
-def _tokenization(settings: dict[str, Any]) -> dict[str, Any]:
-    flags = {name: bool(settings[name]) for name in _MOSES if name in settings}
-    return {"tokenizer": settings.get("_name"), **(flags if settings.get("_name") == "moses" else {})}
+def _check_kind(name: Any, kind: str, dictionary: str) -> None:
+    same = {FASTBPE: SUBWORD_NMT}
+    if kind != NONE and name in (*KINDS, None) and same.get(name, name) != kind:
+        raise PruneError(f"{dictionary} has subwords of the kind {kind}, not {name}; name theirs with --bpe {kind}")
 
 
-def _group(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
+def _normalisation(folder: Path) -> dict[str, Any]:
+    """What nmt-prune data noted: a corpus that was cleaned has been normalised."""
+    path = folder / _MANIFEST
+    manifest = read_json(path) if path.is_file() else None
+    settings = manifest.get("settings") if isinstance(manifest, Mapping) else None
+    is_normalised = isinstance(settings, Mapping) and bool(settings.get("clean"))
+    return {"normalisation": PUNCTUATION} if is_normalised else {}
+
+
+def group(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
     """One group of the configuration; its ``_name`` says which of the known ones it configures."""
     args = checkpoint.state.get("args")
     group = args if args is not None else (checkpoint.state.get("cfg") or {}).get(name)

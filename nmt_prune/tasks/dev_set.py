@@ -11,8 +11,12 @@ from fairseq import utils
 from torch import nn
 
 from nmt_prune.bleu import bleu_metric, tokenizer_of
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
+from nmt_prune.runtime.joining import Joiner, joiner
 from nmt_prune.saliency.evidence import Evidence
+from nmt_prune.storage.splitting import KINDS
+from nmt_prune.storage.vocabularies import read_joining
 from nmt_prune.structured.search import SearchSettings
 from nmt_prune.tasks.evidence import checkpoint_evidence_and_task
 
@@ -27,17 +31,17 @@ class DevSet:
         subset: name of the subset.
         beam: beam size; 1 is greedy.
         lenpen: length penalty.
-        remove_bpe: subwords to join.
+        join: makes text of subwords.
         tokenize: sacreBLEU's tokenizer; None is that of the target language.
         max_tokens: tokens of a batch.
     """
 
     task: Any
     evidence: Evidence
+    join: Joiner
     subset: str = "valid"
     beam: int = 1
     lenpen: float = 1.0
-    remove_bpe: str = "sentencepiece"
     tokenize: str | None = None
     max_tokens: int = 4000
 
@@ -98,7 +102,8 @@ class DevSet:
         return float(metric.corpus_score(hypotheses, [references]).score)
 
     def _text(self, tokens: torch.Tensor, unknown: str) -> str:
-        return str(self.task.target_dictionary.string(tokens.int().cpu(), self.remove_bpe, unk_string=unknown))
+        line = str(self.task.target_dictionary.string(tokens.int().cpu(), unk_string=unknown))
+        return self.join(line.split(" ")) if line else ""
 
 
 def load_dev_set(checkpoint: Path, data: Path, settings: SearchSettings) -> DevSet:
@@ -113,5 +118,9 @@ def load_dev_set(checkpoint: Path, data: Path, settings: SearchSettings) -> DevS
         PruneError: checkpoint and data cannot be read or do not belong together.
     """
     evidence, task = checkpoint_evidence_and_task(checkpoint, data, settings.calibration_batches, settings.seed)
-    how = {name: getattr(settings, name) for name in ("beam", "lenpen", "remove_bpe", "tokenize")}
-    return DevSet(task, evidence, **how)
+    path = data / f"dict.{task.cfg.target_lang}.txt"
+    text, kind = read_joining(Checkpoint.load(checkpoint), task.target_dictionary.symbols, path, settings.remove_bpe)
+    if kind not in KINDS:
+        raise PruneError(f"--remove-bpe {kind} is unknown to the search; choose from {', '.join(KINDS)}")
+    how = {name: getattr(settings, name) for name in ("beam", "lenpen", "tokenize")}
+    return DevSet(task, evidence, joiner(text, kind), **how)

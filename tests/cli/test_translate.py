@@ -26,7 +26,7 @@ def translate(monkeypatch):
         return engines[-1]
 
     monkeypatch.setattr(translator, "make_engine", make_engine)
-    monkeypatch.setattr(translator, "load_model", lambda *_: echo_model())
+    monkeypatch.setattr(translator, "load_model", lambda *_, **__: echo_model())
 
     def run(text: bytes | str, *flags: object) -> tuple[str, list[str]]:
         stdin = text if isinstance(text, bytes) else text.encode()

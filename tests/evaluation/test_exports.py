@@ -37,7 +37,7 @@ def model() -> CompactModel:
 def checkpoint(tmp_path, model, monkeypatch) -> Path:
     """A file that is read as the model."""
 
-    def load(path, data, values=None, shrunk=False):
+    def load(path, data, values=None, shrunk=False, **_):
         assert shrunk
         weights = {name: converted(name, plain(weight), values or "float32") for name, weight in model.weights.items()}
         return replace(model, weights=weights)

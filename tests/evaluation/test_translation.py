@@ -2,6 +2,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.subset import Subset
@@ -24,13 +25,14 @@ Generate test with beam=5: BLEU4 = 20.00
 def subset(tmp_path):
     reference = tmp_path / "test.de"
     reference.write_text("eins\nzwei\ndrei\n")
+    (tmp_path / "dict.de.txt").write_text("▁drei 1\n▁a 1\nb 1\n")
     return Subset(tmp_path, "test", "en", "de", reference)
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
     path = tmp_path / "model.pt"
-    path.write_bytes(b"weights")
+    torch.save({"model": {}, "cfg": {}}, path)
     return path
 
 
@@ -74,13 +76,56 @@ def test_lines_that_are_too_long_have_empty_hypotheses(generate, subset, checkpo
         translate(checkpoint, subset, Decoding())
 
 
+def test_subwords_are_joined_by_the_marks_in_the_dictionary(generate, subset, checkpoint, tmp_path):
+    output = OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\t▁d rei <0xF0> <0x9F> <0x98> <0x80> ▁!")
+    commands = generate(output)
+    assert translate(checkpoint, subset, Decoding())[1] == "drei😀 !"
+    (tmp_path / "dict.de.txt").write_text("d@@ 1\nrei 1\n")
+    generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\td@@ rei !"))
+    assert [translate(checkpoint, subset, Decoding(remove_bpe=kind))[1] for kind in (None, "@@ ")] == ["drei !"] * 2
+    assert "--remove-bpe" not in commands[0]
+    (tmp_path / "dict.de.txt").write_text("d 1\nĠrei 1\n")
+    generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\td rei Ġâĺĥ"))
+    assert translate(checkpoint, subset, Decoding())[1] == "drei ☃"
+
+
+def test_words_are_joined_as_the_tokenizer_of_the_training_split_them(generate, subset, checkpoint, tmp_path):
+    task = {"eval_bleu": True, "eval_bleu_detok": "moses", "eval_bleu_detok_args": "{}"}
+    for cfg in ({"tokenizer": {"_name": "moses"}}, {"task": task}):
+        torch.save({"model": {}, "cfg": cfg}, checkpoint)
+        generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\t▁drei ▁!"))
+        assert translate(checkpoint, subset, Decoding())[1] == "drei!"
+
+
+def test_fairseq_joins_where_its_flags_are_about_subwords(generate, subset, checkpoint):
+    for extra in (("--bpe", "sentencepiece"), ("--post-process=sentencepiece",), ("--tokenizer", "moses")):
+        commands = generate(OUTPUT)
+        assert translate(checkpoint, subset, Decoding(extra=extra))[2] == "a\u2028b\tc"
+        assert ("--remove-bpe" in commands[-1]) == ("--tokenizer" in extra)
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "asked", "message"),
+    [
+        ("d@@ 1\nrei 1\n", "sentencepiece", "--remove-bpe sentencepiece .* has subwords of the kind subword_nmt"),
+        ("▁drei 1\n", "subword_nmt", "--remove-bpe subword_nmt .* has subwords of the kind sentencepiece"),
+        ("drei 1\n", "sentencepiece", "--remove-bpe sentencepiece would leave no text: .* has no ▁; leave"),
+        ("▁drei 1\ndr@@ 1\n", None, r"dict.de.txt does not say .*\(1 by sentencepiece, 1 by subword_nmt, of 2 symbols"),
+    ],
+)
+def test_subwords_that_the_dictionary_does_not_hold(subset, checkpoint, tmp_path, dictionary, asked, message):
+    (tmp_path / "dict.de.txt").write_text(dictionary)
+    with pytest.raises(PruneError, match=message):
+        translate(checkpoint, subset, Decoding(remove_bpe=asked))
+
+
 def test_command_line(generate, subset, checkpoint):
     commands = generate(OUTPUT)
     translate(checkpoint, subset, Decoding(beam=4, lenpen=0.6, max_tokens=99, cpu=True, extra=("--fp16",)))
     words = " ".join(commands[0])
     assert f"-m fairseq_cli.generate {subset.data} --user-dir" in words
     assert f"--path {checkpoint} --source-lang en --target-lang de --gen-subset test" in words
-    assert words.endswith("--beam 4 --lenpen 0.6 --max-tokens 99 --remove-bpe sentencepiece --cpu --fp16")
+    assert words.endswith("--beam 4 --lenpen 0.6 --max-tokens 99 --cpu --fp16")
 
 
 @pytest.mark.parametrize(

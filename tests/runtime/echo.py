@@ -59,7 +59,7 @@ def install(engine: type = EchoEngine) -> None:
 
 if __name__ == "__main__":
     install()
-    loading.load_model = lambda *_: echo_model()
+    loading.load_model = lambda *_, **__: echo_model()
     from nmt_prune.cli import main
 
     try:

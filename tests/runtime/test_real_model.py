@@ -91,7 +91,9 @@ def test_hypotheses_scores_and_subwords(data, checkpoint, packed, engine, tmp_pa
 
 def fairseq_hypotheses(data: Path, checkpoint: Path, flags: Any, folder: Path) -> list[tuple[list[str], list[float]]]:
     """Lines and scores, which fairseq prints as logarithms to base 2, of each sentence."""
-    command = generate_command(checkpoint, Subset.find(data, "test"), Decoding(extra=flags), folder)
+    command = generate_command(
+        checkpoint, Subset.find(data, "test"), Decoding(remove_bpe="sentencepiece", extra=flags), folder
+    )
     run_fairseq(command, str(checkpoint), {"OMP_NUM_THREADS": "1"})
     found: dict[int, tuple[list[str], list[float]]] = {}
     output = (folder / "generate-test.txt").read_text(encoding="utf-8")

@@ -1,19 +1,26 @@
 """Text becomes subwords, and subwords text, as in fairseq."""
 
 import io
+import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import sentencepiece
 from fairseq.data.data_utils import post_process
+from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
 from fairseq.data.encoders.moses_tokenizer import MosesTokenizer, MosesTokenizerConfig
 from fairseq.data.encoders.sentencepiece_bpe import SentencepieceBPE
 from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 from fairseq.tokenizer import tokenize_line
 
+from nmt_prune.dictionaries import SPECIAL
 from nmt_prune.errors import PruneError
+from nmt_prune.normalisation import normalise
 from nmt_prune.runtime.segmentation import Segmentation
+from nmt_prune.storage.splitting import subword_nmt_codes
+from nmt_prune.subwords import gpt2_alphabet, join
 from tests.runtime.echo import echo_model
 
 LINES = [
@@ -61,7 +68,8 @@ def test_subword_nmt(line, tmp_path):
 
 
 def test_without_codes_the_text_is_split_already():
-    mine = Segmentation(echo_model(bpe="subword_nmt"))
+    with pytest.warns(RuntimeWarning, match="split into subwords already, .* give them with --bpe-codes"):
+        mine = Segmentation(echo_model(bpe="subword_nmt"))
     assert mine.split("thre@@ e on@@ e") == ["thre@@", "e", "on@@", "e"]
     assert mine.join(["thre@@", "e", "on@@"]) == "three on"
 
@@ -86,9 +94,10 @@ def test_neither():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({"bpe": "gpt2"}, "gpt2; only sentencepiece, subword_nmt"),
+        ({"bpe": "bert"}, "by bert; only sentencepiece, subword_nmt"),
+        ({"bpe": "gpt2"}, "give vocab.bpe, with encoder.json beside it"),
         ({"tokenizer": "nltk"}, "nltk; only moses, space"),
-        ({"bpe": "sentencepiece"}, "no SentencePiece model"),
+        ({"bpe": "sentencepiece"}, "its SentencePiece model is missing: give it with --sentencepiece-model"),
     ],
 )
 def test_what_is_not_known_is_refused(text, message):
@@ -99,3 +108,76 @@ def test_what_is_not_known_is_refused(text, message):
 def test_a_damaged_sentencepiece_model():
     with pytest.raises(PruneError, match="SentencePiece model cannot be read"):
         Segmentation(replace(echo_model(bpe="sentencepiece"), sentencepiece=b"nonsense"))
+
+
+def test_fastbpe_codes_split_as_subword_nmts(tmp_path):
+    """fastBPE counts its merges in a third column; its merges and marks are those of subword-nmt 0.2."""
+    path = tmp_path / "codes"
+    codes = subword_nmt_codes("t h 9\nth r 7\nthr e 5\nthre e</w> 4\no n 2\n", path)
+    assert codes == CODES
+    assert Segmentation(echo_model(bpe="fastbpe", bpe_codes=codes)).split("one three") == ["on@@", "e", "three"]
+    with pytest.raises(PruneError, match="codes holds no codes of subword-nmt or fastBPE"):
+        subword_nmt_codes("a b c\n", path)
+
+
+def test_the_dictionaries_say_what_nobody_else_does():
+    """A model that was packed without a kind of subwords, and sides that are split differently."""
+    model = replace(echo_model(), source=(*SPECIAL, "on@@", "e"), target=(*SPECIAL, "▁one", "▁two"))
+    with pytest.warns(RuntimeWarning, match="give them with --bpe-codes"):
+        mine = Segmentation(model)
+    assert mine.join(["▁one", "▁two"]) == "one two"
+    with pytest.warns(RuntimeWarning, match="give them with --bpe-codes"):
+        assert Segmentation(replace(model, target=(*SPECIAL, "one"))).join(["one@@", "two"]) == "one@@ two"
+
+
+def test_bytes_become_characters():
+    mine = partial(join, kind="sentencepiece")
+    assert mine(["▁a", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>", "b", "▁", "<0xC3>", "<0xA4>"]) == "a😀b ä"
+    assert mine(["<0xF0>", "<0x9F>", "▁x", "<0x0A>", "y"]) == "\ufffd\ufffd x y"
+    processor = sentencepiece.SentencePieceProcessor(model_proto=byte_pieces())
+    for line in ("one 😀 two", "☃one", "öne ẗwo"):
+        pieces = processor.encode(line, out_type=str)
+        assert any(piece.startswith("<0x") for piece in pieces)
+        assert mine(pieces) == processor.decode(pieces) == line
+
+
+def byte_pieces() -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=(f"one two three {n % 7}" for n in range(50)),
+        model_writer=model,
+        vocab_size=290,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_gpt2(line, tmp_path):
+    merges = ["t h", "th r", "thr e", "thre e", "Ġ t", "o n", "Ġ on"]
+    alphabet = gpt2_alphabet().values()
+    numbers = {subword: n for n, subword in enumerate([*alphabet, *(merge.replace(" ", "") for merge in merges)])}
+    vocab = "#version: 0.2\n" + "".join(f"{merge}\n" for merge in merges)
+    (tmp_path / "encoder.json").write_text(json.dumps(numbers))
+    (tmp_path / "vocab.bpe").write_text(vocab, encoding="utf-8")
+    files = {"gpt2_encoder_json": json.dumps(numbers), "gpt2_vocab_bpe": vocab}
+    theirs = get_encoder(str(tmp_path / "encoder.json"), str(tmp_path / "vocab.bpe"))
+    numbered = [str(number) for number in theirs.encode(line.strip())]
+    mine = Segmentation(echo_model(bpe="gpt2", **files))
+    assert mine.split(line) == numbered
+    assert mine.join(numbered) == theirs.decode(list(map(int, numbered))).strip()
+    symbols = (*SPECIAL, "Ġt", "on")
+    written = Segmentation(replace(echo_model(bpe="gpt2", **files), source=symbols, target=symbols))
+    assert [str(numbers[subword]) for subword in written.split(line)] == numbered
+    assert written.join(written.split(line)) == mine.join(numbered)
+
+
+@pytest.mark.parametrize("line", [*LINES, "“Don’t” – “stop,”\u00a0he said…", "e\u0301 a\u0007b"])
+def test_lines_are_normalised_as_training_text_was(line):
+    model = echo_model(normalisation="moses", source_lang="en", target_lang="fr")
+    assert " ".join(Segmentation(model).split(line)) == normalise(line, "en")
+    assert " ".join(Segmentation(model).split(line, "target")) == normalise(line, "fr")
+    assert Segmentation(echo_model(source_lang="en")).split(line) == line.split()

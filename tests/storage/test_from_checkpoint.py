@@ -106,7 +106,7 @@ def test_subwords_and_tokens_of_fairseq(tmp_path):
         "moses_no_escape": True,
     }
     (tmp_path / "codes").write_bytes(b"\xff")
-    with pytest.raises(PruneError, match=r"codes, the codes of --bpe subword_nmt, cannot be read"):
+    with pytest.raises(PruneError, match=r"codes, which the subwords need, cannot be read"):
         load(path)
     (tmp_path / "codes").unlink()
     assert load(path).text["bpe"] == "subword_nmt"

@@ -10,6 +10,9 @@ import regex
 
 from nmt_prune.languages import primary_language
 
+PUNCTUATION = "moses"
+"""What the normalisation of this module is called where a model says that its text was normalised."""
+
 # Every character or sequence that one of sacremoses' substitutions begins to act on; a line without any stays as it is.
 # A test holds this against sacremoses itself.
 _TOUCHED = re.compile(r"""[()`„“”–—´‘‚’…«»\u00a0]|''|  | [:;]|\d %|"[,.]|[,.]"|\r""")

@@ -5,8 +5,8 @@ import random
 import pytest
 from sacremoses import MosesPunctNormalizer
 
-from data_prep.cleaning import normalisation
-from data_prep.cleaning.normalisation import normalise, one_line
+from nmt_prune import normalisation
+from nmt_prune.normalisation import normalise, one_line
 
 # What sacremoses' substitutions look at, and enough else to stand between.
 PIECES = [*"aZ1 3.,:;%!?\"'`()«»„“”–—´‘‚’…º<nC\\", "\u00a0", "\u00a0cm", "  ", "nº\u00a0", "\u00a0ºC", "''", "\r"]
