@@ -33,6 +33,8 @@ class Masking(nn.Module):
         # A list hides the parameters from nn.Module, which would register them a second time.
         self._matrices = [prunable_parameters(model)]
         self._masks: dict[str, Tensor] = {}
+        self.revision = 0
+        """Grows whenever the masks become others."""
 
     @property
     def parameters_by_matrix(self) -> dict[Prunable, nn.Parameter]:
@@ -63,11 +65,13 @@ class Masking(nn.Module):
             for prunable, parameter in self.parameters_by_matrix.items()
             if masks.kept(prunable) < prunable.size
         }
+        self.revision += 1
         self._zero_weights()
 
     def clear(self) -> None:
         """Forgets all masks; weights stay as they are."""
         self._masks = {}
+        self.revision += 1
 
     def hold(self, model: nn.Module) -> None:
         """Keeps pruned weights zero in trainings by programs that know nothing of masks.
@@ -169,6 +173,7 @@ class Masking(nn.Module):
                 error_msgs.append(f"mask of {name} is {tuple(mask.shape)}, the matrix {tuple(parameters[name].shape)}")
         # Without any mask in it a state dict says nothing about masks; ``strict`` is always true here.
         if loaded and not error_msgs:
+            self.revision += 1
             self._masks = {
                 name: mask.to(device=parameters[name].device, dtype=torch.uint8, copy=True)
                 for name, mask in loaded.items()

@@ -14,8 +14,6 @@ from nmt_prune.regularisers import Regulariser, regularisers
 class ClippedGroupLasso(Regulariser):
     """R = Σ_j min(a_j, δ), δ = ratio · mean_j a_j of the same family, at every step (WPC; Yang, He & Fan 2020).
 
-    The mean is over the groups that are not zero, so that on a ladder what earlier rungs have removed does not count.
-
     Large groups are left alone, and so is the distribution that ternary weights need. Here δ is a constant to the
     gradient: in the original's code it is not, so that clipped groups are pulled at too and small ones too strongly.
     A group of zeros has the gradient 0, where the original's is NaN.
@@ -41,5 +39,4 @@ class ClippedGroupLasso(Regulariser):
         return norms.detach() < self._limit(norms)
 
     def _limit(self, norms: Tensor) -> Tensor:
-        norms = norms.detach()
-        return self.ratio * norms.sum() / (norms > 0).sum().clamp(min=1)
+        return self.ratio * norms.detach().mean()

@@ -11,6 +11,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.regularisers import Regulariser
@@ -27,17 +28,24 @@ class Regularisation(Companion):
         group: what its groups are.
         parameters: the matrices of the prune set.
         until: update at which the mask is final; 0: the penalty lasts as long as the training.
+        masking: the masks; what earlier rungs of a ladder have removed is no group any more. None: all groups exist.
 
     Raises:
         PruneError: single weights are no groups, or no matrix has such groups.
     """
 
     def __init__(
-        self, regulariser: Regulariser, group: Group, parameters: Mapping[Prunable, nn.Parameter], until: int = 0
+        self,
+        regulariser: Regulariser,
+        group: Group,
+        parameters: Mapping[Prunable, nn.Parameter],
+        until: int = 0,
+        masking: Masking | None = None,
     ) -> None:
         if isinstance(group, Element):
             raise PruneError("--regulariser penalises groups of weights: say which with --group, e.g. unit or block")
         self._regulariser, self._until = regulariser, until
+        self._group, self._prunables, self._masking, self._revision = group, tuple(parameters), masking, -1
         self._is_on = True
         self._families = [
             _Family(
@@ -48,6 +56,15 @@ class Regularisation(Companion):
 
     def before_forward(self, update: int) -> None:
         self._is_on = not self._until or update < self._until
+        self._follow_the_masks()
+
+    def _follow_the_masks(self) -> None:
+        if self._masking is None or self._masking.revision == self._revision:
+            return
+        self._revision, masks = self._masking.revision, self._masking.masks
+        alive = self._group.alive(MaskSet({prunable: masks[prunable.name] for prunable in self._prunables}))
+        for family in self._families:
+            family.exists = alive[family.name].flatten()
 
     def penalty(self) -> Tensor | None:
         if not self._is_on or self._regulariser.step != "loss":
@@ -66,7 +83,10 @@ class Regularisation(Companion):
                 # Sums on a GPU differ in their last bit between workers, whose weights must not.
                 distributed.broadcast(norms, 0)
             kept = (1 - limit / norms.clamp(min=torch.finfo(norms.dtype).tiny)).clamp(min=0)
-            family.scale(weights, torch.where(self._regulariser.shrinks(norms), kept, 1.0))
+            factors = torch.ones_like(norms)
+            exists = family.exists.to(norms.device)
+            factors[exists] = torch.where(self._regulariser.shrinks(norms[exists]), kept[exists], 1.0)
+            family.scale(weights, factors)
 
     @torch.no_grad()
     def unready(self, going: MaskSet) -> float:
@@ -77,16 +97,14 @@ class Regularisation(Companion):
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:
         """``penalty``: λ · R; ``negligible_groups``: share of groups whose norm is below 1e-5."""
-        norms = torch.cat([family.norms(family.parameters) for family in self._families])
+        norms = torch.cat([family.existing_norms() for family in self._families])
         return {
             "penalty": self._regulariser.strength * float(self._value()),
             "negligible_groups": float((norms < NEGLIGIBLE).float().mean()),
         }
 
     def _value(self) -> Tensor:
-        return torch.stack(
-            [self._regulariser.penalty(family.norms(family.parameters)) for family in self._families]
-        ).sum()
+        return torch.stack([self._regulariser.penalty(family.existing_norms()) for family in self._families]).sum()
 
 
 class _Family:
@@ -95,6 +113,12 @@ class _Family:
     def __init__(self, name: str, parameters: list[nn.Parameter], ids: list[Tensor], count: int) -> None:
         self.name, self.parameters = name, parameters
         self._ids, self._count = ids, count
+        self.exists = torch.ones(count, dtype=torch.bool)
+
+    def existing_norms(self) -> Tensor:
+        """L2 norms of the groups that exist, with their graph."""
+        norms = self.norms(self.parameters)
+        return norms[self.exists.to(norms.device)]
 
     def norms(self, weights: Sequence[Tensor]) -> Tensor:
         """L2 norms of the groups in float32; the gradient of a group of zeros is 0."""

@@ -40,7 +40,7 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start:
         regulariser = regularisers.build(cfg.regulariser)
         parameters = model.masking.parameters_by_matrix
         chosen = {prunable: parameters[prunable] for prunable in restrict(parameters, pruner.prune_set)}
-        found["regulariser"] = Regularisation(regulariser, pruner.group, chosen, schedule.settled_at)
+        found["regulariser"] = Regularisation(regulariser, pruner.group, chosen, schedule.settled_at, model.masking)
     if cfg.quantizer:
         found["quantizer"] = QuantizedTraining(
             quantizers.build(cfg.quantizer),

@@ -9,6 +9,8 @@ from torch import nn
 from nmt_prune.companions import Companions
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import groups
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.prunable import prunable_matrices
 from nmt_prune.regularisers import regularisers
 from nmt_prune.regularisers.regularisation import Regularisation
@@ -128,6 +130,31 @@ def test_it_is_either_in_the_loss_or_a_step():
     assert regularisation("group-lasso:step=proximal", "block", chosen).penalty() is None
     regularisation("group-lasso", "block", chosen).after_step(None, 1)
     assert torch.equal(before, *chosen.values())
+
+
+@pytest.mark.parametrize("step", ["loss", "proximal"])
+def test_what_a_mask_has_removed_is_no_group(step):
+    """Norms 1, 4 and 7, and as many removed ones as you like: δ = 0.5 · 4 = 2, and the first alone is penalised."""
+    model = nn.Module()
+    model.encoder, layer = nn.Module(), nn.Module()
+    model.encoder.layers = nn.ModuleList([layer])
+    layer.fc1 = nn.Linear(2, 6, bias=False)
+    with torch.no_grad():
+        layer.fc1.weight.copy_(torch.tensor([[0.6 * norm, 0.8 * norm] for norm in (1.0, 4.0, 7.0, 5.0, 5.0, 5.0)]))
+    masking = Masking(model)
+    block, spec = groups.build("block:rows=1,columns=2"), f"clipped-group-lasso:strength=1,ratio=0.5,step={step}"
+    penalty = Regularisation(regularisers.build(spec), block, masking.parameters_by_matrix, masking=masking)
+    masks = {p: torch.tensor([[number < 3] * 2 for number in range(6)]) for p in masking.parameters_by_matrix}
+    masking.replace(MaskSet(masks))
+    penalty.before_forward(0)
+    if step == "loss":
+        penalty.penalty().backward()
+        assert torch.allclose(layer.fc1.weight.grad[0], torch.tensor([0.6, 0.8]))
+        assert not layer.fc1.weight.grad[1:].any()
+    else:
+        penalty.after_step(SimpleNamespace(get_lr=lambda: 0.5), 1)
+        assert torch.allclose(layer.fc1.weight.norm(dim=1), torch.tensor([0.5, 4.0, 7.0, 0.0, 0.0, 0.0]))
+    assert penalty.statistics()["negligible_groups"] == 0
 
 
 def test_it_ends_when_the_mask_is_final():
