@@ -1,7 +1,8 @@
 """Exact selection of the k best weights.
 
-Selection is by (score, position), never by a threshold alone, so that ties cannot overrun the count, and it runs on the
-CPU, so that every rank, thread count and device gives the same mask bit for bit.
+Selection is never by a threshold alone, so that ties cannot overrun the count, and it runs on the CPU, so that every
+rank, thread count and device gives the same mask bit for bit. Among equal scores a fixed draw decides and not their
+position: weights in half precision tie by the thousand, and the rows of an embedding are sorted by frequency.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nmt_prune.errors import PruneError
+from nmt_prune.randomness import generator
 
 _BLOCK = 1 << 18  # scores looked at together: they stay in the processor's cache
 _HALF = 1 << 16  # values of one half of a score's 32 bits
@@ -18,8 +20,8 @@ _HALF = 1 << 16  # values of one half of a score's 32 bits
 def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     """Keeps the ``count`` candidates with the highest scores, over all matrices together.
 
-    Equal scores are kept in the order of the matrices, then of the position in the matrix. Each score is asked for
-    three times and none is kept, so ``scores`` may compute its values on demand, and the whole model's never exist
+    Of equal scores those are kept that are drawn: always the same for the same matrices and scores. Each score is asked
+    for three times and none is kept, so ``scores`` may compute its values on demand, and the whole model's never exist
     together.
 
     Args:
@@ -41,15 +43,25 @@ def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count
     if count == 0:
         return {name: torch.zeros_like(mask, device="cpu") for name, mask in candidates.items()}
     threshold, open_places = _threshold(scores, candidates, count)
-    kept = {}
+    kept, ties = {}, {}
     for name, mask in candidates.items():
         score, mask = _on_cpu(scores[name]), mask.cpu()
         kept[name] = (mask & (score > threshold)).contiguous()
-        if open_places:
-            ties = (mask & (score == threshold)).flatten().nonzero().squeeze(1)[:open_places]
-            kept[name].view(-1)[ties] = True
-            open_places -= len(ties)
+        ties[name] = (mask & (score == threshold)).flatten().nonzero().squeeze(1)
+    for name, chosen in _draw(ties, open_places).items():
+        kept[name].view(-1)[chosen] = True
     return kept
+
+
+def _draw(ties: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    """Draws ``count`` of the positions, over all matrices together."""
+    total = sum(map(len, ties.values()))
+    if count == total:
+        return dict(ties)
+    order = torch.randperm(total, generator=generator(0, "ties", *ties))
+    is_chosen = torch.zeros(total, dtype=torch.bool).index_fill_(0, order[:count], True)
+    shares = is_chosen.split([len(positions) for positions in ties.values()])
+    return {name: positions[share] for (name, positions), share in zip(ties.items(), shares, strict=True)}
 
 
 def _threshold(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> tuple[float, int]:

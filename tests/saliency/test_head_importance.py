@@ -5,6 +5,8 @@ import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import groups
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import prunable_parameters
 from nmt_prune.saliency import saliencies
 from tests.saliency.measuring import (
     HEAD_DIM,
@@ -84,6 +86,31 @@ def test_a_feed_forward_sublayer_by_its_gate_for_each_sentence():
             gates = [gate_derivative(network, sentence, module, slice(None)) for sentence in SENTENCES]
             expected = sum(map(abs, gates)) / len(gates)
             assert float(found[f"{stack}.ffn"][layer]) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("group", "family", "module", "width"),
+    [
+        ("head", ATTENTIONS[0], f"{ATTENTIONS[0]}.out_proj", 4),
+        ("unit", "encoder.layers.0.ffn", "encoder.layers.0.fc2", 1),
+    ],
+)
+def test_importance_does_not_depend_on_density(group, family, module, width):
+    """Groups from sparse to dense, in a model that is sparse already: still the derivative by a gate."""
+    network = model()
+    weights, _ = weights_and_masks(network)
+    torch.manual_seed(1)
+    alive = MaskSet({each: torch.rand(each.shape) < torch.linspace(0.1, 1, each.shape[0])[:, None] for each in weights})
+    with torch.no_grad():
+        for prunable, parameter in prunable_parameters(network).items():
+            parameter.mul_(alive[prunable.name])
+    weights, _ = weights_and_masks(network)
+    saliency = saliencies.build("head-importance", evidence=evidence(network), head_dim=HEAD_DIM)
+    scores = groups.build(group, head_dim=HEAD_DIM).scores(saliency.score(weights, alive), alive)[family].flatten()
+    for index in range(len(scores)):
+        channels = slice(width * index, width * index + width)
+        gates = [gate_derivative(network, sentence, module, channels) for sentence in SENTENCES]
+        assert float(scores[index]) == pytest.approx(sum(map(abs, gates)) / len(gates), rel=1e-4, abs=1e-9)
 
 
 @pytest.mark.parametrize("block", ATTENTIONS)
