@@ -105,7 +105,7 @@ def _begin_with_ticket(
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.
             state["extra_state"]["ema"] = state["model"]
-        state["task_state"] = {"start": {**_departure(facts), "first_update": first_update, "flags": flags}}
+        state["task_state"]["start"] = {**_departure(facts), "first_update": first_update, "flags": flags}
         # The provenance first: a ticket without it would look like a training that has been going on.
         write_json(provenance, {**facts, PASSES: evidence.passes.count, "flags": flags})
         save(state, last)
