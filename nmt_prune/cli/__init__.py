@@ -20,7 +20,7 @@ from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
-from nmt_prune.errors import PruneError
+from nmt_prune.errors import PruneError, show_traceback
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,5 +43,6 @@ def main() -> None:
     try:
         app()
     except PruneError as error:
+        show_traceback(error)
         typer.echo(f"nmt-prune: error: {error}", err=True)
         raise SystemExit(1) from None

@@ -20,8 +20,8 @@ PruneSet = Annotated[str, typer.Option(help="all, or body: no embedding and no o
 MaskControl = Annotated[str, typer.Option(help="none, or a control with the same counts: shuffled, inverted")]
 Seed = Annotated[int, typer.Option(help="seed of random masks, controls, resets and calibration batches")]
 Extension = Annotated[
-    Path | None,
-    typer.Option(help="Python file that registers entries of your own, e.g. a saliency"),
+    list[Path] | None,
+    typer.Option(help="Python file that registers entries of your own, e.g. a saliency; repeatable"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 
