@@ -18,11 +18,11 @@ from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.own_dictionaries import KEY, digests
-from nmt_prune.registry import load_extension
+from nmt_prune.registry import load_extensions
 from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.best_score import forget_best
 from nmt_prune.tasks.companions import companions
-from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
+from nmt_prune.tasks.config import Gather, TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
@@ -57,6 +57,12 @@ class TranslationPruningTask(TranslationTask):
         self._ema_model: Any = None
 
     @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Adds the flags; ``--extension`` may be repeated, which fairseq's own parser of dataclasses cannot."""
+        super().add_args(parser)
+        next(action for action in parser._actions if action.dest == "extension").__class__ = Gather
+
+    @classmethod
     def setup_task(cls, cfg: TranslationPruningConfig, **kwargs: Any) -> Any:
         """Refuses what cannot be supported before fairseq prepares for it."""
         if not kwargs.get("from_checkpoint"):
@@ -79,8 +85,7 @@ class TranslationPruningTask(TranslationTask):
         with exit_on_error():
             if not isinstance(getattr(model, "masking", None), Masking):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
-            if self.cfg.extension:
-                load_extension(self.cfg.extension)
+            load_extensions(self.cfg.extension)
             self._evidence = evidence = training_evidence(self, model)
             self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)

@@ -74,6 +74,11 @@ def test_both_demos_are_shipped():
         ("seeds: one", "seeds should be a valid list, not 'one'"),
         ("seeds: [one]", "seeds.0 should be a valid integer"),
         ("ladder: [50, 100]", "ladder.1 should be less than 100, not 100"),
+        ("ladder: [0.5, 0.9]", "ladder.0: 0.5 is below 1 percent: recipes give sparsities in percent; write 50"),
+        ("start_rounds: {slt-mp: [0.6]}", "start_rounds.slt-mp.0: 0.6 is below 1 percent: "),
+        ("rewind: 5.5", "rewind: 5.5 is neither a share below 1 nor the number of an update"),
+        ("search: {keep: 90}", "--keep 90 is outside (0, 1]; 0.9 keeps 90 %"),
+        ("search: {step: 10}", "--step 10 is outside (0, 1); 0.1 prunes 10 %"),
         ("ladder: [80, 50]", "ladder: must rise, without repetitions"),
         ("ladder: []", "ladder"),
         ("ladder: [0, 50]", "ladder: 0 is for techniques that quantize; add one of wpc, ternary, int8, int4, or leave"),
@@ -152,3 +157,33 @@ def test_an_extension_is_loaded_before_the_specs_that_name_it(tmp_path):
     )
     recipe = load(tmp_path, f"{GOOD}extension: {extension}\nsaliency: all-equal\n")
     assert expand(recipe)[-1].settings["pruning"]["extension"] == str(extension)
+
+
+EXTENSION = """
+from dataclasses import dataclass
+from nmt_prune.saliency import Saliency, saliencies
+
+@saliencies.register("NAME")
+@dataclass(frozen=True)
+class Mine(Saliency):
+    def score_matrix(self, prunable, weight):
+        return weight.abs()
+"""
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_extensions_are_relative_to_the_recipe(tmp_path, monkeypatch, listed):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(EXTENSION.replace("NAME", f"{name}-{listed}"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    extension = "[one.py, elsewhere/../two.py]" if listed else "one.py"
+    recipe = load(tmp_path, GOOD + f"extension: {extension}\nsaliency: one-{listed}\n")
+    files = [str(tmp_path / name) for name in (["one.py", "two.py"] if listed else ["one.py"])]
+    assert recipe.extension == files
+    run = next(run for run in expand(recipe) if run.name == "slt-50-seed1")
+    assert run.settings["pruning"]["extension"] == ":".join(files)
+
+
+def test_a_missing_extension_is_named(tmp_path):
+    assert f"extension {tmp_path / 'no.py'} does not exist" in message(tmp_path, GOOD + "extension: no.py\n")
