@@ -13,8 +13,8 @@ import regex
 _TOUCHED = re.compile(r"""[()`„“”–—´‘‚’…«»\u00a0]|''|  | [:;]|\d %|"[,.]|[,.]"|\r""")
 # Control, unassigned and private characters (Unicode category C) that are not white space, and of the format characters
 # those that nobody sees (Default_Ignorable_Code_Point: soft hyphens, bidi marks, stray byte-order marks). What makes
-# another word or sign is kept, as in UAX #31: joiners (Persian, Hindi, emoji), the Mongolian vowel separator, tags (flags),
-# and, by UAX #14, zero-width spaces inside scripts that write words without spaces (Khmer, Thai).
+# another word or sign is kept, as in UAX #31: joiners (Persian, Hindi, emoji), the Mongolian vowel separator, tags
+# (flags) and, by UAX #14, zero-width spaces inside scripts that write words without spaces (Khmer, Thai).
 _CONTROLS = regex.compile(
     r"[\P{Cf}&&\p{C}&&[^\s\x1c-\x1f]]"
     r"|[\p{Cf}&&\p{Default_Ignorable_Code_Point}--[\u200b-\u200d\u180e\U000e0020-\U000e007f]]"
@@ -32,7 +32,7 @@ def one_line(text: str) -> str:
 
 
 def normalise(text: str, language: str) -> str:
-    """Decodes HTML's entities, composes characters (NFC), drops what cannot be seen and normalises punctuation and space.
+    """Decodes HTML's entities, composes characters (NFC), drops what cannot be seen, normalises punctuation and space.
 
     Invisible characters that make another word or sign, such as joiners in Persian and in emoji, stay.
 

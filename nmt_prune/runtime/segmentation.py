@@ -88,7 +88,10 @@ def _subword_nmt(text: Mapping[str, Any]) -> Change:
         from subword_nmt.apply_bpe import BPE
     except ImportError:
         raise PruneError("the model's subwords are by subword-nmt; pip install subword-nmt") from None
-    return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", "@@")).process_line
+    try:
+        return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", "@@")).process_line
+    except (SystemExit, ValueError, IndexError):  # it ends the process
+        raise PruneError("the model's BPE codes cannot be read; pack it anew") from None
 
 
 def _moses_tokenizer(text: Mapping[str, Any], side: str) -> Change:
