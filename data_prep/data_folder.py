@@ -74,6 +74,7 @@ def _publish(pipeline: Pipeline, settings: dict[str, Any], out: Path) -> None:
             "inputs": facts["inputs"],
             "pairs": {part: facts["pairs"][part] for part in ("train", *HELD_OUT)},
             "left_out": summary.left_out(),
+            "shared_with_held_out": facts["shared"],
             "files": folder_digests(folder),
             "versions": _versions(),
         }
@@ -87,6 +88,14 @@ def _description(pipeline: Pipeline, out: Path, clean: bool) -> str:
         for part, wanted in pipeline.wanted.items()
         if pairs[part] < wanted
     ]
+    shared = pipeline.clean.facts()["shared"]
+    if shared["train"]:
+        notes.append(
+            f"warning: {shared['train']} training pairs have a sentence of valid or test: scores will be too high;"
+            " --clean leaves them out\n"
+        )
+    if shared["valid"]:
+        notes.append(f"warning: valid and test have {shared['valid']} pairs in common: give two different sets\n")
     table = f"{pipeline.summary().table()}\n" if clean else ""
     sizes = ", ".join(f"{pairs[part]} {part}" for part in ("train", *HELD_OUT))
     return f"{''.join(notes)}{table}{out}: {sizes} pairs"

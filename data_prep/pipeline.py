@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.binarize import binarize
-from data_prep.cleaning.cleaner import KEPT, Cleaner, Cleaning, folded
+from data_prep.cleaning.cleaner import KEPT, SHARED, Cleaner, Cleaning, folded
 from data_prep.cleaning.duplicates import first_occurrences
 from data_prep.cleaning.summary import Summary
 from data_prep.corpora import Corpus
@@ -25,6 +25,9 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 
 HELD_OUT = ("valid", "test")
+REVISION = 2
+"""Of what cleaning makes of a text: text that an earlier one left in the cache is cleaned again."""
+
 MODEL, DICTIONARY, RAW, BINARY = "sentencepiece.model", "dict.txt", "raw", "data-bin"
 
 
@@ -54,7 +57,7 @@ class Pipeline:
         )
         self._limits = Limits(preparation.max_length, preparation.max_ratio)
         subwords = {key: getattr(preparation, key) for key in ("vocab_size", "model_type", "sample_size")}
-        origin = {"corpus": name, **corpus.settings(), **vars(self._cleaning)}
+        origin = {"revision": REVISION, "corpus": name, **corpus.settings(), **vars(self._cleaning)}
 
         def stage(
             name: str, title: str, make: Callable[[Path], dict[str, Any]], settings: dict[str, Any], *after: Stage
@@ -93,8 +96,8 @@ class Pipeline:
         self._texts.mkdir(exist_ok=True)
         texts = self._corpus.fetch(self._texts, self._fetching)
         held_out: set[str] = set()
-        for text in (texts.valid, texts.test):
-            pairs = read_pairs(text)
+        parts = [read_pairs(text) for text in (texts.valid, texts.test)]
+        for text, pairs in zip((texts.valid, texts.test), parts, strict=True):
             write_sides(pairs, folder, text.name, *self._languages)
             for sentences, language in zip(zip(*pairs, strict=True), self._languages, strict=True):
                 held_out |= folded(sentences, language)
@@ -110,7 +113,8 @@ class Pipeline:
             np.save(folder / f"{name}.first.npy", first)
         if not any(first.any() for first in firsts):
             raise PruneError(f"{texts.train[0].source}: no training pair is left of it and the other texts; check them")
-        return {"counts": counts, "inputs": self._corpus.inputs(self._fetching)}
+        shared = {"train": sum(count[SHARED] for count in counts.values()), "valid": len({*parts[0]} & {*parts[1]})}
+        return {"counts": counts, "shared": shared, "inputs": self._corpus.inputs(self._fetching)}
 
     def _make_subwords(self, folder: Path) -> dict[str, Any]:
         pairs = sum(int(np.load(first, mmap_mode="r").sum()) for first in self._firsts())

@@ -1,7 +1,7 @@
 """SentencePiece subwords, one model for both languages."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import sentencepiece
@@ -11,6 +11,8 @@ from nmt_prune.errors import PruneError
 MODEL_TYPES = ("unigram", "bpe")
 # Special symbols of fairseq and of SentencePiece: counted so, the dictionary has exactly vocab_size entries.
 _FAIRSEQ_SYMBOLS, _PIECE_SYMBOLS = 4, 3
+_LONGEST_BYTES = 4192
+"""SentencePiece's own max_sentence_length."""
 # Fixed, whatever the machine: sums are made by thread, so another number could give another model.
 _THREADS = 8
 
@@ -34,7 +36,7 @@ def train_model(sentences: Iterable[str], vocab_size: int, model_type: str) -> b
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sentences),
+            sentence_iterator=(part for sentence in sentences for part in _parts(sentence)),
             model_writer=model,
             vocab_size=vocab_size - _FAIRSEQ_SYMBOLS + _PIECE_SYMBOLS,
             model_type=model_type,
@@ -49,6 +51,24 @@ def train_model(sentences: Iterable[str], vocab_size: int, model_type: str) -> b
             f"--vocab-size {vocab_size} does not suit this corpus: {reason} Choose another size or add text"
         ) from None
     return model.getvalue()
+
+
+def _parts(sentence: str) -> Iterator[str]:
+    """A sentence in parts that are short enough for SentencePiece, which leaves out longer ones without a word."""
+    if len(sentence) * 4 <= _LONGEST_BYTES:
+        yield sentence
+        return
+    part: list[str] = []
+    size = 0
+    for word in sentence.split(" "):
+        for start in range(0, len(word), _LONGEST_BYTES // 4):
+            piece = word[start : start + _LONGEST_BYTES // 4]
+            if part and size + len(piece.encode()) > _LONGEST_BYTES:
+                yield " ".join(part)
+                part, size = [], 0
+            part.append(piece)
+            size += len(piece.encode()) + 1
+    yield " ".join(part)
 
 
 class Segmenter:

@@ -13,6 +13,9 @@ from nmt_prune.normalisation import normalise, one_line
 
 HASH_BYTES = 8
 READ, KEPT = "read", "kept"
+SHARED = "shared with held-out text"
+"""Pairs that are kept, since nothing is cleaned, although one of their sides is a held-out sentence."""
+
 ENCODING, EMPTY, IDENTICAL, LENGTH = "not UTF-8", "empty", "identical", "length"
 LANGUAGE, HELD_OUT, DUPLICATE, RATIO = "language", "held out", "duplicate", "ratio"
 REASONS = (ENCODING, EMPTY, IDENTICAL, LENGTH, LANGUAGE, HELD_OUT, DUPLICATE, RATIO)
@@ -68,6 +71,7 @@ class Cleaner:
             if reason:
                 counts[reason] += 1
             else:
+                counts[SHARED] += self._is_held_out(pair)
                 pairs.append(pair)
         if self.cleaning.identify_languages:
             kept = self._identifier.filter(pairs)
@@ -101,9 +105,10 @@ class Cleaner:
             return IDENTICAL
         if self.cleaning.max_words and max(source.count(" "), target.count(" ")) >= self.cleaning.max_words:
             return LENGTH
-        if fold(source) in self.held_out or fold(target) in self.held_out:
-            return HELD_OUT
-        return ""
+        return HELD_OUT if self._is_held_out((source, target)) else ""
+
+    def _is_held_out(self, pair: tuple[str, str]) -> bool:
+        return any(fold(sentence) in self.held_out for sentence in pair)
 
     @cached_property
     def _identifier(self) -> LanguageFilter:

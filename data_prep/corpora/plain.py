@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from data_prep.corpora import CORPORA, Corpus
 from data_prep.texts import Fetching, Text, Texts, check_equal_lines
 from nmt_prune.errors import PruneError
-from nmt_prune.files import file_digest
+from nmt_prune.files import atomic_path, file_digest
+from nmt_prune.plain_text import SUFFIXES, is_compressed, text_lines
 
 
 @CORPORA.register("plain")
@@ -33,6 +34,7 @@ class Plain(Corpus):
 
     def fetch(self, folder: Path, fetching: Fetching) -> Texts:
         train, valid, test = (self._text(part) for part in ("train", "valid", "test"))
+        train, valid, test = (_readable(text, folder) for text in (train, valid, test))
         for text in (train, valid, test):
             check_equal_lines(text)
         return Texts([train], valid, test)
@@ -48,12 +50,39 @@ class Plain(Corpus):
         prefix = getattr(self, part)
         if not prefix:
             raise PruneError(f"corpus plain needs --{part} PREFIX, for PREFIX.{self.source} and PREFIX.{self.target}")
-        text = Text(part, Path(f"{prefix}.{self.source}"), Path(f"{prefix}.{self.target}"))
-        for file in text[1:]:
-            if not file.is_file():
-                raise PruneError(f"{file} does not exist; give the prefix without the language ending")
-        return text
+        return Text(part, *(_find(f"{prefix}.{language}") for language in (self.source, self.target)))
 
     def _digests(self) -> dict[str, str]:
         texts = [self._text(part) for part in ("train", "valid", "test")]
         return {str(file): file_digest(file) for text in texts for file in text[1:]}
+
+
+def _find(name: str) -> Path:
+    """The file of this name, or a compressed one."""
+    for suffix in ("", *SUFFIXES):
+        if (file := Path(name + suffix)).is_file():
+            return file
+    raise PruneError(
+        f"{name} does not exist, compressed or not ({', '.join(SUFFIXES)}); give the prefix without the language ending"
+    )
+
+
+def _readable(text: Text, folder: Path) -> Text:
+    """The text, decompressed into a folder where that is necessary.
+
+    Raises:
+        PruneError: a side is UTF-16, SGML or XML, or damaged.
+    """
+    sides = []
+    for file in text[1:]:
+        with file.open("rb") as content:
+            lines = text_lines(content, str(file))
+            if is_compressed(file):
+                plain = folder / f"{text.name}.{'source' if file == text.source else 'target'}"
+                with atomic_path(plain) as temporary, temporary.open("wb") as unpacked:
+                    unpacked.writelines(lines)
+                sides.append(plain)
+            else:
+                next(lines, None)
+                sides.append(file)
+    return Text(text.name, *sides)

@@ -11,6 +11,7 @@ from nmt_prune.dictionaries import EOS, PAD, UNK
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
 from nmt_prune.runtime.formats import check_formats, matrix
+from nmt_prune.runtime.search_limits import check_finite
 from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
 from nmt_prune.storage.encoded import Csr, Encoded
 from nmt_prune.storage.model import CompactModel
@@ -98,7 +99,10 @@ def _place(key: str) -> int:
 
 
 def _rows(key: str, weight: Encoded, values: str | None) -> Csr:
-    return (weight if values is None else converted(key, Plain.of(weight.dense()), values)).csr()
+    rows = (weight if values is None else converted(key, Plain.of(weight.dense()), values)).csr()
+    scales = () if rows.scales is None else rows.scales
+    check_finite(key, bool(np.isfinite(rows.values).all() and np.isfinite(scales).all()))
+    return rows
 
 
 def _stacked(parts: Sequence[Csr]) -> Csr:
@@ -126,5 +130,6 @@ def _as_floats(part: Csr) -> Csr:
 
 def _vector(name: str, parts: Sequence[Encoded]) -> npt.NDArray[np.float32]:
     array = np.concatenate([part.dense() for part in parts])
+    check_finite(name, bool(np.isfinite(array).all()))
     # fairseq counts positions from the row behind the padding's.
     return array[PAD + 1 :] if name.endswith("embed_positions.weight") else array

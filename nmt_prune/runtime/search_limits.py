@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
 
+from nmt_prune.errors import PruneError
 from nmt_prune.runtime.arguments import ArgumentError, check_kind, check_number
 from nmt_prune.runtime.search_options import SearchOptions
 
@@ -35,6 +36,16 @@ def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProx
         raise ArgumentError(
             f"{name['nbest']} {options.nbest} is more than {name['beam']} {options.beam}; widen the beam"
         )
+
+
+def check_finite(name: str, is_finite: bool) -> None:
+    """Refuses a weight with nan or inf, with which every translation would be one.
+
+    Raises:
+        PruneError: it has one.
+    """
+    if not is_finite:
+        raise PruneError(f"{name} has weights that are not finite (nan or inf); nothing can be translated with them")
 
 
 def fit_beam(options: SearchOptions, words: int) -> SearchOptions:

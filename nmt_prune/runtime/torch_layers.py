@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nmt_prune.runtime.search_limits import check_finite
 from nmt_prune.storage.architecture import Stack
 from nmt_prune.storage.model import CompactModel
 
@@ -53,7 +54,9 @@ class Weights:
         key = self._model.aliases.get(key, key)
         if key not in self._decoded:
             # A copy, since memory that is mapped from a file cannot be written, of which torch warns.
-            self._decoded[key] = torch.tensor(self._model.weights[key].dense())
+            decoded = torch.tensor(self._model.weights[key].dense())
+            check_finite(key, bool(decoded.isfinite().all()))
+            self._decoded[key] = decoded
         return self._decoded[key]
 
     def linear(self, key: str) -> Linear:

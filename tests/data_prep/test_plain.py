@@ -1,14 +1,20 @@
 """The user's own files, and everything that can be wrong with them."""
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from data_prep.corpora import choose
 from data_prep.data_folder import prepare
 from data_prep.preparation import Preparation
 from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
+from nmt_prune.files import read_json
+from nmt_prune.plain_text import SUFFIXES
 
 
 def write(folder: Path, part: str, english: bytes, german: bytes) -> str:
@@ -94,3 +100,52 @@ def test_settings_change_with_the_content_of_the_files(tmp_path, prefixes):
     before = corpus.settings()
     (tmp_path / "train.en").write_bytes(b"one\nTWO\n")
     assert corpus.settings() != before
+
+
+def notes(folder, prefixes, **settings):
+    """What is said in the end."""
+    said, corpus = [], choose("plain", **prefixes)
+    preparation = Preparation.of(corpus, **{"vocab_size": 16, **settings})
+    prepare(corpus, preparation, folder / "out", fetching=Fetching(folder / "cache", said.append))
+    return said[-1], read_json(folder / "out" / "manifest.json")
+
+
+def test_training_pairs_of_held_out_text_are_counted_and_without_cleaning_kept(tmp_path, prefixes):
+    write(tmp_path, "train", b"one\nTwo\nthree\n", b"eins\nzwo\ndrei\n")
+    write(tmp_path, "valid", b"four\n", b"vier\n")
+    said, manifest = notes(tmp_path, prefixes, vocab_size=18)
+    assert "warning: 2 training pairs have a sentence of valid or test" in said
+    assert "in common" not in said
+    assert manifest["shared_with_held_out"] == {"train": 2, "valid": 0}
+    assert manifest["pairs"]["train"] == 3
+
+
+def test_with_cleaning_they_are_left_out(tmp_path, prefixes):
+    write(tmp_path, "train", b"one\nTwo\nthree\n", b"eins\nzwo\ndrei\n")
+    said, manifest = notes(tmp_path, prefixes, vocab_size=11, clean=True)
+    assert "warning: valid and test have 2 pairs in common" in said
+    assert "training pairs" not in said
+    assert manifest["shared_with_held_out"] == {"train": 0, "valid": 2}
+    assert manifest["pairs"]["train"] == 1
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_compressed_files_are_found_and_read(tmp_path, prefixes, suffix):
+    compress = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress, ".zst": zstandard.compress}[suffix]
+    for side in ("en", "de"):
+        file = tmp_path / f"train.{side}"
+        (tmp_path / f"train.{side}{suffix}").write_bytes(compress(file.read_bytes()))
+        file.unlink()
+    make(tmp_path, prefixes, vocab_size=13)
+    assert (cleaned(tmp_path, "en"), cleaned(tmp_path, "de")) == (["one", "two"], ["eins", "zwei"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("one\ntwo\n".encode("utf-16"), "UTF-16"), (b'<refset setid="x">\n<seg>one</seg>\n', "SGML or XML")],
+)
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_what_is_no_plain_text_is_refused(tmp_path, prefixes, part, content, message):
+    (tmp_path / f"{part}.en").write_bytes(content)
+    with pytest.raises(PruneError, match=rf"{part}\.en is {message}"):
+        make(tmp_path, prefixes)

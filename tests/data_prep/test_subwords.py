@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.corpora.numbers import generate
-from data_prep.subwords import Segmenter, train_model
+from data_prep.subwords import Segmenter, _parts, train_model
 from nmt_prune.errors import PruneError
 
 PAIRS = generate(1500, "en", "de", 1)
@@ -43,3 +43,17 @@ def test_a_vocabulary_smaller_than_the_alphabet_is_refused():
 def test_an_unknown_model_type_is_refused():
     with pytest.raises(PruneError, match="--model-type words is unknown; choose unigram or bpe"):
         train_model(SENTENCES, 200, "words")
+
+
+@pytest.mark.parametrize("sentence", ["one two three " * 900, "日本語" * 3000, "x" * 4193, "ä " * 2096])
+def test_no_sentence_is_too_long_to_learn_from(sentence):
+    parts = list(_parts(sentence.strip()))
+    assert all(0 < len(part.encode()) <= 4192 for part in parts)
+    assert "".join(parts).replace(" ", "") == sentence.replace(" ", "")
+
+
+def test_a_corpus_of_long_lines_gives_the_model_of_short_ones():
+    pieces = [
+        Segmenter(train_model(text, 150, "bpe")).segment(SENTENCES[:50]) for text in (SENTENCES, [" ".join(SENTENCES)])
+    ]
+    assert pieces[0] == pieces[1]

@@ -2,12 +2,14 @@
 
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.torch_engine import TorchEngine
+from nmt_prune.storage.plain import Plain
 from tests.runtime.echo import EchoEngine, install
 from tests.runtime.models import random_model
 
@@ -47,3 +49,17 @@ def test_not_if_the_compiled_one_was_asked_for():
 def test_an_unknown_engine():
     with pytest.raises(PruneError, match="engine gpu is unknown; choose auto, compiled or torch"):
         make_engine(random_model(), "gpu")
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("key", ["encoder.layers.0.fc1.weight", "decoder.layers.0.fc2.bias"])
+def test_weights_that_are_not_finite(engine, value, key):
+    if engine == "compiled":
+        pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
+    model = random_model()
+    array = model.weights[key].dense().copy()
+    array.flat[0] = value
+    broken = replace(model, weights={**model.weights, key: Plain.of(array)})
+    with pytest.raises(PruneError, match=r"has weights that are not finite \(nan or inf\)"):
+        make_engine(broken, engine)

@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from nmt_prune.errors import PruneError
 from nmt_prune.storage.compact_file import FORMAT, KEY, _digest, load_compact, save_compact
+from nmt_prune.storage.header import TEXT, Header
 from nmt_prune.storage.streams import compress, decompress_up_to
 from tests.storage.models import assert_same, small_model
 
@@ -222,3 +223,30 @@ def test_the_message_names_the_damaged_matrix(path):
     found[MATRIX] = found[MATRIX][:-1]
     write(path, found)
     assert f"{path}: {MATRIX} is damaged" in refused(path)
+
+
+OF_EACH_TYPE = (True, 5, 0.5, "x", [], {}, None)
+HEADER = Header.of(small_model(), {}, {}).to_json()
+PLACES = [
+    *((key,) for key in json.loads(HEADER)),
+    *(("architecture", side) for side in ("encoder", "decoder")),
+    *(("architecture", "decoder", key) for key in json.loads(HEADER)["architecture"]["decoder"]),
+    *(("matrices", MATRIX, key) for key in ("shape", "kept", "mask", "values", "streams")),
+    *(("vectors", key) for key in ("shape", "kept", "values", "streams")),
+    *(("text", key) for key in TEXT),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_every_field_with_every_wrong_type(path, place):
+    found = tensors(path)
+    header = json.loads(decompress_up_to(found["header"].tobytes(), 10**6))
+    inner = header
+    for key in place[:-1]:
+        inner = inner[key]
+    right = {TEXT[place[-1]], type(None)} if place[0] == "text" and len(place) == 2 else {type(inner[place[-1]])}
+    for odd in OF_EACH_TYPE:
+        if type(odd) not in right:
+            inner[place[-1]] = odd
+            write(path, {**found, "header": np.frombuffer(compress(json.dumps(header).encode()), np.uint8)})
+            assert "is damaged" in refused(path), odd
