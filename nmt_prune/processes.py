@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,20 @@ from nmt_prune.errors import PruneError
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def with_reason(lines: Sequence[str], index: int) -> str:
+    """A line of a program's output and, where it only announces what follows, the next one.
+
+    ``Error(s) in loading state_dict for MaskedTransformer:`` does not say what is wrong, the line after it does.
+
+    Args:
+        lines: what the program printed, without empty lines.
+        index: the line.
+    """
+    line = lines[index].strip()
+    follows = lines[index + 1].strip() if line.endswith(":") and index + 1 < len(lines) else ""
+    return f"{line} {follows}".strip()
 
 
 def die_with_parent() -> None:

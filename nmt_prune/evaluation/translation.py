@@ -14,6 +14,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.joining import joining
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.files import temporary_folder
+from nmt_prune.processes import with_reason
 from nmt_prune.storage.splitting import AS_FOUND, Splitting
 
 # D-<id> <score> <text>: the hypothesis after subword and tokenizer decoding; H- is before the tokenizer's.
@@ -187,6 +188,6 @@ def in_order(hypotheses: Iterable[tuple[int, str]], count: int, reference: str, 
 
 def error_line(stderr: str) -> str:
     """The line of a failed command's stderr that says why: the last exception, else the last line."""
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    exceptions = [line for line in lines if _EXCEPTION.match(line)]
-    return (exceptions or lines or ["no message"])[-1].strip().removeprefix("nmt-prune: error: ")
+    lines = [line for line in stderr.splitlines() if line.strip()] or ["no message"]
+    exceptions = [index for index, line in enumerate(lines) if _EXCEPTION.match(line)]
+    return with_reason(lines, exceptions[-1] if exceptions else len(lines) - 1).removeprefix("nmt-prune: error: ")

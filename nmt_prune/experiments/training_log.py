@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmt_prune.processes import with_reason
+
 _TAIL = 32 * 1024
 _UPDATES = re.compile(r"num_updates[= ](\d+)|Loaded checkpoint .* @ (\d+) updates")
 _BLEU = re.compile(r"\| bleu (\d+(?:\.\d+)?)")
@@ -46,5 +48,7 @@ def read_tail(log: Path, start: int = 0) -> str:
 def last_error(log: Path, start: int = 0) -> str:
     """The last line that speaks of an error, or else the last line; nothing before the byte ``start``."""
     lines = [line.strip() for line in read_tail(log, start).splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR.search(line)]
-    return (errors or lines or ["it wrote nothing"])[-1]
+    errors = [index for index, line in enumerate(lines) if _ERROR.search(line)]
+    if not lines:
+        return "it wrote nothing"
+    return with_reason(lines, errors[-1] if errors else len(lines) - 1)

@@ -1,3 +1,4 @@
+from nmt_prune.evaluation.translation import error_line
 from nmt_prune.experiments.training_log import LogState, last_error, read_state
 
 # Lines of fairseq 0.12.3.
@@ -46,3 +47,13 @@ def test_the_last_error_of_this_attempt(tmp_path):
     with log.open("a") as file:
         file.write("Traceback:\nRuntimeError: new\nterminating\n")
     assert last_error(log, start) == "RuntimeError: new"
+
+
+def test_a_line_that_announces_the_reason_comes_with_it(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text(
+        'RuntimeError: Error(s) in loading state_dict for MaskedTransformer:\n\tUnexpected key(s): "decoder.more"\n'
+    )
+    expected = 'RuntimeError: Error(s) in loading state_dict for MaskedTransformer: Unexpected key(s): "decoder.more"'
+    assert last_error(log) == expected
+    assert error_line(log.read_text()) == expected
