@@ -12,6 +12,7 @@ from torch import Tensor
 from nmt_prune.checkpoints import FIRST_EPOCH, QUANTIZATION_MODULE, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.statistics import largest_weight
+from nmt_prune.own_dictionaries import recorded
 from nmt_prune.structured.widths import is_shrunk
 
 
@@ -69,7 +70,7 @@ def restarted(checkpoint: Checkpoint, weights: Mapping[str, Tensor], **changes: 
         "model": dict(weights),
         "criterion": None,
         "optimizer_history": [_plain({**checkpoint.history, "lr_scheduler_state": {"best": None}})],
-        "task_state": {},
+        "task_state": recorded(checkpoint),
         "extra_state": {"train_iterator": dict(FIRST_EPOCH)},
         "last_optimizer_state": None,
     }

@@ -16,6 +16,7 @@ from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import PruneSet
 from nmt_prune.masks.pruner import Pruner
+from nmt_prune.own_dictionaries import KEY, own
 from nmt_prune.resets import Reset, resets
 from nmt_prune.saliency import Evidence, MeasuredSaliency, saliencies
 from nmt_prune.schedules import Schedule, schedules
@@ -194,6 +195,7 @@ class PruningSettings:
             "parent": trained.path.name,
             "parent_sha256": trained.digest,
             "parent_updates": trained.num_updates,
+            **({KEY: known} if (known := own(trained)) else {}),
             "saliency": self.saliency,
             "group": self.group,
             "budget": self.budget,

@@ -13,6 +13,7 @@ from nmt_prune.checkpoints import FIRST_EPOCH, MASK_MODULE, Checkpoint
 from nmt_prune.conversion import as_masked
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.own_dictionaries import recorded
 from nmt_prune.resets import Reset
 
 Clock = Literal["restart", "rewind", "keep"]
@@ -59,7 +60,7 @@ def make_ticket(
         "model": {**weights, **stored},
         "criterion": trained.state.get("criterion"),
         "optimizer_history": [{**history, "num_updates": continued.num_updates if continued else 0}],
-        "task_state": {},
+        "task_state": recorded(trained),
         "extra_state": {"train_iterator": _train_iterator(continued)},
         "last_optimizer_state": continued.state["last_optimizer_state"] if continued else None,
     }

@@ -76,4 +76,5 @@ def evidence(checkpoint: Path, data: Path | None, calibration_batches: int, seed
         return None
     from nmt_prune.tasks.evidence import checkpoint_evidence  # imports fairseq, which takes seconds
 
-    return checkpoint_evidence(checkpoint, data, calibration_batches, seed)
+    with warnings_to(warn):
+        return checkpoint_evidence(checkpoint, data, calibration_batches, seed)

@@ -77,7 +77,8 @@ def search(
 
     console = Console(stderr=True)
     with _quiet_fairseq(), console.status("scoring the model before the search") as status:
-        dev = load_dev_set(checkpoint, data, settings)
+        with options.warnings_to(options.warn):
+            dev = load_dev_set(checkpoint, data, settings)
 
         def tell(entry: "Entry") -> None:
             left = ", ".join(f"{count:,} {kind}" for kind, count in entry.left.items())

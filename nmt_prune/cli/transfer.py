@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt_prune.cli import options
+
 if TYPE_CHECKING:
     from nmt_prune.masks.transfer import Dictionaries, Embedding
 
@@ -31,10 +33,20 @@ def transfer(
     if embedding not in ("match", "dense"):
         raise PruneError(f"--embedding {embedding} is unknown; choose match or dense")
     dictionaries = read_dictionaries(from_data), read_dictionaries(to_data)
+    _check_dictionaries([(source, from_data, "--from-data"), *([(onto, to_data, "--to-data")] if onto else [])])
     if onto is None:
         _fit_masks(source, dictionaries, embedding, out)  # type: ignore[arg-type]
     else:
         _fit_weights(source, onto, dictionaries, embedding, out)  # type: ignore[arg-type]
+
+
+def _check_dictionaries(files: list[tuple[Path, Path, str]]) -> None:
+    from nmt_prune.own_dictionaries import compare, of_folder, of_source
+
+    for path, data, flag in files:
+        matters, known = of_source(path)
+        if matters and (remark := compare(path, known, of_folder(data, {}), f"{flag} {data}")):
+            options.warn(remark)
 
 
 def _fit_masks(
@@ -43,6 +55,7 @@ def _fit_masks(
     from nmt_prune.files import file_digest
     from nmt_prune.masks import transfer as moving
     from nmt_prune.masks.mask_file import save_masks
+    from nmt_prune.own_dictionaries import KEY, digests
     from nmt_prune.settings import PruningSettings
 
     _, masks = PruningSettings(mask_from=str(source)).load_mask_source()
@@ -51,6 +64,7 @@ def _fit_masks(
         "transferred_from": source.name,
         "transferred_from_sha256": file_digest(source),
         "embedding": embedding,
+        KEY: digests(*(dictionaries[1][stack] for stack in ("encoder", "decoder"))),
     }
     save_masks(moved.masks, out, provenance)
     for prunable in moved.masks.prunables:

@@ -1,5 +1,6 @@
 """How hypotheses of fairseq-generate become text: joined here, as the dictionary says, unless fairseq is told how."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.dictionaries import read_symbols
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.subset import Subset
+from nmt_prune.own_dictionaries import check_data
 from nmt_prune.runtime.joining import Joiner, joiner
 from nmt_prune.storage.splitting import KINDS, Splitting
 from nmt_prune.storage.vocabularies import read_joining
@@ -34,13 +36,16 @@ def joining(
         None if fairseq does.
 
     Raises:
-        PruneError: what is asked for contradicts the dictionary, or the dictionary does not say.
+        PruneError: what is asked for contradicts the dictionary, the dictionary does not say, or it is another model's.
     """
+    trained = Checkpoint.load(checkpoint)
+    if remark := check_data(trained, subset.data):
+        warnings.warn(remark, RuntimeWarning, stacklevel=2)
     names = {flag.split("=")[0] for flag in flags}
     if names & _OF_SUBWORDS:
         return remove_bpe, None
     path = subset.data / f"dict.{subset.target}.txt"
-    text, kind = read_joining(Checkpoint.load(checkpoint), read_symbols(path), path, remove_bpe, splitting)
+    text, kind = read_joining(trained, read_symbols(path), path, remove_bpe, splitting)
     if kind in KINDS and _OF_WORDS not in names:
         return None, joiner(text, kind)
     if kind == GPT2:

@@ -1,5 +1,6 @@
 """From a fairseq checkpoint to a compact model."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.statistics import is_weight
+from nmt_prune.own_dictionaries import compare, digests, own
 from nmt_prune.quantization.quantized import Facts
 from nmt_prune.storage.architecture import Architecture
 from nmt_prune.storage.configuration import architecture_of
@@ -45,6 +47,9 @@ def compact_model(
     check_values(values)
     architecture, vocabularies = architecture_of(checkpoint), read_vocabularies(checkpoint, data, splitting)
     aliases = _check(checkpoint, architecture, vocabularies)
+    found = digests(vocabularies.source, vocabularies.target)
+    if remark := compare(checkpoint.path, own(checkpoint), found, f"--data {data}"):
+        warnings.warn(remark, RuntimeWarning, stacklevel=2)
     facts = Facts.of(checkpoint.state["model"])
     scales = {name: scale.float().numpy() for name, scale in facts.scales.items()} if facts else {}
     weights = {

@@ -10,6 +10,7 @@ from torch import Tensor
 from nmt_prune.checkpoints import FIRST_EPOCH, MASK_MODULE
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.prunable import PADDING_INDEX
+from nmt_prune.own_dictionaries import KEY, digests
 from nmt_prune.storage.layout import layout
 from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.stored import plain
@@ -52,7 +53,7 @@ def checkpoint_state(model: CompactModel, source: str) -> dict[str, Any]:
         "model": {**stock, **masks, **extras},
         "criterion": None,
         "optimizer_history": [history],
-        "task_state": {},
+        "task_state": {KEY: digests(model.source, model.target)},
         "extra_state": {"train_iterator": dict(FIRST_EPOCH)},
         "last_optimizer_state": None,
     }

@@ -1,5 +1,6 @@
 """What saliencies are measured on: a fairseq model and mini-batches of its training subset."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,8 +10,9 @@ import torch
 from fairseq import checkpoint_utils, utils
 from torch import nn
 
-from nmt_prune.checkpoints import allow_checkpoint_types
+from nmt_prune.checkpoints import Checkpoint, allow_checkpoint_types
 from nmt_prune.errors import PruneError
+from nmt_prune.own_dictionaries import check_data
 from nmt_prune.randomness import generator
 from nmt_prune.saliency.evidence import Evidence, Loss
 
@@ -83,6 +85,8 @@ def checkpoint_evidence_and_task(checkpoint: Path, data: Path, count: int, seed:
     import nmt_prune.tasks.translation_pruning  # noqa: F401  (both are registered by the import)
 
     allow_checkpoint_types()
+    if remark := check_data(Checkpoint.load(checkpoint), data):
+        warnings.warn(remark, RuntimeWarning, stacklevel=2)
     try:
         models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(
             [str(checkpoint)], arg_overrides={"data": str(data)}

@@ -15,7 +15,13 @@ from nmt_prune.masks.optimizer_state import masters
 
 
 def write_rewind_point(
-    folder: str, update: int, configs: dict[str, Any], model: nn.Module, criterion: Any, optimizer: Any
+    folder: str,
+    update: int,
+    configs: dict[str, Any],
+    task_state: dict[str, Any],
+    model: nn.Module,
+    criterion: Any,
+    optimizer: Any,
 ) -> Path:
     """Writes ``rewind_<update>.pt``: fp32 weights, masks and optimizer state, in the form of a fairseq checkpoint.
 
@@ -23,6 +29,7 @@ def write_rewind_point(
         folder: the save folder.
         update: number of updates done.
         configs: the ``task`` and ``model`` configuration.
+        task_state: what the task says of the model.
         model: the model; where there is an fp32 master copy, that is what is saved.
         criterion: the training criterion, whose name fairseq compares when it resumes.
         optimizer: fairseq's optimizer.
@@ -51,7 +58,7 @@ def write_rewind_point(
                     "num_updates": update,
                 }
             ],
-            "task_state": {},
+            "task_state": task_state,
             "extra_state": {},
             "last_optimizer_state": optimizer.state_dict(),
         },

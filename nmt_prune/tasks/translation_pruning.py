@@ -17,6 +17,7 @@ from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.statistics import largest_weight, totals
+from nmt_prune.own_dictionaries import KEY, digests
 from nmt_prune.registry import load_extension
 from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.best_score import forget_best
@@ -25,6 +26,7 @@ from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, r
 from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
+from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import write_rewind_point
 from nmt_prune.tasks.start import PASSES, head_dim, note, start
@@ -82,6 +84,7 @@ class TranslationPruningTask(TranslationTask):
             self._evidence = evidence = training_evidence(self, model)
             self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
+            check_dictionaries(self.cfg, self._dictionaries())
             began = start(self.cfg, model, evidence)
             self.companions = companions(self.cfg, model, self.pruner, began)
         self.schedule, self._facts, self._updates = began.schedule, began.facts, began.first_update
@@ -177,9 +180,12 @@ class TranslationPruningTask(TranslationTask):
         if self.schedule is not None:
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
-            own = {"start": self._facts, "best_is_denser": self._best_is_denser}
+            own = {KEY: self._dictionaries(), "start": self._facts, "best_is_denser": self._best_is_denser}
             return {**super().state_dict(), **self.companions.state_dict(), **own}
         return dict(super().state_dict())
+
+    def _dictionaries(self) -> dict[str, str]:
+        return digests(self.source_dictionary.symbols, self.target_dictionary.symbols)
 
     def _is_settled(self) -> bool:
         return self.schedule is None or self._updates >= self.schedule.settled_at
@@ -249,7 +255,7 @@ class TranslationPruningTask(TranslationTask):
 
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:
         if update in self.rewind_updates and is_master():
-            configs = {"task": self.cfg, "model": self._model_cfg}
+            configs, state = {"task": self.cfg, "model": self._model_cfg}, {KEY: self._dictionaries()}
             with exit_on_error():
-                path = write_rewind_point(self.cfg.save_dir, update, configs, self._model, criterion, optimizer)
+                path = write_rewind_point(self.cfg.save_dir, update, configs, state, self._model, criterion, optimizer)
             logger.info(f"wrote the rewind point {path}")
