@@ -8,7 +8,10 @@ from nmt_prune import __version__
 from nmt_prune.errors import PruneError
 from nmt_prune.export.transformer_spec import transformer_spec
 from nmt_prune.files import atomic_path
+from nmt_prune.normalisation import PUNCTUATION
 from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.splitting_checks import missing_part
+from nmt_prune.subwords import FASTBPE, GPT2, SUBWORD_NMT
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 """Types of stored weights, as CTranslate2 calls them."""
@@ -76,16 +79,19 @@ def _manifest(model: CompactModel, quantization: str) -> dict[str, Any]:
 
 def _usage(model: CompactModel, folder: str, quantization: str) -> str:
     source, target = (model.text.get(f"{side}_lang") for side in ("source", "target"))
+    steps = _steps(model, source)
     direction = f" from {source} to {target}" if source and target else ""
     lines = [
         f"A translation model{direction} for CTranslate2 (pip install ctranslate2), weights in {quantization}.",
+        *steps,
         "",
         "import ctranslate2",
         "",
         f'translator = ctranslate2.Translator("{folder}", device="cpu")',
     ]
     if model.sentencepiece is not None:
-        lines[3:3] = ["import sentencepiece"]
+        place = lines.index("import ctranslate2") + 1
+        lines[place:place] = ["import sentencepiece"]
         lines += [
             f'subwords = sentencepiece.SentencePieceProcessor(model_file="{folder}/{SUBWORDS}")',
             'tokens = subwords.encode("A sentence.", out_type=str)',
@@ -99,3 +105,21 @@ def _usage(model: CompactModel, folder: str, quantization: str) -> str:
             'print(" ".join(result.hypotheses[0]))',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _steps(model: CompactModel, source: Any) -> list[str]:
+    """What a line has to go through before it becomes subwords, as in the model's training."""
+    text, steps = model.text, []
+    if text.get("normalisation") == PUNCTUATION:
+        steps.append(
+            f"Normalise each line first, as its training text was: nmt_prune.normalisation.normalise(line, {source!r})"
+            " (NFC, no control characters, Moses' normalize-punctuation)."
+        )
+    if text.get("tokenizer") == "moses":
+        steps.append(
+            f"Split lines into words with Moses' tokenizer for {source!r}, and detokenize translations."
+        )
+    if (kind := text.get("bpe")) in (SUBWORD_NMT, FASTBPE, GPT2):
+        stored = f"; what it takes is in {MANIFEST}" if not missing_part(text, False) else ", which are not in here"
+        steps.append(f"Split words into subwords by {kind}{stored}.")
+    return ["", *steps] if steps else []

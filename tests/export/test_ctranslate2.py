@@ -91,6 +91,16 @@ def test_every_tying(tying, tmp_path):
     assert_same(model, tmp_path / "ct2")
 
 
+def test_the_readme_says_how_text_was_made_to_look_and_split(tmp_path):
+    text = {"source_lang": "en", "normalisation": "moses", "tokenizer": "moses", "bpe": "subword_nmt"}
+    export_ctranslate2(replace(random_model(), text={**text, "bpe_codes": "a b"}), tmp_path / "ct2", "float32")
+    readme = (tmp_path / "ct2" / "README.txt").read_text()
+    assert "nmt_prune.normalisation.normalise(line, 'en')" in readme
+    assert "Moses' tokenizer for 'en'" in readme
+    assert "subwords by subword_nmt; what it takes is in manifest.json" in readme
+    assert json.loads((tmp_path / "ct2" / "manifest.json").read_text())["text"]["normalisation"] == "moses"
+
+
 def test_beam_search_on_a_trained_model(corpus, pruned, tmp_path):
     path = pruned.folder / "checkpoint_last.pt"
     stored = compact_model(Checkpoint.load(path), corpus)
