@@ -116,9 +116,7 @@ def _steps(model: CompactModel, source: Any) -> list[str]:
             " (NFC, no control characters, Moses' normalize-punctuation)."
         )
     if text.get("tokenizer") == "moses":
-        steps.append(
-            f"Split lines into words with Moses' tokenizer for {source!r}, and detokenize translations."
-        )
+        steps.append(f"Split lines into words with Moses' tokenizer for {source!r}, and detokenize translations.")
     if (kind := text.get("bpe")) in (SUBWORD_NMT, FASTBPE, GPT2):
         stored = f"; what it takes is in {MANIFEST}" if not missing_part(text, False) else ", which are not in here"
         steps.append(f"Split words into subwords by {kind}{stored}.")
