@@ -50,34 +50,23 @@ def last_checkpoint(cfg: TranslationPruningConfig) -> Path:
     return Path(cfg.save_dir) / f"checkpoint_last{cfg.checkpoint_suffix}.pt"
 
 
-def locate(cfg: TranslationPruningConfig) -> tuple[str | None, Path] | None:
-    """Which checkpoint fairseq loads (``checkpoint_utils.load_checkpoint``), and the flag that names it.
-
-    Returns:
-        None where a training begins anew; no flag for the last checkpoint of the save folder.
-    """
-    last = last_checkpoint(cfg)
-    if cfg.restore_file != DEFAULT_RESTORE_FILE:
-        return "--restore-file", Path(cfg.restore_file.replace(".pt", f"{cfg.checkpoint_suffix}.pt"))
-    if last.exists():
-        return None, last
-    if cfg.continue_once:
-        return "--continue-once", Path(cfg.continue_once)
-    if cfg.finetune_from_model:
-        return "--finetune-from-model", Path(cfg.finetune_from_model)
-    return None
-
-
 def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
-    """Reads the checkpoint that fairseq loads; None where a training begins anew.
+    """Reads the checkpoint that fairseq loads (``checkpoint_utils.load_checkpoint``); None: training begins anew.
 
     Raises:
         PruneError: the flags name a checkpoint that is missing or cannot be read.
     """
-    located = locate(cfg)
-    if located is None:
+    last = last_checkpoint(cfg)
+    if cfg.restore_file != DEFAULT_RESTORE_FILE:
+        flag, path = "--restore-file", Path(cfg.restore_file.replace(".pt", f"{cfg.checkpoint_suffix}.pt"))
+    elif last.exists():
+        flag, path = None, last
+    elif cfg.continue_once:
+        flag, path = "--continue-once", Path(cfg.continue_once)
+    elif cfg.finetune_from_model:
+        flag, path = "--finetune-from-model", Path(cfg.finetune_from_model)
+    else:
         return None
-    flag, path = located
     if flag and not path.exists():
         raise PruneError(f"{flag} {path} does not exist")
     goes_on = flag != "--finetune-from-model" and not cfg.reset_optimizer

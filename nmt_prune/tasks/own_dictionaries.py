@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nmt_prune.own_dictionaries import compare, of_source
+from nmt_prune.own_dictionaries import own as known_to
 from nmt_prune.tasks.config import TranslationPruningConfig
-from nmt_prune.tasks.origin import locate
+from nmt_prune.tasks.origin import find_origin
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,13 @@ def check_dictionaries(cfg: TranslationPruningConfig, own: Mapping[str, str]) ->
     Raises:
         PruneError: they differ: the embeddings would be of other words.
     """
-    located = locate(cfg)
+    origin = find_origin(cfg)
     # What has begun no longer asks for the files that it began with.
-    named = [cfg.mask_from, cfg.rewind_from] if located is None else [located[1]]
-    for path in (Path(each) for each in named if each and Path(each).exists()):
-        matters, known = of_source(path)
+    if origin is not None:
+        sources = [(origin.checkpoint.path, (True, known_to(origin.checkpoint)))]
+    else:
+        named = [Path(path) for path in (cfg.mask_from, cfg.rewind_from) if path]
+        sources = [(path, of_source(path)) for path in named]
+    for path, (matters, known) in sources:
         if matters and (remark := compare(path, known, own, str(cfg.data))):
             logger.warning(remark)
