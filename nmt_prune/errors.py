@@ -1,7 +1,12 @@
 """The one exception that a user's mistake raises."""
 
+import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+TRACEBACK = "NMT_PRUNE_TRACEBACK"
+"""Environment variable that shows the traceback behind the line of an error."""
 
 
 class PruneError(Exception):
@@ -9,6 +14,12 @@ class PruneError(Exception):
 
     The command line prints the line and exits with status 1; nothing has been overwritten when it is raised.
     """
+
+
+def show_traceback(error: PruneError) -> None:
+    """Prints the traceback of an error where the environment asks for it."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
 
 
 @contextmanager
@@ -20,4 +31,5 @@ def exit_on_error() -> Iterator[None]:
     try:
         yield
     except PruneError as error:
+        show_traceback(error)
         raise SystemExit(f"nmt-prune: error: {error}") from error

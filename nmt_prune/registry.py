@@ -5,17 +5,22 @@ Flags, recipes and the command line all choose an entry with a *spec*: ``name`` 
 
 import dataclasses
 import difflib
+import hashlib
 import importlib
 import importlib.util
+import os
 import pkgutil
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from nmt_prune.errors import PruneError
+from nmt_prune.guarding import described, failure, guard, is_foreign, source
 
 T = TypeVar("T")
 
@@ -25,20 +30,31 @@ class Registry(Generic[T]):
 
     Args:
         kind: what the entries are called in messages, e.g. ``saliency``.
-        package: package whose modules register the entries; each module is imported on the first use.
+        package: package whose modules register the entries; each module is imported on the first use. The base class
+            of the entries is its class of that name, e.g. ``Saliency``.
     """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
         self._package = package
         self._entries: dict[str, type[T]] = {}
+        self._origins: dict[str, ModuleType] = {}
         self._loaded = False
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Class decorator that makes a dataclass available as ``name``."""
+        """Class decorator that makes a dataclass available as ``name``.
+
+        Raises:
+            PruneError: the name is taken or no spec could give it, or the class cannot be an entry.
+        """
 
         def add(entry: type[T]) -> type[T]:
+            origin = sys.modules[entry.__module__]
+            if is_foreign(entry):
+                self._check(name, entry, origin)
+                guard(self.kind, name, entry, self._base())
             self._entries[name] = entry
+            self._origins[name] = origin
             return entry
 
         return add
@@ -83,7 +99,42 @@ class Registry(Generic[T]):
         if missing := [key for key, default in allowed.items() if default is dataclasses.MISSING and key not in values]:
             raise PruneError(f"{self.kind} {spec!r}: {name} needs {missing[0]}; write {name}:{missing[0]}=VALUE")
         accepted = {field.name for field in dataclasses.fields(entry)}  # type: ignore[arg-type]
-        return entry(**values, **{key: value for key, value in context.items() if key in accepted})
+        values |= {key: value for key, value in context.items() if key in accepted}
+        try:
+            return entry(**values)
+        except PruneError:
+            raise
+        except Exception as error:
+            if not is_foreign(entry):
+                raise
+            raise PruneError(f"{self.kind} {spec!r} ({described(entry)}) {failure(error, source(entry))}") from error
+
+    def _base(self) -> type:
+        return getattr(importlib.import_module(self._package), self.kind.capitalize(), object)
+
+    def _check(self, name: str, entry: type[T], origin: ModuleType) -> None:
+        """Refuses what could never be chosen or would be chosen in place of something else."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise PruneError(f"{self.kind} {name!r}: a name has letters, digits, dots, dashes and underscores only")
+        taken = self.entries().get(name)  # once the entries of the package are there
+        if taken is not None:
+            before = self._origins[name]
+            is_reload = before.__name__ == origin.__name__ and before is not origin
+            if not is_reload:
+                raise PruneError(
+                    f"{self.kind} {name!r} exists already ({described(taken)}); give {entry.__name__} another name"
+                )
+        base = self._base()
+        if not issubclass(entry, base):
+            raise PruneError(
+                f"{self.kind} {name!r}: {entry.__name__} does not extend {base.__module__}.{base.__name__}"
+            )
+        if "__dataclass_fields__" not in vars(entry):
+            raise PruneError(f"{self.kind} {name!r}: put @dataclass(frozen=True) between register and {entry.__name__}")
+        if missing := sorted(getattr(entry, "__abstractmethods__", ())):
+            raise PruneError(
+                f"{self.kind} {name!r}: {entry.__name__} lacks {', '.join(missing)}; see {base.__module__}"
+            )
 
     def _find(self, name: str) -> type[T]:
         entries = self.entries()
@@ -94,19 +145,40 @@ class Registry(Generic[T]):
         return entries[name]
 
 
+def load_extensions(paths: Iterable[Path | str] | str | None) -> None:
+    """Runs Python files of the user's that register entries of their own.
+
+    Args:
+        paths: the files, or their paths as one text with ``:`` between them.
+
+    Raises:
+        PruneError: one of them does not exist or fails.
+    """
+    for path in [paths] if isinstance(paths, str) else paths or ():
+        for part in str(path).split(os.pathsep):
+            load_extension(part)
+
+
 def load_extension(path: Path | str) -> None:
-    """Runs a Python file of the user's that registers entries of its own.
+    """Runs a Python file of the user's that registers entries of its own; what it registered before is replaced.
 
     Raises:
         PruneError: the file does not exist or fails.
     """
     path = Path(path)
-    specification = importlib.util.spec_from_file_location(f"nmt_prune_extension_{path.stem}", path)
+    if not path.exists():
+        raise PruneError(f"extension {path} does not exist; give the path of a Python file")
+    # Files of the same name in different folders are different modules.
+    name = f"nmt_prune_extension_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    specification = importlib.util.spec_from_file_location(name, path)
     if not path.is_file() or specification is None or specification.loader is None:
-        raise PruneError(f"extension {path} is not a Python file")
+        kind = "a folder" if path.is_dir() else "not a Python file (*.py)"
+        raise PruneError(f"extension {path} is {kind}; give the path of a Python file")
     module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module  # where dataclasses look up annotations that are strings
+    sys.modules[name] = module  # where dataclasses look up annotations that are strings
     try:
         specification.loader.exec_module(module)
-    except Exception as error:
-        raise PruneError(f"extension {path} failed: {type(error).__name__}: {error}") from error
+    except PruneError as error:
+        raise PruneError(f"extension {path}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise PruneError(f"extension {path} {failure(error, path)}") from error

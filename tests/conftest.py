@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from data_prep import binarize
+from nmt_prune.budgets import budgets
 from nmt_prune.cli import main
 from nmt_prune.evaluation import translation
+from nmt_prune.groups import groups
+from nmt_prune.resets import resets
 from nmt_prune.saliency import saliencies
 from tests import programs
 
@@ -28,8 +31,9 @@ def _same_random_numbers_for_every_test():
 
 
 @pytest.fixture(autouse=True)
-def _no_saliency_outlives_its_test(monkeypatch):
-    monkeypatch.setattr(saliencies, "_entries", dict(saliencies.entries()))
+def _no_entry_outlives_its_test(monkeypatch):
+    for registry in (saliencies, budgets, groups, resets):
+        monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ import torch
 
 from nmt_prune.budgets import budgets
 from nmt_prune.errors import PruneError
+from nmt_prune.groups import groups
 from nmt_prune.masks.prunable import parse
 from nmt_prune.quantization import quantizers
-from nmt_prune.registry import Registry, load_extension
+from nmt_prune.registry import Registry, load_extension, load_extensions
 from nmt_prune.regularisers import regularisers
 from nmt_prune.resets import resets
 from nmt_prune.saliency import saliencies
@@ -60,7 +61,8 @@ def extension(tmp_path) -> Path:
     path = tmp_path / "power.py"
     path.write_text(EXTENSION)
     yield path
-    sys.modules.pop("nmt_prune_extension_power", None)
+    for name in [name for name in sys.modules if name.startswith("nmt_prune_extension_")]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize(
@@ -150,19 +152,75 @@ def test_an_extension_may_be_loaded_again(extension):
     assert "power" in saliencies.entries()
 
 
-@pytest.mark.parametrize("name", ["missing.py", "folder.py", "notes.txt"])
-def test_what_is_no_python_file_is_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing.py", "does not exist"), ("folder.py", "is a folder"), ("notes.txt", r"is not a Python file \(\*\.py\)")],
+)
+def test_what_is_no_python_file_is_refused(tmp_path, name, reason):
     (tmp_path / "folder.py").mkdir()
     (tmp_path / "notes.txt").write_text("notes")
-    with pytest.raises(PruneError, match=f"extension {tmp_path / name} is not a Python file"):
+    with pytest.raises(PruneError, match=f"extension {tmp_path / name} {reason}; give the path of a Python file"):
         load_extension(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("1 / 0", "ZeroDivisionError: division by zero"), ("def", "SyntaxError"), ("import nn", "No module")],
+    [
+        ("1 / 0", "line 1: ZeroDivisionError: division by zero"),
+        ("\ndef", "line 2: SyntaxError"),
+        ("import nn", "No module"),
+        ("import sys\nsys.exit(0)", "line 2: SystemExit"),
+    ],
 )
 def test_an_extension_that_fails_is_refused_with_its_reason(tmp_path, source, message):
     (tmp_path / "broken.py").write_text(source)
-    with pytest.raises(PruneError, match=rf"extension .*broken\.py failed: .*{message}"):
+    with pytest.raises(PruneError, match=rf"extension .*broken\.py failed: .*{message}") as error:
         load_extension(tmp_path / "broken.py")
+    assert "\n" not in str(error.value)
+
+
+def test_several_extensions_are_loaded(extension, tmp_path):
+    (tmp_path / "other").mkdir()
+    second = tmp_path / "other" / extension.name  # of the same name
+    second.write_text(EXTENSION.replace('"power"', '"second-power"'))
+    load_extensions(f"{extension}:{second}")
+    load_extensions([extension, second])
+    assert {"power", "second-power"} <= saliencies.entries().keys()
+
+
+def test_an_edited_extension_replaces_what_it_registered(extension):
+    load_extension(extension)
+    extension.write_text(EXTENSION.replace("= 1.0", "= 3.0"))
+    load_extension(extension)
+    assert saliencies.settings("power") == {"exponent": 3.0}
+
+
+def test_two_files_and_two_classes_of_one_name_are_refused(extension, tmp_path):
+    load_extension(extension)
+    (tmp_path / "copy.py").write_text(EXTENSION)
+    with pytest.raises(PruneError, match=r"copy\.py: saliency 'power' exists already \(Power in .*power\.py\)"):
+        load_extension(tmp_path / "copy.py")
+    again = EXTENSION.split("\n\n\n")[1]
+    (tmp_path / "twice.py").write_text(f"{EXTENSION}\n\n{again}".replace('"power"', '"twice"'))
+    with pytest.raises(PruneError, match="'twice' exists already"):
+        load_extension(tmp_path / "twice.py")
+
+
+ALL = (saliencies, budgets, groups, schedules, resets, regularisers, quantizers)
+
+
+@pytest.mark.parametrize("registry", ALL, ids=lambda registry: registry.kind)
+def test_a_name_that_is_taken_is_refused(registry, tmp_path):
+    before = registry.entries()
+    name, taken = next(iter(before.items()))
+    extension = f"from {registry._package} import {registry.kind.capitalize()} as Base\n"
+    extension += "import importlib, dataclasses\n"
+    extension += f"registry = importlib.import_module('tests.test_registry').BY_KIND[{registry.kind!r}]\n"
+    extension += f"@registry.register({name!r})\n@dataclasses.dataclass(frozen=True)\nclass Mine(Base):\n    pass\n"
+    (tmp_path / "mine.py").write_text(extension)
+    with pytest.raises(PruneError, match=rf"mine\.py: {registry.kind} '{name}' exists already \({taken.__name__} in"):
+        load_extension(tmp_path / "mine.py")
+    assert registry.entries() == before
+
+
+BY_KIND = {registry.kind: registry for registry in ALL}

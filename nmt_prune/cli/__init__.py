@@ -26,7 +26,7 @@ from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
-from nmt_prune.errors import PruneError
+from nmt_prune.errors import PruneError, show_traceback
 
 
 def _with_finite_numbers(command: Callable[..., None]) -> Callable[..., None]:
@@ -65,5 +65,6 @@ def main() -> None:
         with flushed_output():
             app()
     except PruneError as error:
+        show_traceback(error)
         say(f"nmt-prune: error: {error}")
         raise SystemExit(1) from None

@@ -26,11 +26,10 @@ def mask(
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
     from nmt_prune.inert import refuse_inert_settings
     from nmt_prune.masks.mask_file import save_masks
-    from nmt_prune.registry import load_extension
+    from nmt_prune.registry import load_extensions
     from nmt_prune.settings import PruningSettings
 
-    if extension is not None:
-        load_extension(extension)
+    load_extensions(extension)
     settings = PruningSettings(
         mask_from=str(checkpoint),
         saliency=saliency,

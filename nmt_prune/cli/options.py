@@ -27,8 +27,8 @@ CountsFrom = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="seed of random masks, controls, resets and calibration batches")]
 Extension = Annotated[
-    Path | None,
-    typer.Option(help="Python file that registers entries of your own, e.g. a saliency"),
+    list[Path] | None,
+    typer.Option(help="Python file that registers entries of your own, e.g. a saliency; repeatable"),
 ]
 Tokenize = Annotated[
     str | None, typer.Option(help="sacreBLEU's tokenizer for BLEU", show_default="that of the target language")

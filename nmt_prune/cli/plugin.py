@@ -4,22 +4,26 @@ from pathlib import Path
 
 import typer
 
+from nmt_prune.cli import options
+
 
 def user_dir() -> None:
     """Print the path for fairseq's --user-dir."""
     typer.echo(Path(__file__).resolve().parents[1])
 
 
-def list_entries() -> None:
+def list_entries(extension: options.Extension = None) -> None:
     """List saliencies, budgets, groups, schedules, resets, regularisers and quantizers with their settings."""
     from nmt_prune.budgets import budgets
     from nmt_prune.groups import groups
     from nmt_prune.quantization import quantizers
+    from nmt_prune.registry import load_extensions
     from nmt_prune.regularisers import regularisers
     from nmt_prune.resets import resets
     from nmt_prune.saliency import saliencies
     from nmt_prune.schedules import schedules
 
+    load_extensions(extension)
     for registry in (saliencies, budgets, groups, schedules, resets, regularisers, quantizers):
         typer.echo(f"{registry.kind}:")
         for name, entry in registry.entries().items():

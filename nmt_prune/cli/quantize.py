@@ -23,10 +23,9 @@ def quantize(
     from nmt_prune.checkpoints import Checkpoint, save
     from nmt_prune.quantization.conversion import quantize as convert
     from nmt_prune.quantization.size import quantized_bytes
-    from nmt_prune.registry import load_extension
+    from nmt_prune.registry import load_extensions
 
-    if extension is not None:
-        load_extension(extension)
+    load_extensions(extension)
     original = Checkpoint.load(checkpoint)
     state = convert(original, quantizer, options.evidence(checkpoint, data, calibration_batches, seed))
     save(state, out)

@@ -51,11 +51,10 @@ def search(
     from rich.console import Console
 
     from nmt_prune.checkpoints import Checkpoint
-    from nmt_prune.registry import load_extension
+    from nmt_prune.registry import load_extensions
     from nmt_prune.structured.search import SearchSettings, find_subnetworks
 
-    if extension is not None:
-        load_extension(extension)
+    load_extensions(extension)
     settings = SearchSettings(
         method=method,  # type: ignore[arg-type]
         heads=heads,

@@ -29,11 +29,10 @@ def ticket(
     """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""
     from nmt_prune.checkpoints import save
     from nmt_prune.inert import refuse_inert_settings
-    from nmt_prune.registry import load_extension
+    from nmt_prune.registry import load_extensions
     from nmt_prune.settings import PruningSettings
 
-    if extension is not None:
-        load_extension(extension)
+    load_extensions(extension)
     settings = PruningSettings(
         mask_from=str(mask_from),
         rewind_from=None if rewind_from is None else str(rewind_from),

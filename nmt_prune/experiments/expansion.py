@@ -1,6 +1,7 @@
 """From a recipe to a plan."""
 
 import difflib
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Literal
@@ -119,8 +120,8 @@ class _Expansion:
         technique, recipe, dense = TECHNIQUES[name], self._recipe, self._dense()
         trained = f"{dense.name}/checkpoint_{search.checkpoint}.pt"
         options = {"checkpoint": trained, **search.options()}
-        if recipe.extension is not None:
-            options["extension"] = recipe.extension
+        if recipe.extension:
+            options["extension"] = os.pathsep.join(recipe.extension)
         parent = self._add(search.label("search"), "search", 0.0, dense, {}, "search", options)
         pruning = {
             "mask_from": f"{parent.name}/{technique.subnetwork}.safetensors",

@@ -1,5 +1,7 @@
 """A technique at a rung of the ladder as flags of the task."""
 
+import os
+
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.run_plan import Run
 from nmt_prune.experiments.techniques import DENSE, Technique
@@ -28,8 +30,8 @@ def pruning_flags(
         "schedule": _schedule(recipe, technique, parent),
         "prune_seed": str(seed),
     }
-    if recipe.extension is not None:
-        pruning["extension"] = recipe.extension
+    if recipe.extension:
+        pruning["extension"] = os.pathsep.join(recipe.extension)
     if parent is not None:
         pruning |= {
             "mask_from": f"{parent.name}/checkpoint_{recipe.mask_checkpoint}.pt",

@@ -18,7 +18,7 @@ from nmt_prune.experiments.sections import (
     Training,
 )
 from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
-from nmt_prune.registry import Registry, load_extension
+from nmt_prune.registry import Registry, load_extensions
 
 
 class Recipe(Section):
@@ -41,7 +41,8 @@ class Recipe(Section):
         rewind_source: whose θ_t survivors are rewound to: that of the ``last`` run (Brix 2020) or of the ``dense``
             one (Yu 2020).
         mask_checkpoint: checkpoint of the last run that masks are found on; a search has its own.
-        extension: Python file with saliencies, budgets, groups, schedules or resets of the user's own.
+        extension: Python files with saliencies, budgets, groups, schedules or resets of the user's own, in a recipe
+            file relative to it.
         saliency: spec of the saliency.
         budget: spec of the budget.
         group: spec of what is pruned together.
@@ -66,7 +67,7 @@ class Recipe(Section):
     rewind: Moment = 0.05
     rewind_source: Literal["last", "dense"] = "last"
     mask_checkpoint: Literal["last", "best"] = "last"
-    extension: str | None = None  # before the specs that may name its entries
+    extension: list[str] = Field(default_factory=list)  # before the specs that may name its entries
     saliency: str = "magnitude"
     budget: str = "matrix"
     group: str = "element"
@@ -78,10 +79,10 @@ class Recipe(Section):
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
     published: list[str] = Field(default_factory=list)
 
-    @field_validator("search", mode="before")
+    @field_validator("search", "extension", mode="before")
     @classmethod
-    def _listed(cls, searches: Any) -> Any:
-        return searches if isinstance(searches, list) else [searches]
+    def _listed(cls, values: Any) -> Any:
+        return values if isinstance(values, list) else [values]
 
     @field_validator("search")
     @classmethod
@@ -120,10 +121,9 @@ class Recipe(Section):
 
     @field_validator("extension")
     @classmethod
-    def _loaded(cls, path: str | None) -> str | None:
-        if path is not None:
-            load_extension(path)
-        return path
+    def _loaded(cls, paths: list[str]) -> list[str]:
+        load_extensions(paths)
+        return paths
 
     @field_validator("saliency", "budget", "group")
     @classmethod

@@ -32,6 +32,8 @@ def load_recipe(name_or_path: str) -> Recipe:
     if not path.exists() and name_or_path in shipped_recipes():
         path = SHIPPED / f"{name_or_path}.yaml"
     values = _read_mapping(path)
+    if values.get("extension"):
+        values["extension"] = _beside(path, values["extension"])
     kind = TransferRecipe if values.get("kind") == "transfer" else Recipe
     try:
         return kind.model_validate({"name": path.stem, **values})
@@ -39,6 +41,12 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise PruneError(f"{path}: {_describe(error, kind)}") from None
     except PruneError as error:
         raise PruneError(f"{path}: {error}") from None
+
+
+def _beside(recipe: Path, extensions: Any) -> Any:
+    """The extension files of a recipe, which are relative to it, from wherever it is run."""
+    listed = extensions if isinstance(extensions, list) else [extensions]
+    return [str((recipe.parent / one).resolve()) if isinstance(one, str) else one for one in listed]
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

@@ -168,4 +168,11 @@ class MeasuredSaliency(ModelSaliency):
                 f"saliency {self.name} is measured on training data: give --data, the folder that fairseq-preprocess"
                 " made"
             )
-        return {name: score.detach().cpu() for name, score in self.measure(self.evidence.probe(weights, alive)).items()}
+        scores = self.measure(self.evidence.probe(weights, alive))
+        for prunable in weights:
+            shape = tuple(scores[prunable.name].shape) if prunable.name in scores else "nothing"
+            if shape != prunable.shape:
+                raise PruneError(
+                    f"saliency {self.name!r}: measure returned {shape} for {prunable.name}, expected {prunable.shape}"
+                )
+        return {name: score.detach().cpu() for name, score in scores.items()}

@@ -1,7 +1,9 @@
 """The flags of the task ``translation_pruning``."""
 
+import argparse
+import os
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
@@ -98,7 +100,10 @@ class TranslationPruningConfig(TranslationConfig):
     )
     extension: Optional[str] = field(
         default=None,
-        metadata={"help": "Python file that registers saliencies, budgets, schedules or resets of your own"},
+        metadata={
+            "help": "Python file that registers saliencies, budgets, schedules or resets of your own; may be repeated"
+            " (in a Hydra configuration: one text, with : between the files)"
+        },
     )
 
     max_update: int = II("optimization.max_update")
@@ -123,6 +128,14 @@ class TranslationPruningConfig(TranslationConfig):
     ddp_backend: str = II("distributed_training.ddp_backend")
     zero_sharding: str = II("distributed_training.zero_sharding")
     pipeline_model_parallel: bool = II("distributed_training.pipeline_model_parallel")
+
+
+class Gather(argparse.Action):
+    """Keeps all values of a flag that is repeated, as one text with ``:`` between them."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, os.pathsep.join([before, values] if before else [values]))
 
 
 def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:

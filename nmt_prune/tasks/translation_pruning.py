@@ -18,11 +18,11 @@ from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.own_dictionaries import KEY, digests
-from nmt_prune.registry import load_extension
+from nmt_prune.registry import load_extensions
 from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.best_score import forget_best
 from nmt_prune.tasks.companions import companions
-from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
+from nmt_prune.tasks.config import Gather, TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
@@ -55,6 +55,12 @@ class TranslationPruningTask(TranslationTask):
         self._facts: dict[str, Any] = {}
         self._best_is_denser = False
         self._ema_model: Any = None
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Adds the flags; ``--extension`` may be repeated, which fairseq's own parser of dataclasses cannot."""
+        super().add_args(parser)
+        next(action for action in parser._actions if action.dest == "extension").__class__ = Gather
 
     @classmethod
     def setup_task(cls, cfg: TranslationPruningConfig, **kwargs: Any) -> Any:

@@ -152,3 +152,33 @@ def test_an_extension_is_loaded_before_the_specs_that_name_it(tmp_path):
     )
     recipe = load(tmp_path, f"{GOOD}extension: {extension}\nsaliency: all-equal\n")
     assert expand(recipe)[-1].settings["pruning"]["extension"] == str(extension)
+
+
+EXTENSION = """
+from dataclasses import dataclass
+from nmt_prune.saliency import Saliency, saliencies
+
+@saliencies.register("NAME")
+@dataclass(frozen=True)
+class Mine(Saliency):
+    def score_matrix(self, prunable, weight):
+        return weight.abs()
+"""
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_extensions_are_relative_to_the_recipe(tmp_path, monkeypatch, listed):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(EXTENSION.replace("NAME", f"{name}-{listed}"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    extension = "[one.py, elsewhere/../two.py]" if listed else "one.py"
+    recipe = load(tmp_path, GOOD + f"extension: {extension}\nsaliency: one-{listed}\n")
+    files = [str(tmp_path / name) for name in (["one.py", "two.py"] if listed else ["one.py"])]
+    assert recipe.extension == files
+    run = next(run for run in expand(recipe) if run.name == "slt-50-seed1")
+    assert run.settings["pruning"]["extension"] == ":".join(files)
+
+
+def test_a_missing_extension_is_named(tmp_path):
+    assert f"extension {tmp_path / 'no.py'} does not exist" in message(tmp_path, GOOD + "extension: no.py\n")

@@ -37,7 +37,17 @@ def test_a_saliency_of_ones_own(run_training, dense, tmp_path):
     assert torch.equal(training.masks()[name], expected)
 
 
+def test_two_extensions(run_training, dense, tmp_path):
+    (tmp_path / "column_norm.py").write_text(COLUMN_NORM)
+    (tmp_path / "second.py").write_text(COLUMN_NORM.replace("column-norm", "other-norm"))
+    flags = ("--extension", tmp_path / "second.py", "--extension", tmp_path / "column_norm.py")
+    flags += ("--saliency other-norm --sparsity 0.5 --mask-from", dense.folder / "checkpoint_last.pt")
+    assert run_training("both", *flags).masks()["encoder.layers.0.fc1.weight"].sum() == 160
+
+
 def test_a_failing_extension_is_one_line(run_training, tmp_path):
     (tmp_path / "broken.py").write_text("import nothing_of_the_kind\n")
-    with pytest.raises(SystemExit, match=r"nmt-prune: error: extension \S+broken\.py failed: ModuleNotFoundError"):
+    with pytest.raises(
+        SystemExit, match=r"nmt-prune: error: extension \S+broken\.py failed: line 1: ModuleNotFoundError"
+    ):
         run_training("own", "--extension", tmp_path / "broken.py")
