@@ -12,6 +12,9 @@ from nmt_prune.experiments.commands import Places, run_command, train_arguments
 from nmt_prune.experiments.run_plan import Run
 from nmt_prune.files import atomic_path, read_json, write_json
 
+# A ticket, its provenance and the rewind point of update 0.
+_BEFORE_AN_UPDATE = ("checkpoint_last.pt", "pruning.json", "rewind_0.pt")
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -52,11 +55,15 @@ class RunFolder:
             "settings": run.settings,
         }
         path = self.path / "run.json"
-        if not path.exists() or read_json(path) != description:
+        made = read_json(path) if path.exists() else description
+        if made.get("settings") != json.loads(json.dumps(run.settings)) and not self._has_begun(made):
+            for name in _BEFORE_AN_UPDATE:
+                (self.path / name).unlink(missing_ok=True)
+        if not path.exists() or made != description:
             write_json(path, description)
 
     def check(self, run: Run) -> None:
-        """Checks that what the folder holds belongs to this run.
+        """Checks that what the folder holds belongs to this run; what failed before its first update binds nothing.
 
         Raises:
             PruneError: it was made with other settings, or not by a plan at all.
@@ -68,14 +75,31 @@ class RunFolder:
                     f"{self.path} holds checkpoints but no run.json; move it away or use another --runs-dir"
                 )
             return
-        made = dict(_flat(read_json(path).get("settings", {})))
+        description = read_json(path)
+        made = dict(_flat(description.get("settings", {})))
         wanted = dict(_flat(json.loads(json.dumps(run.settings))))
         for key in [*wanted, *made]:
-            if made.get(key) != wanted.get(key):
+            if made.get(key) != wanted.get(key) and self._has_begun(description):
                 raise PruneError(
                     f"run {run.name} was made with {key} {_shown(made.get(key))}, not {_shown(wanted.get(key))}; give"
                     f" the recipe another name, use another --runs-dir, or delete {self.path} and the runs based on it"
                 )
+
+    def _has_begun(self, description: Mapping[str, Any]) -> bool:
+        """Whether anything has come of the run: an update, or whatever it makes without one."""
+        files = {path.name for path in self.path.glob("[!.]*")} - {"run.json", "train.log", "score.log"}
+        if not files <= set(_BEFORE_AN_UPDATE):
+            return True
+        last = self.path / "checkpoint_last.pt"
+        if not last.exists():
+            return False
+        from nmt_prune.checkpoints import Checkpoint  # imports torch
+
+        try:
+            first = description["settings"]["training"]["max_update"] - description["updates"]
+            return Checkpoint.load(last).num_updates > first
+        except (PruneError, KeyError):
+            return True
 
     def repair_checkpoint(self) -> str | None:
         """Puts a truncated ``checkpoint_last.pt`` right; fairseq copies it into place, so a kill can leave half of it.

@@ -2,11 +2,24 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-Percent = Annotated[float, Field(gt=0, lt=100)]
-Rung = Annotated[float, Field(ge=0, lt=100)]
-Moment = Annotated[float, Field(gt=0)]
+
+def _in_percent(value: float) -> float:
+    if 0 < value < 1:
+        raise ValueError(f"{value:g} is below 1 percent: recipes give sparsities in percent; write {100 * value:g}")
+    return value
+
+
+def _share_or_update(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError(f"{value:g} is neither a share below 1 nor the number of an update")
+    return value
+
+
+Percent = Annotated[float, Field(gt=0, lt=100), AfterValidator(_in_percent)]
+Rung = Annotated[float, Field(ge=0, lt=100), AfterValidator(_in_percent)]
+Moment = Annotated[float, Field(gt=0), AfterValidator(_share_or_update)]
 Flag = Any  # true, false, a number, text, a list of them, or a mapping that the flag takes as JSON
 
 # What the plan decides for each run; a recipe that gave one of these would contradict it.

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.plan import Plan
@@ -12,11 +13,44 @@ from tests.experiments.fake_programs import read_checkpoint, write_checkpoint
 
 @pytest.fixture
 def made(laboratory):
-    """A plan whose folders hold their run.json."""
+    """A plan whose folders hold their run.json and something that came of the run."""
     plan = laboratory.plan()
     for run in plan.runs:
         plan.folder(run).describe(run, plan.places)
+        (plan.folder(run).path / "checkpoint_best.pt").touch()
     return plan
+
+
+def checkpoint(folder, updates):
+    state = {"model": {"weight": torch.zeros(1)}, "optimizer_history": [{"num_updates": updates}]}
+    torch.save(state, folder / "checkpoint_last.pt")
+
+
+@pytest.mark.parametrize("updates", [None, 0])
+def test_a_run_without_an_update_binds_nothing(laboratory, updates):
+    """It failed in the flags, or between its ticket and the first update."""
+    plan = laboratory.plan(training={"max_update": 20, "learning-rate": 0.005})
+    folder = plan.folder(plan.runs[0])
+    folder.describe(plan.runs[0], plan.places)
+    folder.log.write_text("fairseq-train: error: unrecognized arguments: --learning-rate 0.005\n")
+    if updates is not None:
+        checkpoint(folder.path, updates)
+        (folder.path / "pruning.json").write_text("{}")
+    corrected = laboratory.plan(training={"max_update": 20, "lr": 0.005})
+    check_all(corrected.runs, laboratory.runs)
+    folder.describe(corrected.runs[0], corrected.places)
+    assert json.loads((folder.path / "run.json").read_text())["settings"]["training"]["lr"] == 0.005
+    assert not list(folder.path.glob("*.pt"))
+    assert not (folder.path / "pruning.json").exists()
+    assert folder.log.exists()
+
+
+def test_a_run_with_an_update_binds(laboratory):
+    plan = laboratory.plan()
+    plan.folder(plan.runs[0]).describe(plan.runs[0], plan.places)
+    checkpoint(plan.folder(plan.runs[0]).path, 1)
+    with pytest.raises(PruneError, match=r"was made with training\.lr unset, not 0\.005"):
+        check_all(laboratory.plan(training={"max_update": 20, "lr": 0.005}).runs, laboratory.runs)
 
 
 def test_equal_settings_pass(laboratory, made):
