@@ -127,7 +127,7 @@ def generate(size: int, source: str, target: str, seed: int) -> list[Pair]:
     try:
         import num2words  # noqa: F401
     except ImportError:
-        raise PruneError("the corpus numbers needs num2words; pip install 'nmt-prune[data]'") from None
+        raise PruneError("the corpus numbers needs num2words; pip install num2words") from None
     generator = random.Random(seed)
     pairs: dict[str, Pair] = {}
     while len(pairs) < size:
