@@ -1,3 +1,5 @@
+import pytest
+
 from nmt_prune.experiments.training_log import LogState, last_error, read_state
 
 # Lines of fairseq 0.12.3.
@@ -46,3 +48,21 @@ def test_the_last_error_of_this_attempt(tmp_path):
     with log.open("a") as file:
         file.write("Traceback:\nRuntimeError: new\nterminating\n")
     assert last_error(log, start) == "RuntimeError: new"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["OSError: [Errno 28] No space left on device: 'a.pt'", "", "RuntimeError: unexpected pos 64"],
+            "OSError: [Errno 28] No space left on device: 'a.pt'; the disk is full: free some space",
+        ),
+        (
+            ["KeyError: 1", "The above exception was the direct cause of the following exception:", "x"],
+            "KeyError: 1",
+        ),
+    ],
+)
+def test_the_error_is_the_cause(tmp_path, lines, expected):
+    (tmp_path / "log").write_text("\n".join(lines))
+    assert last_error(tmp_path / "log") == expected
