@@ -85,8 +85,7 @@ class TranslationPruningTask(TranslationTask):
         with exit_on_error():
             if not isinstance(getattr(model, "masking", None), Masking):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
-            if self.cfg.extension:
-                load_extension(self.cfg.extension)
+            load_extensions(self.cfg.extension)
             self._evidence = evidence = training_evidence(self, model)
             self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
