@@ -26,6 +26,8 @@ MASK_MODULE = "mask_version_1"
 QUANTIZATION_MODULE = "quantization_version_1"
 """Attribute of a masked model that says how it is quantized; fairseq's EMA leaves keys with "version" alone."""
 
+_USUAL = ("checkpoint_best.pt", "checkpoint_last.pt")
+
 FIRST_EPOCH: Mapping[str, Any] = {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}
 """The state of fairseq's data iterator before a training's first batch."""
 
@@ -111,6 +113,10 @@ class Checkpoint:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise PruneError(f"checkpoint {path} does not exist") from None
+        except IsADirectoryError:
+            found = next((path / name for name in _USUAL if (path / name).exists()), None)
+            hint = f"did you mean {found}?" if found else "give the file of a checkpoint, *.pt"
+            raise PruneError(f"{path} is a folder; {hint}") from None
         except Exception as error:  # damaged bytes make the unpickler fail with almost any type
             foreign = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
             if foreign:

@@ -134,7 +134,7 @@ def test_a_model_that_is_no_transformer_is_refused_by_file(tmp_path):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(PruneError, match=r"checkpoint .*c\.pt does not exist"):
         Checkpoint.load(tmp_path / "c.pt")
-    with pytest.raises(PruneError, match="cannot be read as a checkpoint"):
+    with pytest.raises(PruneError, match="is a folder"):
         Checkpoint.load(tmp_path)
 
 
@@ -229,3 +229,11 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_checkpoint(tmp_path):
     assert all(line.startswith(f"cannot write {path}: ") for line in lines)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(PruneError, match="is a folder; give the file of a checkpoint"):
+        Checkpoint.load(tmp_path)
+    (tmp_path / "checkpoint_best.pt").touch()
+    with pytest.raises(PruneError, match=r"is a folder; did you mean .*/checkpoint_best\.pt\?"):
+        Checkpoint.load(tmp_path)

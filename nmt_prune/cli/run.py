@@ -46,6 +46,7 @@ def run(
     from nmt_prune.experiments.display import plan_table
     from nmt_prune.experiments.expansion import expand
     from nmt_prune.experiments.plan import Plan
+    from nmt_prune.experiments.preflight import check_plan
     from nmt_prune.experiments.recipe_file import load_recipe
     from nmt_prune.experiments.run_folder import check_all
     from nmt_prune.experiments.runner import run_plan
@@ -68,6 +69,7 @@ def run(
         costs = Cost.of(plan).lines(tokens_per_second)
         console.print(plan_table(plan))
         console.print("", *costs, sep="\n", markup=False, highlight=False, soft_wrap=True)
+        check_plan(plan)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,10 +1,12 @@
 """One step of a plan, as Snakemake starts it: ``python -m nmt_prune.experiments.step PLAN STEP [RUN]``."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
@@ -44,10 +46,19 @@ def main() -> None:
             prepare(plan)
     except PruneError as error:
         message = f"{' '.join([step, *names])} failed: {error}"
-        write_json(plan.failure(step, *names), message)
+        with suppress(PruneError):  # on a full disk Snakemake's output has to do
+            write_json(plan.failure(step, *names), message)
         raise SystemExit(message) from error
+    except OSError as error:  # a log or a folder that cannot be written
+        raise SystemExit(f"Error: {' '.join([step, *names])} failed: {reason(error)}") from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def reason(error: OSError) -> str:
+    """What the system says of a file, and what to do."""
+    advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check that it may be used"
+    return f"{error.filename or 'a file'}: {error.strerror or error}; {advice}, then repeat the command"
 
 
 def prepare(plan: Plan) -> None:
@@ -116,6 +127,8 @@ def execute(command: list[str], log: Path, variables: Mapping[str, str] = ON_CPU
             env={**os.environ, **variables},
             preexec_fn=die_with_parent,
         )
+    if -process.returncode == signal.SIGKILL:
+        raise PruneError(f"killed by SIGKILL, as the system does when memory runs out; the log is {log}")
     if process.returncode < 0:
         raise PruneError(f"killed by {signal.Signals(-process.returncode).name}; the log is {log}")
     if process.returncode > 0:

@@ -10,6 +10,8 @@ _TAIL = 32 * 1024
 _UPDATES = re.compile(r"num_updates[= ](\d+)|Loaded checkpoint .* @ (\d+) updates")
 _BLEU = re.compile(r"\| bleu (\d+(?:\.\d+)?)")
 _ERROR = re.compile(r"error|exception|killed|interrupt|no such|not found|cannot", re.IGNORECASE)
+_CHAIN = re.compile(r"^(The above exception was|During handling of the above)")
+_FULL = "No space left on device"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ def read_tail(log: Path, start: int = 0) -> str:
 def last_error(log: Path, start: int = 0) -> str:
     """The last line that speaks of an error, or else the last line; nothing before the byte ``start``."""
     lines = [line.strip() for line in read_tail(log, start).splitlines() if line.strip()]
-    errors = [index for index, line in enumerate(lines) if _ERROR.search(line)]
+    errors = [index for index, line in enumerate(lines) if _ERROR.search(line) and not _CHAIN.search(line)]
+    if full := [lines[index] for index in errors if _FULL in lines[index]]:
+        return f"{full[0]}; the disk is full: free some space"  # what follows comes of it
     if not lines:
         return "it wrote nothing"
     return with_reason(lines, errors[-1] if errors else len(lines) - 1)

@@ -1,18 +1,26 @@
+import pytest
 import typer
 from typer.testing import CliRunner
 
 from nmt_prune.cli.run import run
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments import preflight
 from nmt_prune.files import write_json
 
 RECIPE = """
 corpus: {name: numbers}
 model: {arch: masked_transformer_tiny}
-training: {max_update: 100}
+training: {max_update: 100, batch_size: 8, optimizer: adam}
 ladder: [50, 80]
 techniques: [mp, slt, slt-mp]
 start_rounds: {slt-mp: [50]}
 """
+
+
+@pytest.fixture(autouse=True)
+def _unchecked(monkeypatch):
+    """Without asking fairseq, which takes seconds; see test_preflight.py."""
+    monkeypatch.setattr(preflight, "check_plan", lambda plan: None)
 
 
 def invoke(*arguments: str):
@@ -45,8 +53,8 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):
 
 def test_a_dry_run_counts_tokens_and_hours(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    batch = "max-tokens: 800, update-freq: 2, distributed-world-size: 3"
-    (tmp_path / "mine.yaml").write_text(RECIPE.replace("max_update: 100", f"max_update: 100, {batch}"))
+    batch = "max_update: 100, max-tokens: 800, update-freq: 2, distributed-world-size: 3"
+    (tmp_path / "mine.yaml").write_text(RECIPE.replace("max_update: 100", batch))
     write_json(tmp_path / "runs/mine/dense-seed1/trained.json", {})
     result = invoke("mine.yaml", "--dry-run", "--tokens-per-second", "100")
     assert result.exit_code == 0, result.output

@@ -1,3 +1,5 @@
+import pytest
+
 from nmt_prune.evaluation.translation import error_line
 from nmt_prune.experiments.training_log import LogState, last_error, read_state
 
@@ -57,3 +59,21 @@ def test_a_line_that_announces_the_reason_comes_with_it(tmp_path):
     expected = 'RuntimeError: Error(s) in loading state_dict for MaskedTransformer: Unexpected key(s): "decoder.more"'
     assert last_error(log) == expected
     assert error_line(log.read_text()) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["OSError: [Errno 28] No space left on device: 'a.pt'", "", "RuntimeError: unexpected pos 64"],
+            "OSError: [Errno 28] No space left on device: 'a.pt'; the disk is full: free some space",
+        ),
+        (
+            ["KeyError: 1", "The above exception was the direct cause of the following exception:", "x"],
+            "KeyError: 1",
+        ),
+    ],
+)
+def test_the_error_is_the_cause(tmp_path, lines, expected):
+    (tmp_path / "log").write_text("\n".join(lines))
+    assert last_error(tmp_path / "log") == expected
