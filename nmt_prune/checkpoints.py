@@ -118,7 +118,7 @@ class Checkpoint:
             hint = f"did you mean {found}?" if found else "give the file of a checkpoint, *.pt"
             raise PruneError(f"{path} is a folder; {hint}") from None
         except Exception as error:  # damaged bytes make the unpickler fail with almost any type
-            foreign = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
+            foreign = re.search(r"GLOBAL (\S+)", str(error))
             if foreign:
                 reason = f"it holds objects of type {foreign[1]}; save its 'model' and 'cfg' (or 'args') alone"
             else:

@@ -54,6 +54,7 @@ def test_masks_are_read_and_are_no_weights(tmp_path):
     state = toy_state()
     mask = torch.rand(12, 8) < 0.5
     state["model"][f"{MASK_MODULE}.{FC1}"] = mask.byte()
+    state["model"][FC1] = state["model"][FC1] * mask
     torch.save(state, tmp_path / "c.pt")
     checkpoint = Checkpoint.load(tmp_path / "c.pt")
     assert checkpoint.has_masks
@@ -75,7 +76,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path, cut, write):
     path = write(tmp_path / "c.pt")
     content = path.read_bytes()
     path.write_bytes(content[: int(cut * len(content)) if isinstance(cut, float) else cut])
-    with pytest.raises(PruneError, match=r"c\.pt cannot be read as a checkpoint: it is truncated, of another kind"):
+    with pytest.raises(PruneError, match=r"c\.pt cannot be read as a checkpoint: it is truncated or of another kind"):
         Checkpoint.load(path)
 
 
@@ -156,7 +157,7 @@ def test_no_code_of_a_checkpoint_is_run(tmp_path, form):
             path.write_bytes(pickle.dumps(state))
         else:
             torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
-        with pytest.raises(PruneError, match="holds types that a fairseq checkpoint has no use for"):
+        with pytest.raises(PruneError, match="it holds objects of type"):
             Checkpoint.load(path)
         assert not trace.exists()
         torch.load(path, weights_only=False) if form != "pickle" else pickle.loads(path.read_bytes())
