@@ -157,7 +157,8 @@ def test_no_code_of_a_checkpoint_is_run(tmp_path, form):
             path.write_bytes(pickle.dumps(state))
         else:
             torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
-        with pytest.raises(PruneError, match="it holds objects of type"):
+        reason = "it is truncated or of another kind" if form == "pickle" else "it holds objects of type"
+        with pytest.raises(PruneError, match=reason):
             Checkpoint.load(path)
         assert not trace.exists()
         torch.load(path, weights_only=False) if form != "pickle" else pickle.loads(path.read_bytes())
