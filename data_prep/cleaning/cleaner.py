@@ -71,7 +71,8 @@ class Cleaner:
             if reason:
                 counts[reason] += 1
             else:
-                counts[SHARED] += self._is_held_out(pair)
+                if self._is_held_out(pair):
+                    counts[SHARED] += 1
                 pairs.append(pair)
         if self.cleaning.identify_languages:
             kept = self._identifier.filter(pairs)
