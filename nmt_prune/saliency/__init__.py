@@ -162,17 +162,26 @@ class MeasuredSaliency(ModelSaliency):
     def measure(self, probe: Probe) -> Mapping[str, Tensor]:
         """Scores a masked copy of the model."""
 
-    def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
+    def measured(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> dict[str, Tensor]:
+        """What ``measure`` finds, on the CPU.
+
+        Raises:
+            PruneError: there is no training data.
+        """
         if self.evidence is None:
             raise PruneError(
                 f"saliency {self.name} is measured on training data: give --data, the folder that fairseq-preprocess"
                 " made"
             )
-        scores = self.measure(self.evidence.probe(weights, alive))
+        found = self.measure(self.evidence.probe(weights, alive))
+        return {name: score.detach().cpu() for name, score in found.items()}
+
+    def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
+        scores = self.measured(weights, alive)
         for prunable in weights:
             shape = tuple(scores[prunable.name].shape) if prunable.name in scores else "nothing"
             if shape != prunable.shape:
                 raise PruneError(
                     f"saliency {self.name!r}: measure returned {shape} for {prunable.name}, expected {prunable.shape}"
                 )
-        return {name: score.detach().cpu() for name, score in scores.items()}
+        return scores

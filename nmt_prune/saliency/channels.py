@@ -30,7 +30,7 @@ class ChannelSaliency(MeasuredSaliency):
     head_dim: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
-        importance = super().score_model(weights, alive)
+        importance = self.measured(weights, alive)
         ranked = [p for p in weights if p.in_body and sublayer(p.name) in importance]
         existing = {name: torch.zeros(len(found)) for name, found in importance.items()}
         for prunable in ranked:
