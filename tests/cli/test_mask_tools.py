@@ -37,7 +37,8 @@ def test_equal_inputs_give_equal_bytes(run, checkpoint):
 
 def test_ticket_rewinds_survivors_and_zeroes_the_rest(run, checkpoint, tmp_path):
     start = save_toy(tmp_path / "rewind_0.pt", seed=1, updates=0)
-    status, *_ = run("ticket", "--mask-from", checkpoint, "--rewind-from", start, "--sparsity", 0.5, "--out", "t.pt")
+    files = ("--mask-from", checkpoint, "--rewind-from", start)
+    status, *_ = run("ticket", *files, "--sparsity", 0.5, "--reset", "rewind", "--out", "t.pt")
     ticket, name = Checkpoint.load("t.pt"), "encoder.layers.0.fc1.weight"
     trained, rewound = Checkpoint.load(checkpoint).model[name], Checkpoint.load(start).model[name]
     survives = trained.abs().flatten().argsort(descending=True)[: trained.numel() // 2]
@@ -157,7 +158,7 @@ def test_bad_files_are_one_line(run, tmp_path, name):
         (["--sparsity", 0.5, "--budget", "global:floor=2"], "floor=2 is outside [0, 1]"),
         (["--sparsity", 0.5, "--prune-set", "head"], "unknown prune set 'head'"),
         (["--sparsity", 0.5, "--mask-control", "upside"], "unknown mask control 'upside'"),
-        (["--sparsity", 0.5, "--extension", "none.py"], "extension none.py is not a Python file"),
+        (["--sparsity", 0.5, "--extension", "none.py"], "extension none.py does not exist"),
     ],
 )
 def test_bad_settings_write_nothing(run, checkpoint, arguments, message):
@@ -177,7 +178,8 @@ def test_rewind_point_of_another_architecture_is_refused(run, checkpoint, tmp_pa
     state = toy_state()
     state["model"]["encoder.layers.0.fc1.bias"] = torch.zeros(5)
     torch.save(state, tmp_path / "other.pt")
-    status, _, error = run("ticket", "--mask-from", checkpoint, "--rewind-from", "other.pt", "--out", "t.pt")
+    files = ("--mask-from", checkpoint, "--rewind-from", "other.pt")
+    status, _, error = run("ticket", *files, "--sparsity", 0.5, "--reset", "rewind", "--out", "t.pt")
     assert (status, "encoder.layers.0.fc1.bias is (5,) there" in error, Path("t.pt").exists()) == (1, True, False)
 
 

@@ -126,7 +126,7 @@ BAD = {
     "other part": ({"decoder__layers__0__attn_ln__weight": torch.ones(8)}, "not a plain fairseq Transformer: it has"),
     "contradiction": (
         {f"mask_version_1.{ENCODER}.fc1.weight": torch.zeros(12, 8, dtype=torch.uint8)},
-        "has weights that its mask removes but that are not zero",
+        "that its mask removes are not zero",
     ),
 }
 

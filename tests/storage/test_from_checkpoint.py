@@ -249,7 +249,7 @@ TENSORS = {
     "no layer": ({"encoder__layers__0__fc2__bias": None}, "has no encoder layers"),
     "contradiction": (
         {f"mask_version_1__{FC1}__weight": torch.zeros(24, 16, dtype=torch.uint8)},
-        "has weights that its mask removes but that are not zero",
+        "that its mask removes are not zero",
     ),
 }
 

@@ -105,7 +105,7 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --clock stop": "unknown clock 'stop'",
     "--mask-from {dense} --sparsity 0.5 --rewind-points soon": "--rewind-points 'soon'",
     "--mask-from {dense} --sparsity 0.5 --rewind-points -4": "--rewind-points '-4'",
-    "--mask-from {dense} --sparsity 0.5 --extension {missing}": "is not a Python file",
+    "--mask-from {dense} --sparsity 0.5 --extension {missing}": "does not exist",
     # contradictions
     "--restore-file {dense} --mask-from {dense} --sparsity 0.5": "--restore-file .* and --mask-from both",
     "--restore-file {missing} --mask-from {dense} --sparsity 0.5": "--restore-file .* does not exist",
