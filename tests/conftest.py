@@ -8,8 +8,11 @@ from nmt_prune.budgets import budgets
 from nmt_prune.cli import main
 from nmt_prune.evaluation import translation
 from nmt_prune.groups import groups
+from nmt_prune.quantization import quantizers
+from nmt_prune.regularisers import regularisers
 from nmt_prune.resets import resets
 from nmt_prune.saliency import saliencies
+from nmt_prune.schedules import schedules
 from tests import programs
 
 
@@ -32,7 +35,7 @@ def _same_random_numbers_for_every_test():
 
 @pytest.fixture(autouse=True)
 def _no_entry_outlives_its_test(monkeypatch):
-    for registry in (saliencies, budgets, groups, resets):
+    for registry in (saliencies, budgets, groups, resets, schedules, regularisers, quantizers):
         monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
 
 

@@ -139,8 +139,10 @@ def test_each_mistake_is_one_line(trained, settings, message):
     assert "\n" not in str(error.value)
 
 
-def test_the_defaults_prune_nothing(trained):
-    state, facts = PruningSettings(mask_from=trained).ticket()
+def test_a_dense_checkpoint_needs_a_sparsity(trained):
+    with pytest.raises(PruneError, match="is dense, and there is no --sparsity"):
+        PruningSettings(mask_from=trained).ticket()
+    state, facts = PruningSettings(mask_from=trained, sparsity=0.0).ticket()
     assert facts["inherited"] == 0
     assert torch.equal(state["model"][FC1], Checkpoint.load(trained).model[FC1])
     assert {field.name for field in fields(PruningSettings)} >= {"saliency", "budget", "schedule", "reset", "clock"}

@@ -36,7 +36,7 @@ def tiny_model(
     ARCH_CONFIG_REGISTRY[arch](args)
     other = symbols if tying == "all" else dictionary(words + 5)
     return ARCH_MODEL_REGISTRY[arch].build_model(
-        args, SimpleNamespace(source_dictionary=symbols, target_dictionary=other)
+        args, SimpleNamespace(source_dictionary=symbols, target_dictionary=other, holds_masks=True)
     )
 
 

@@ -104,10 +104,12 @@ class Numbers(SplitCorpus):
     valid_size: int = 200
     test_size: int = 200
 
-    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
+    def __post_init__(self) -> None:
         require_languages(self, LANGUAGES, "numbers")
         if not 1 <= self.size <= _LARGEST_SIZE:
             raise PruneError(f"--size {self.size} is out of range; choose 1 to {_LARGEST_SIZE} training pairs")
+
+    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
         report(f"writing {self.size} numbers out in words")
         sizes = [*candidates, self.size]
         pairs = generate(sum(sizes), self.source, self.target, self.seed)

@@ -82,7 +82,7 @@ class Recipe(Section):
     @field_validator("search", "extension", mode="before")
     @classmethod
     def _listed(cls, values: Any) -> Any:
-        return values if isinstance(values, list) else [values]
+        return values if isinstance(values, list) else [] if values is None else [values]
 
     @field_validator("search")
     @classmethod

@@ -79,14 +79,16 @@ def test_lines_that_are_too_long_have_empty_hypotheses(generate, subset, checkpo
 def test_subwords_are_joined_by_the_marks_in_the_dictionary(generate, subset, checkpoint, tmp_path):
     output = OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\t▁d rei <0xF0> <0x9F> <0x98> <0x80> ▁!")
     commands = generate(output)
-    assert translate(checkpoint, subset, Decoding())[1] == "drei😀 !"
+    assert translate(checkpoint, subset, Decoding()).lines[1] == "drei😀 !"
     (tmp_path / "dict.de.txt").write_text("d@@ 1\nrei 1\n")
     generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\td@@ rei !"))
-    assert [translate(checkpoint, subset, Decoding(remove_bpe=kind))[1] for kind in (None, "@@ ")] == ["drei !"] * 2
+    assert [translate(checkpoint, subset, Decoding(remove_bpe=kind)).lines[1] for kind in (None, "@@ ")] == [
+        "drei !"
+    ] * 2
     assert "--remove-bpe" not in commands[0]
     (tmp_path / "dict.de.txt").write_text("d 1\nĠrei 1\n")
     generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\td rei Ġâĺĥ"))
-    assert translate(checkpoint, subset, Decoding())[1] == "drei ☃"
+    assert translate(checkpoint, subset, Decoding()).lines[1] == "drei ☃"
 
 
 def test_words_are_joined_as_the_tokenizer_of_the_training_split_them(generate, subset, checkpoint, tmp_path):
@@ -94,13 +96,13 @@ def test_words_are_joined_as_the_tokenizer_of_the_training_split_them(generate, 
     for cfg in ({"tokenizer": {"_name": "moses"}}, {"task": task}):
         torch.save({"model": {}, "cfg": cfg}, checkpoint)
         generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\t▁drei ▁!"))
-        assert translate(checkpoint, subset, Decoding())[1] == "drei!"
+        assert translate(checkpoint, subset, Decoding()).lines[1] == "drei!"
 
 
 def test_fairseq_joins_where_its_flags_are_about_subwords(generate, subset, checkpoint):
     for extra in (("--bpe", "sentencepiece"), ("--post-process=sentencepiece",), ("--tokenizer", "moses")):
         commands = generate(OUTPUT)
-        assert translate(checkpoint, subset, Decoding(extra=extra))[2] == "a\u2028b\tc"
+        assert translate(checkpoint, subset, Decoding(extra=extra)).lines[2] == "a\u2028b\tc"
         assert ("--remove-bpe" in commands[-1]) == ("--tokenizer" in extra)
 
 

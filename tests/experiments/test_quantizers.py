@@ -35,7 +35,7 @@ def test_the_penalty_lasts_until_the_mask_is_made_and_weights_are_ternary_from_t
         pruning = runs[f"wpc-{percent}-seed1"].settings["pruning"]
         assert pruning["schedule"] == f"oneshot:at={at}"
         assert pruning["group"] == "block:rows=1,columns=16"
-        assert pruning["regulariser"] == "clipped-group-lasso"
+        assert pruning["regulariser"] == "clipped-group-lasso:step=proximal"
         assert pruning["quantizer"] == "ternary:after_pruning=true,beta=0.03"
 
 
