@@ -56,11 +56,13 @@ class LibreOfficeHelp(SplitCorpus):
         test = distinct(test, apart_from=valid)
         return Splits(train=distinct(train, apart_from=valid + test), valid=valid, test=test)
 
+    def __post_init__(self) -> None:
+        require_languages(self, tuple(_PACKAGES), "libreoffice-help")
+
     def inputs(self, fetching: Fetching) -> dict[str, str]:
         return {archive.name: file_digest(archive) for archive in self._archives(fetching.cache, fetching.report)}
 
     def _archives(self, cache: Path, report: Report) -> list[Path]:
-        require_languages(self, tuple(_PACKAGES), "libreoffice-help")
         return debian.fetch([_PACKAGES[self.source], _PACKAGES[self.target]], cache / "debian", report)
 
 

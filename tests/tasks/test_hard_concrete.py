@@ -62,7 +62,7 @@ def test_the_penalty_closes_gates(run_training):
 
 def test_the_function_stays_when_gates_are_folded(run_training):
     """Validation just before and just after: with all gates at work the loss is that of the folded weights."""
-    flags = UNITS.replace("hard-concrete", "hard-concrete:exact=false")
+    flags = UNITS.replace("hard-concrete", "hard-concrete:exact=false,lr=0.01")
     before = run_training("before", flags, "--max-update 8 --save-interval-updates 7 --lr 1e-30")
     state = before.state("checkpoint_1_7")
     gate = torch.sigmoid(state["task_state"]["hard-concrete"]["scores"]["encoder.layers.0.ffn"].flatten()) * 1.2 - 0.1
