@@ -66,7 +66,7 @@ CASES = {
     "--mask-from {text} --sparsity 0.5": "text.pt cannot be read as a checkpoint",
     "--mask-from {foreign} --sparsity 0.5": "foreign.pt is not a fairseq checkpoint",
     "--mask-from {language model} --sparsity 0.5": "lm.pt: the checkpoint holds no matrix",
-    "--mask-from {folder} --sparsity 0.5": "cannot be read as a checkpoint",
+    "--mask-from {folder} --sparsity 0.5": "is a folder",
     "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {missing}": "missing.pt does not exist",
     "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {truncated}": "truncated.pt cannot be read",
     "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {foreign}": "foreign.pt is not a fairseq",
