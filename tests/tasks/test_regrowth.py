@@ -88,7 +88,7 @@ def test_a_ticket_moves_too(run_training, dense):
         ("--group unit", "--schedule rigl moves single weights: leave out --group"),
         ("--budget nm:keep=2,of=4 --sparsity 0.5 --prune-set body", "choose another --budget than nm"),
         ("--store-ema", "drop --store-ema"),
-        ("--sparsity 0", "give --sparsity"),
+        ("--sparsity 0", "does nothing here: no --sparsity"),
         ("--max-update 0", "give --max-update"),
     ],
 )
