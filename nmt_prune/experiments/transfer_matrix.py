@@ -83,12 +83,11 @@ def _transferred(recipe: TransferRecipe, runs: dict[str, Run], source: str, targ
     technique = f"from-{source}"
     name = f"{target}/{technique}-{recipe.ladder[-1]:g}-seed{seed}"
     pruning: dict[str, Any] = {
-        # The mask as it is: all that survive in it, whatever the budget was that found it.
+        # The mask as it is, with no sparsity or budget of its own.
         "mask_from": f"{name}/{TRANSFERRED}",
         "rewind_from": f"{dense.name}/rewind_{recipe.updates(recipe.rewind)}.pt",
         "reset": "rewind",
         "clock": "restart",
-        "budget": "global",
         "prune_seed": str(seed),
     }
     transfer = {

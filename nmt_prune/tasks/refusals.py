@@ -100,6 +100,8 @@ def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
             " leave that out, or take --clock restart"
         )
     used = {"group", "prune_set"} if cfg.regulariser or cfg.quantizer else set()
+    if cfg.regulariser or "after_pruning" in (cfg.quantizer or ""):
+        used |= {"schedule"}  # it says when the penalty ends and the quantizer begins
     if settings.schedule.partition(":")[0] == "rigl" and settings.mask_from:
         used |= {"schedule", "prune_set"}  # the mask that is there moves
     refuse_inert_settings(settings, used)

@@ -97,7 +97,7 @@ def test_masks_of_another_model_are_refused(change):
 def test_a_stock_training_goes_on_masked(run_training, flag):
     trained = run_training("stock", STOCK, "--max-update 4")
     start = (flag, trained.folder / "checkpoint_last.pt")
-    masked = run_training("masked", *start, "--max-update 5 --lr 0 --rewind-points 4,0")
+    masked = run_training("masked", *start, "--max-update 5 --lr 0 --rewind-points 5")
     number = 0 if flag == "--finetune-from-model" else 4
     assert masked.progress()[0]["num_updates"] == number + 1
     assert_same(masked.weights(), trained.weights())  # at learning rate 0

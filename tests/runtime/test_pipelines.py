@@ -164,7 +164,7 @@ def test_raw_text_is_translated_as_binarized_text(kind, tmp_path):
     prefixes = [f"--{name}pref={tmp_path / name}" for name in ("train", "test")]
     run(preprocess.cli_main, *languages, *prefixes, "--destdir", data, "--workers", 1)
     without = "" if is_joined else "--share-all-embeddings"
-    train(data, tmp_path / "run", *flags, "--max-update 20 --max-tokens 400", without=without)
+    train(data, tmp_path / "run", *flags, "--max-update 60 --max-tokens 400", without=without)
     checkpoint = tmp_path / "run" / "checkpoint_last.pt"
     save_compact(compact_model(Checkpoint.load(checkpoint)), tmp_path / "model.nmt")
     expected = hypotheses(data, checkpoint, tmp_path)
