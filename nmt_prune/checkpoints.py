@@ -230,3 +230,21 @@ def save(state: Mapping[str, Any], path: Path | str) -> None:
                 torch.save(dict(state), file)
         except RuntimeError as error:  # what torch's zip writer makes of a failed write
             raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None
+
+
+def existing(checkpoint: Checkpoint) -> MaskSet:
+    """The weights that exist: by the checkpoint's masks, or where it has none (a stock checkpoint), those not zero."""
+    if checkpoint.has_masks:
+        return checkpoint.masks
+    return MaskSet({prunable: weight != 0 for prunable, weight in checkpoint.matrices.items()})
+
+
+def parameter_count(checkpoint: Checkpoint) -> int:
+    """Parameters of a checkpoint's model, tied matrices once, without fairseq's bookkeeping buffers."""
+    aliases = {alias for prunable in checkpoint.matrices for alias in prunable.aliases}
+    return sum(tensor.numel() for name, tensor in checkpoint.model.items() if name not in aliases and is_weight(name))
+
+
+def is_weight(name: str) -> bool:
+    """Whether a state-dict entry is trained, as opposed to ``version`` and ``_float_tensor`` buffers."""
+    return name.rsplit(".", 1)[-1] not in ("version", "_float_tensor")

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_prune.companions import Companion
+from nmt_prune.companion import Companion
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import final_gradients, gradients, masters

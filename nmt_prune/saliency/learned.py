@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmt_prune.companions import Substitution
+from nmt_prune.companion import Substitution
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.masks.mask_set import MaskSet
