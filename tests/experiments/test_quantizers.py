@@ -6,9 +6,9 @@ import pytest
 
 from nmt_prune.experiments.commands import Places, Programs, quantize_command, score_command
 from nmt_prune.experiments.expansion import expand
-from nmt_prune.experiments.techniques import TECHNIQUES
 from nmt_prune.quantization import quantizers
 from nmt_prune.regularisers import regularisers
+from nmt_prune.techniques import techniques
 from tests.experiments.recipes import make_recipe
 
 QUANTIZED = ["wpc", "ternary", "int8", "int4"]
@@ -64,8 +64,8 @@ def test_at_0_percent_the_dense_model_is_quantized_and_nothing_else_is_added():
 
 def test_their_entries_exist():
     for technique in QUANTIZED:
-        quantizers.build(TECHNIQUES[technique].flags["quantizer"])
-    regularisers.build(TECHNIQUES["wpc"].flags["regulariser"])
+        quantizers.build(techniques[technique].flags["quantizer"])
+    regularisers.build(techniques["wpc"].flags["regulariser"])
 
 
 def test_scored_is_the_quantized_checkpoint():

@@ -3,7 +3,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.recipe_file import load_recipe, shipped_recipes
-from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
+from nmt_prune.techniques import techniques
 
 GOOD = """
 corpus: {name: numbers}
@@ -54,7 +54,7 @@ def test_the_systems_are_all_there_is():
     """But for variants of the lottery ticket, which the recipes of Brix 2020 have."""
     recipe = load_recipe("systems-numbers")
     tickets = {"lt", "clt", "slt-mp", "mp-slt", "lr-rewind"}
-    assert {*recipe.techniques} == TECHNIQUES.keys() - CONTROLS.keys() - tickets
+    assert {*recipe.techniques} == techniques.keys() - techniques.controls().keys() - tickets
     assert recipe.search[0].ffn.startswith("unit")
 
 
