@@ -78,6 +78,25 @@ def test_a_ticket_goes_on_without_its_parents(run_training, run_and_kill, dense,
     assert_equal_ends(resumed, whole)
 
 
+@pytest.mark.parametrize(("source", "at"), [("ticket", 1), ("ticket", 8), ("fresh", 8)])
+def test_what_was_reset_at_the_start_is_not_reset_again(run_training, run_and_kill, dense, source, at):
+    parent = ("--mask-from", dense.folder / "checkpoint_last.pt") if source == "ticket" else ()
+    flags = (*parent, "--sparsity 0.8 --schedule cubic:interval=2 --reset-optimizer --reset-dataloader")
+    whole = run_training("whole", *flags)
+    for update in (at, at + 2):  # the checkpoint of a training that went on is one to go on from, too
+        run_and_kill("killed", *flags, "--reset-lr-scheduler --reset-meters", at=update)
+    resumed = run_training("killed", *flags, "--reset-lr-scheduler --reset-meters")
+    assert resumed.progress()[-1]["num_updates"] == 12
+    assert_equal_ends(resumed, whole)
+
+
+def test_a_reset_that_the_start_did_not_have(run_training, dense):
+    ticket = ("--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.8")
+    run_training("run", *ticket, "--max-update 6")
+    with pytest.raises(SystemExit, match="both say where to start"):
+        run_training("run", *ticket, "--reset-optimizer")
+
+
 def test_a_growing_mask_from_a_mask_file_goes_on(run_training, run_and_kill, dense, tmp_path):
     """The schedule of the resumed training begins at the file's sparsity too."""
     slt = run_training("slt", "--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.6")
