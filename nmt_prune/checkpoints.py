@@ -210,6 +210,11 @@ class Checkpoint:
         """Number of updates of the training that wrote the checkpoint."""
         return int(self.history.get("num_updates", 0))
 
+    @property
+    def has_optimizer(self) -> bool:
+        """Whether there is an optimizer state, without which (``--no-save-optimizer-state``) no training goes on."""
+        return self.state.get("last_optimizer_state") is not None
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the file."""

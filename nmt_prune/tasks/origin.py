@@ -44,8 +44,7 @@ class Origin:
     def first_update(self) -> int:
         """Number of updates that training goes on after."""
         # Without an optimizer state (--no-save-optimizer-state) fairseq counts from 0 again.
-        has_optimizer = self.checkpoint.state.get("last_optimizer_state") is not None
-        return self.checkpoint.num_updates if self.goes_on and has_optimizer else 0
+        return self.checkpoint.num_updates if self.goes_on and self.checkpoint.has_optimizer else 0
 
 
 def last_checkpoint(cfg: TranslationPruningConfig) -> Path:

@@ -24,6 +24,7 @@ from nmt_prune.tasks.refusals import (
     refuse_incompatible,
     refuse_inert,
     refuse_late_start,
+    refuse_lost_optimizer,
     refuse_other_flags,
     refuse_unreachable,
     refuse_unreachable_average,
@@ -137,6 +138,7 @@ def _go_on(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any,
     facts = origin.start
     if facts is not None and origin.lies_in(cfg.save_dir):
         refuse_other_flags(cfg, facts["flags"], flags)
+        refuse_lost_optimizer(origin.checkpoint)
     elif facts is None or not are_same(facts["flags"], flags):
         _check_other_origin(cfg, settings, origin)
         began = {"first_update": origin.first_update, "flags": flags, "resets": asked_resets(cfg)}
