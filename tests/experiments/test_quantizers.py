@@ -63,9 +63,15 @@ def test_at_0_percent_the_dense_model_is_quantized_and_nothing_else_is_added():
 
 
 def test_their_entries_exist():
-    for technique in QUANTIZED:
-        quantizers.build(techniques[technique].flags["quantizer"])
-    regularisers.build(techniques["wpc"].flags["regulariser"])
+    built = {technique: quantizers.build(techniques[technique].flags["quantizer"]) for technique in QUANTIZED}
+    assert {technique: type(quantizer).__name__ for technique, quantizer in built.items()} == {
+        "wpc": "Ternary",
+        "ternary": "Ternary",
+        "int8": "Uniform",
+        "int4": "Uniform",
+    }
+    assert (built["int8"].weight_bits, built["int4"].weight_bits) == (8, 4)
+    assert type(regularisers.build(techniques["wpc"].flags["regulariser"])).__name__ == "ClippedGroupLasso"
 
 
 def test_scored_is_the_quantized_checkpoint():

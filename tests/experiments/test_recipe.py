@@ -73,6 +73,8 @@ def test_both_demos_are_shipped():
         ("zzz: 1", "unknown key zzz; known: name, corpus, model, "),
         ("seeds: one", "seeds should be a valid list, not 'one'"),
         ("seeds: [one]", "seeds.0 should be a valid integer"),
+        ("ladder: [50, .nan]", "ladder.1 should be a finite number"),
+        ("search: {step: .inf}", "search.0.step should be a finite number"),
         ("ladder: [50, 100]", "ladder.1 should be less than 100, not 100"),
         ("ladder: [0.5, 0.9]", "ladder.0: 0.5 is below 1 percent: recipes give sparsities in percent; write 50"),
         ("start_rounds: {slt-mp: [0.6]}", "start_rounds.slt-mp.0: 0.6 is below 1 percent: "),
