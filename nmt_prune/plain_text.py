@@ -18,11 +18,21 @@ from nmt_prune.errors import PruneError
 SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
 """Of files that are read as if they were not compressed."""
 
+_KNOWN = ", ".join(SUFFIXES)
+
 # Roots of WMT's test sets, translation memories and web pages; other markup may be what somebody wants to translate.
 _MARKUP = re.compile(
     rb"\s*<(\?xml\b|!doctype\b|(srcset|refset|tstset|mteval|tmx|xliff|html)\b[^<]*>|doc\b[^<]*\b(doc|sys|orig)[^<]*>)",
     re.IGNORECASE,
 )
+_ARCHIVES = {
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"\x1f\x9d": "compress",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"LZIP": "lzip",
+    b"%PDF-": "PDF",
+}
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 
@@ -34,11 +44,14 @@ def text_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
         name: what it is called in messages.
 
     Raises:
-        PruneError: it cannot be read, or is UTF-16, SGML or XML.
+        PruneError: it cannot be read, or is UTF-16, SGML, XML or an archive.
     """
     try:
         reader = _decompressed(stream)
         start: bytes = reader.peek(1024)[:1024]
+        for magic, kind in _ARCHIVES.items():
+            if start.startswith(magic):
+                raise PruneError(f"{name} is {kind}, not text; give the text itself, or compressed as {_KNOWN}")
         # Of UTF-16 without a mark every other byte is zero, as far as the text is in Latin script.
         if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or start.count(0) > len(start) // 4:
             raise PruneError(f"{name} is UTF-16 or binary, not UTF-8; convert it, for example with iconv -f UTF-16")

@@ -51,13 +51,14 @@ def kind_of(symbols: Iterable[str], what: str) -> str:
     return NONE
 
 
-def joining_kind(asked: str | None, symbols: Iterable[str], what: str) -> str:
+def joining_kind(asked: str | None, symbols: Iterable[str], what: str, flag: str = "--remove-bpe") -> str:
     """The kind by which hypotheses are joined.
 
     Args:
         asked: a value of fairseq's ``--remove-bpe``, which must not contradict the dictionary; None: the dictionary's.
         symbols: the target dictionary.
         what: what to call it in messages.
+        flag: what to call the flag with that value.
 
     Raises:
         PruneError: they contradict each other, or nobody says.
@@ -67,13 +68,13 @@ def joining_kind(asked: str | None, symbols: Iterable[str], what: str) -> str:
         kind = kind_of(symbols, what)
     except PruneError as error:
         if wanted is None:
-            raise PruneError(f"{error}; say it with --remove-bpe") from None
+            raise PruneError(f"{error}; say it with {flag} (none: not at all)") from None
         return wanted
     if wanted is None or wanted == kind:
         return kind
     if kind != NONE or wanted == SENTENCEPIECE:
         found = f"has subwords of the kind {kind}" if kind != NONE else "has no ▁"
-        raise PruneError(f"--remove-bpe {asked} would leave no text: {what} {found}; leave the flag out")
+        raise PruneError(f"{flag} {asked} would leave no text: {what} {found}; leave the flag out")
     return wanted
 
 

@@ -71,8 +71,28 @@ def test_markup_is_refused(start):
 
 
 @pytest.mark.parametrize(
+    ("start", "kind"), [(b"PK\x03\x04\x14\0", "zip"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"\x1f\x9d\x90", "compress")]
+)
+def test_archives_are_refused(start, kind):
+    with pytest.raises(PruneError, match=rf"stdin is {kind}, not text; give the text itself, or compressed as \.gz, "):
+        list(text_lines(io.BytesIO(start + b"letters and the like"), "stdin"))
+
+
+@pytest.mark.parametrize(
     "text",
-    ["", "\n", "<s> one", "< 5 degrees", "<html5 is not it", "<b>bold</b> text", "BZh is a word", "a\0b c d", "<doc>"],
+    [
+        "",
+        "\n",
+        "<s> one",
+        "< 5 degrees",
+        "<html5 is not it",
+        "<b>bold</b> text",
+        "BZh is a word",
+        "a\0b c d",
+        "<doc>",
+        "PK",
+        "LZip",
+    ],
 )
 def test_other_text_is_left_alone(text):
     assert b"".join(text_lines(io.BytesIO(text.encode()), "stdin")) == text.encode()

@@ -59,23 +59,6 @@ def test_every_technique_is_in_the_table():
     assert documented == {*techniques, LONGER}
 
 
-ABSENT = """
-import runpy, sys
-owners, installed = OWNERS, INSTALLED
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if path is None and name in owners and not installed & set(owners[name]):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Absent())
-for module in ("fairseq_cli.train", "fairseq_cli.generate", "fairseq_cli.preprocess"):
-    __import__(module)
-import nmt_prune.models.masked_transformer, nmt_prune.tasks.translation_pruning
-from nmt_prune.cli import app
-from data_prep.corpora import choose
-from data_prep.corpora.numbers import number_words_are_there
-"""
-
-
 @pytest.mark.slow
 def test_the_install_line_is_enough_for_the_tour(tmp_path):
     """Its programs run where every package is hidden that the line does not install."""

@@ -15,7 +15,6 @@ PACKAGE = Path(__file__).parents[1]
 # a growing mask has settled, so a denser checkpoint is never chosen.
 STANDARD_FLAGS = {
     "eval_bleu": True,
-    "eval_bleu_remove_bpe": "sentencepiece",
     "best_checkpoint_metric": "bleu",
     "maximize_best_checkpoint_metric": True,
     "no_epoch_checkpoints": True,

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from functools import partial
 from io import StringIO
 from typing import Any
@@ -40,7 +41,7 @@ class Segmentation:
         text = model.text
         bpe = text.get("bpe")
         kinds = [_kind(symbols, side) for symbols, side in ((model.source, "source"), (model.target, "target"))]
-        if bpe in _NONE:
+        if bpe in (None, ""):
             bpe = kinds[0] or NONE
         self._split: Change = _same
         self._normalise: dict[str, Change] = {"source": _same, "target": _same}
@@ -52,11 +53,20 @@ class Segmentation:
             for side in self._tokenize:
                 self._tokenize[side] = _moses_tokenizer(text, side)
         elif text.get("tokenizer") not in (*_NONE, "space"):
-            raise PruneError(f"the model's tokenizer is {text['tokenizer']}; only moses, space and none are known here")
+            raise PruneError(
+                f"the model's tokenizer is {text['tokenizer']}; only moses, space and none are known here: give lines"
+                " that it has split already, with --tokenizer none"
+            )
         # A target that is not split as the source is joined by its own marks.
         joining = bpe if kinds[1] is None or kinds == [NONE, NONE] else kinds[1]
+        if bpe == NONE and kinds[0] not in (NONE, None):
+            message = "lines must have been split into subwords already, as --bpe none says"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
         if bpe not in KINDS:
-            raise PruneError(f"the model's subwords are by {bpe}; only {', '.join(KINDS)} are known here")
+            raise PruneError(
+                f"the model's subwords are by {bpe}; only {', '.join(KINDS)} are known here: give lines that are split"
+                " already, with --bpe none"
+            )
         if missing := missing_part({**text, "bpe": bpe}, model.sentencepiece is not None):
             if bpe in (SENTENCEPIECE, GPT2):
                 raise PruneError(f"the model's subwords are by {bpe}, but {missing}")
@@ -114,7 +124,8 @@ def _subword_nmt(text: Mapping[str, Any]) -> Change:
     except ImportError:
         raise PruneError("the model's subwords are by subword-nmt; pip install subword-nmt") from None
     try:
-        return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", SEPARATOR)).process_line
+        with redirect_stderr(StringIO()):  # where it has its say before it exits
+            return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", SEPARATOR)).process_line
     except (SystemExit, ValueError, IndexError):
         raise PruneError("the codes of the model's subwords cannot be read; pack it anew with --bpe-codes") from None
 

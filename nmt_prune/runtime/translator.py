@@ -91,9 +91,10 @@ class Translator:
         check_kind("threads", threads, int, "a whole number")
         check_kind("values", values, (str, NoneType), "the name of a type or None")
         check_kind("data", data, (str, PathLike, NoneType), "a path or None")
+        check_kind("splitting", splitting, Splitting, "a Splitting")
         data = None if data is None else Path(data)
         self._path = None if isinstance(model, CompactModel) else Path(model).absolute()
-        self._arguments = (engine, threads, values, data and data.absolute())
+        self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute())
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values, splitting=splitting)
         self._segmentation = Segmentation(model)

@@ -23,12 +23,6 @@ LARGEST_TEXT_RATIO = 64
 
 MOST_LAYERS = 1024
 
-TEXT: Mapping[str, type] = {
-    **dict.fromkeys(("source_lang", "target_lang", "bpe", "bpe_codes", "bpe_separator", "tokenizer"), str),
-    **dict.fromkeys(("moses_no_escape", "moses_no_dash_splits"), bool),
-}
-"""What is said about the text, each of one type or null."""
-
 Records = dict[str, dict[str, Any]]
 
 
@@ -87,7 +81,7 @@ class Header:
             architecture,
             (symbols[0], symbols[1]),
             mapping(found, "aliases"),
-            _text(mapping(found, "text")),
+            mapping(found, "text"),
             mapping(found, "provenance"),
             mapping(found, "matrices"),
             mapping(found, "vectors"),
@@ -122,13 +116,6 @@ class Header:
         for name, shape in expected.items():
             _check_record(mapping(self.matrices, name), shape)
         _check_record(self.vectors, (sum(map(prod, self.vector_shapes.values())),))
-
-
-def _text(record: dict[str, Any]) -> dict[str, Any]:
-    for key, kind in TEXT.items():
-        if record.get(key) is not None and type(record[key]) is not kind:
-            raise DamagedError(f"{key} {str(record[key])[:40]}")
-    return record
 
 
 def _check_record(record: Mapping[str, Any], shape: tuple[int, ...]) -> None:

@@ -63,6 +63,11 @@ class Splitting:
             return {"_name": self.bpe or SUBWORD_NMT, "bpe_codes": self.bpe_codes}
         return {"_name": self.bpe} if self.bpe is not None else {}
 
+    def absolute(self) -> "Splitting":
+        """The same for a process in any folder."""
+        files = {name: getattr(self, name) for name in ("bpe_codes", "sentencepiece_model")}
+        return replace(self, **{name: path.absolute() for name, path in files.items() if path is not None})
+
 
 AS_FOUND = Splitting()
 """Nothing said: all of it is looked up."""

@@ -6,9 +6,13 @@ from typing import Any
 from nmt_prune.normalisation import PUNCTUATION
 from nmt_prune.storage.streams import DamagedError
 
-_WORDS = ("source_lang", "target_lang", "bpe", "tokenizer")
-_CONTENTS = ("bpe_codes", "bpe_separator", "gpt2_encoder_json", "gpt2_vocab_bpe")
-_FLAGS = ("moses_no_escape", "moses_no_dash_splits")
+_WORD, _CONTENT, _FLAG = (str, type(None)), (str,), (bool,)
+TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("source_lang", "target_lang", "bpe", "tokenizer"), _WORD),
+    **dict.fromkeys(("bpe_codes", "bpe_separator", "gpt2_encoder_json", "gpt2_vocab_bpe"), _CONTENT),
+    **dict.fromkeys(("moses_no_escape", "moses_no_dash_splits"), _FLAG),
+}
+"""Of each entry; contents of files are not empty."""
 
 
 def check_text(text: Mapping[str, Any]) -> None:
@@ -18,11 +22,7 @@ def check_text(text: Mapping[str, Any]) -> None:
         DamagedError: one is of another type, or names a normalisation that is not known.
     """
     for key, value in text.items():
-        is_right = (
-            (key not in _WORDS or value is None or isinstance(value, str))
-            and (key not in _CONTENTS or (isinstance(value, str) and bool(value)))
-            and (key not in _FLAGS or isinstance(value, bool))
-            and (key != "normalisation" or value == PUNCTUATION)
-        )
-        if not is_right:
+        types = TYPES.get(key)
+        is_wrong = types is not None and (type(value) not in types or (types == _CONTENT and not value))
+        if is_wrong or (key == "normalisation" and value != PUNCTUATION):
             raise DamagedError(f"{key} {str(value)[:40]}")

@@ -50,7 +50,7 @@ def checkpoint_state(model: CompactModel, source: str) -> dict[str, Any]:
     return {
         "args": None,
         "cfg": configuration,
-        "model": {**stock, **masks, **extras},
+        "model": {**extras, **stock, **masks},
         "criterion": None,
         "optimizer_history": [history],
         "task_state": {KEY: digests(model.source, model.target)},

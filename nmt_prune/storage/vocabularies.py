@@ -136,7 +136,7 @@ def _kind(dictionary: tuple[str, ...], path: Path) -> str:
 
 def _check_kind(name: Any, kind: str, dictionary: str) -> None:
     same = {FASTBPE: SUBWORD_NMT}
-    if kind != NONE and name in (*KINDS, None) and same.get(name, name) != kind:
+    if kind != NONE and name in (*KINDS, None) and name != NONE and same.get(name, name) != kind:
         raise PruneError(f"{dictionary} has subwords of the kind {kind}, not {name}; name theirs with --bpe {kind}")
 
 

@@ -30,6 +30,7 @@ from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
 from nmt_prune.tasks.start import PASSES, head_dim, note, start
+from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,9 @@ class TranslationPruningTask(TranslationTask):
         model = super().build_model(cfg, from_checkpoint)
         if self.cfg.eval_bleu and not self.cfg.eval_tokenized_bleu:
             with exit_on_error():
-                self._bleu = bleu_metric(self.cfg.eval_bleu_tokenize or tokenizer_of(self.cfg.target_lang))
+                language, asked = self.cfg.target_lang, self.cfg.eval_bleu_remove_bpe
+                self._bleu = bleu_metric(self.cfg.eval_bleu_tokenize or tokenizer_of(language))
+                self._text = ValidationText(self.tgt_dict, language, asked, self.tokenizer)
         if from_checkpoint:
             return model
         with exit_on_error():
@@ -161,21 +164,17 @@ class TranslationPruningTask(TranslationTask):
         return loss, sample_size, log
 
     def _inference_with_bleu(self, generator: Any, sample: Any, model: Any) -> Any:
-        """BLEU of a batch as fairseq has it, but with sacreBLEU's tokenizer for the target language."""
+        """BLEU of a batch as ``nmt-prune score`` has it: subwords by the dictionary, tokenizer by the language."""
         if self.cfg.eval_tokenized_bleu:
             return super()._inference_with_bleu(generator, sample, model)
         found = self.inference_step(generator, [model], sample, prefix_tokens=None)
         targets = [strip_pad(target, self.tgt_dict.pad()) for target in sample["target"]]
-        hypotheses = [self._validation_text(each[0]["tokens"], "UNKNOWNTOKENINHYP") for each in found]
-        references = [self._validation_text(target, "UNKNOWNTOKENINREF") for target in targets]
+        hypotheses = [self._text(each[0]["tokens"], "UNKNOWNTOKENINHYP") for each in found]
+        references = [self._text(target, "UNKNOWNTOKENINREF") for target in targets]
         if self.cfg.eval_bleu_print_samples:
             logger.info(f"example hypothesis: {hypotheses[0]}")
             logger.info(f"example reference: {references[0]}")
         return self._bleu.corpus_score(hypotheses, [references])
-
-    def _validation_text(self, tokens: Any, unknown: str) -> str:
-        text = str(self.tgt_dict.string(tokens.int().cpu(), self.cfg.eval_bleu_remove_bpe, unk_string=unknown))
-        return self.tokenizer.decode(text) if self.tokenizer else text
 
     def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
         """Adds sparsity, max |w| and the number of revived weights to fairseq's progress lines."""

@@ -53,7 +53,6 @@ def test_a_training_command():
     assert value("--rewind-from") == "runs/small/slt-50-seed3/rewind_5.pt"
     assert value("--sparsity") == "0.8"
     assert value("--best-checkpoint-metric") == "bleu"
-    assert value("--eval-bleu-remove-bpe") == "sentencepiece"
     assert value("--log-interval") == "7"
     assert value("--distributed-world-size") == "1"
     assert "--cpu" not in arguments

@@ -132,7 +132,16 @@ def test_other_arguments_of_lines(translator, arguments, error):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"model": None}, {"model": b"m"}, {"engine": 1}, {"threads": "2"}, {"threads": True}, {"values": 8}, {"data": 1}],
+    [
+        {"model": None},
+        {"model": b"m"},
+        {"engine": 1},
+        {"threads": "2"},
+        {"threads": True},
+        {"values": 8},
+        {"data": 1},
+        {"splitting": {}},
+    ],
 )
 def test_making_one(translator, arguments):
     with pytest.raises(TypeError, match=f"{next(iter(arguments))}: expected "):

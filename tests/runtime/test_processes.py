@@ -6,12 +6,16 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.translator import Translator
 from nmt_prune.storage.compact_file import save_compact
+from nmt_prune.storage.splitting import Splitting
 from tests.runtime.models import random_model
 
 SOURCE = [["w1", "w2", f"w{number}"] for number in range(3, 9)] * 3
@@ -64,6 +68,21 @@ def test_it_is_pickled_by_its_path(model, engine, monkeypatch, tmp_path):
     monkeypatch.chdir("/")
     for again in (pickle.loads(pickle.dumps(translator)), copy.deepcopy(translator)):
         assert translate(again) == translate(translator)
+
+
+def test_what_was_said_about_the_splitting_is_pickled_too(tmp_path, monkeypatch):
+    model = replace(random_model(), text={"bpe": "subword_nmt"})
+    save_compact(model, tmp_path / "model.nmt")
+    (tmp_path / "codes").write_text("#version: 0.2\nw 1\nw1 2</w>\n")
+    monkeypatch.chdir(tmp_path)
+    translator = Translator("model.nmt", "torch", splitting=Splitting(bpe_codes=Path("codes")))
+    monkeypatch.chdir("/")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that there are no codes
+        again = pickle.loads(pickle.dumps(translator))
+    lines = ["w12 w1"]
+    expected = [result.tokens for result in translator.translate_lines(lines)]
+    assert [result.tokens for result in again.translate_lines(lines)] == expected
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])

@@ -94,9 +94,9 @@ def test_neither():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({"bpe": "bert"}, "by bert; only sentencepiece, subword_nmt"),
+        ({"bpe": "bert"}, "by bert; only sentencepiece, subword_nmt.*already, with --bpe none"),
         ({"bpe": "gpt2"}, "give vocab.bpe, with encoder.json beside it"),
-        ({"tokenizer": "nltk"}, "nltk; only moses, space"),
+        ({"tokenizer": "nltk"}, "nltk; only moses, space.*already, with --tokenizer none"),
         ({"bpe": "sentencepiece"}, "its SentencePiece model is missing: give it with --sentencepiece-model"),
     ],
 )
@@ -128,6 +128,15 @@ def test_the_dictionaries_say_what_nobody_else_does():
     assert mine.join(["▁one", "▁two"]) == "one two"
     with pytest.warns(RuntimeWarning, match="give them with --bpe-codes"):
         assert Segmentation(replace(model, target=(*SPECIAL, "one"))).join(["one@@", "two"]) == "one@@ two"
+
+
+def test_lines_that_only_fairseq_splits_may_be_split_already():
+    """fairseq's characters, say, whose blank looks like SentencePiece's."""
+    symbols = (*SPECIAL, "▁", "o", "n", "e")
+    with pytest.warns(RuntimeWarning, match="lines must have been split into subwords already, as --bpe none says"):
+        mine = Segmentation(replace(echo_model(bpe="none"), source=symbols, target=symbols))
+    assert mine.split("o n e ▁ o n") == ["o", "n", "e", "▁", "o", "n"]
+    assert mine.join(mine.split("o n e ▁ o n")) == "one on"
 
 
 def test_bytes_become_characters():

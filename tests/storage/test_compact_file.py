@@ -11,8 +11,9 @@ from safetensors.numpy import save_file
 from nmt_prune.errors import PruneError
 from nmt_prune.kinds import MODEL
 from nmt_prune.storage.compact_file import FORMAT, _digest, load_compact, save_compact
-from nmt_prune.storage.header import TEXT, Header
+from nmt_prune.storage.header import Header
 from nmt_prune.storage.streams import compress, decompress_up_to
+from nmt_prune.storage.text_facts import TYPES
 from tests.storage.models import assert_same, small_model
 
 
@@ -238,7 +239,7 @@ PLACES = [
     *(("architecture", "decoder", key) for key in json.loads(HEADER)["architecture"]["decoder"]),
     *(("matrices", MATRIX, key) for key in ("shape", "kept", "mask", "values", "streams")),
     *(("vectors", key) for key in ("shape", "kept", "values", "streams")),
-    *(("text", key) for key in TEXT),
+    *(("text", key) for key in TYPES),
 ]
 
 
@@ -249,7 +250,7 @@ def test_every_field_with_every_wrong_type(path, place):
     inner = header
     for key in place[:-1]:
         inner = inner[key]
-    right = {TEXT[place[-1]], type(None)} if place[0] == "text" and len(place) == 2 else {type(inner[place[-1]])}
+    right = TYPES[place[-1]] if place[0] == "text" and len(place) == 2 else (type(inner[place[-1]]),)
     for odd in OF_EACH_TYPE:
         if type(odd) not in right:
             inner[place[-1]] = odd

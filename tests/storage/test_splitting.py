@@ -116,7 +116,7 @@ def test_codes_of_another_model_are_said(tmp_path):
     (tmp_path / "codes").write_text(f"#version: 0.2\n{merges}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load(path, bpe_codes=tmp_path / "codes")
+        assert load(path, bpe_codes=tmp_path / "codes").text["bpe_codes"] == f"#version: 0.2\n{merges}"
 
 
 def test_the_tokenizer_of_the_bleu_of_the_training(tmp_path):
