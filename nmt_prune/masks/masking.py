@@ -43,13 +43,13 @@ class Masking(nn.Module):
 
     @property
     def masks(self) -> MaskSet:
-        """The masks as they are now, on the CPU, also those that are all ones."""
+        """The masks as they are now, on the device of the model, also those that are all ones."""
         return MaskSet(
             {
-                prunable: self._masks[prunable.name].bool().cpu()
+                prunable: self._masks[prunable.name].bool()
                 if prunable.name in self._masks
-                else torch.ones(prunable.shape, dtype=torch.bool)
-                for prunable in self.parameters_by_matrix
+                else torch.ones(prunable.shape, dtype=torch.bool, device=parameter.device)
+                for prunable, parameter in self.parameters_by_matrix.items()
             }
         )
 
@@ -105,7 +105,8 @@ class Masking(nn.Module):
 
     def revived(self) -> int:
         """Number of pruned weights that are not zero: always 0 unless something outside wrote to the weights."""
-        return sum(int(((parameter.data != 0) & (mask == 0)).sum()) for mask, parameter in self._masked())
+        # Added up before they are read: each number that is read waits for the GPU.
+        return int(sum(((parameter.data != 0) & (mask == 0)).sum() for mask, parameter in self._masked()))
 
     def check(self, source: str) -> int:
         """Checks that every pruned weight is zero.
