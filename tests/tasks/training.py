@@ -1,14 +1,22 @@
 """Tiny trainings with ``fairseq-train`` and what they leave behind."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from fairseq import utils
+from fairseq.trainer import Trainer
 from fairseq_cli import train as fairseq_train
-from torch import Tensor
+from torch import Tensor, nn
 
+from nmt_prune.models.masked_transformer import MaskedTransformer
+from tests.devices import PRETENDED
+from tests.pretended_gpu import GPU, pretended_gpu
 from tests.tasks.fairseq_command import USER_DIR, run
 
 MODEL = "--encoder-embed-dim 16 --encoder-ffn-embed-dim 20 --encoder-layers 1 --decoder-layers 1 --share-all-embeddings"
@@ -73,10 +81,34 @@ def arguments(corpus: Path, folder: Path, *flags: Any, without: str = "") -> lis
     return [str(corpus), *words, "--save-dir", str(folder), *own]
 
 
-def train(corpus: Path, folder: Path, *flags: Any, without: str = "") -> Training:
-    """Runs a tiny training: 12 updates without validation, a checkpoint at the end."""
-    log = run(fairseq_train.cli_main, *arguments(corpus, folder, *flags, without=without))
-    return Training(folder, log)
+def train(corpus: Path, folder: Path, *flags: Any, without: str = "", device: str = "cpu") -> Training:
+    """Runs a tiny training: 12 updates without validation, a checkpoint at the end.
+
+    Args:
+        corpus: the binarized corpus.
+        folder: the save folder.
+        flags: further flags.
+        without: words to take away.
+        device: where to; see tests.devices.
+    """
+    words = arguments(corpus, folder, *flags, without=f"{without} --cpu" if device == "cuda" else without)
+    with pretended_training() if device == PRETENDED else nullcontext():
+        return Training(folder, run(fairseq_train.cli_main, *words))
+
+
+@contextmanager
+def pretended_training() -> Iterator[None]:
+    """While it lasts fairseq, told to use the CPU, puts models and mini-batches on a pretended GPU."""
+    prepare = Trainer._prepare_sample
+
+    def prepared(trainer: Trainer, *arguments: Any, **settings: Any) -> Any:
+        sample, is_dummy = prepare(trainer, *arguments, **settings)
+        return utils.apply_to_sample(lambda tensor: tensor.to(GPU), sample), is_dummy
+
+    with pytest.MonkeyPatch.context() as patch, pretended_gpu():
+        patch.setattr(Trainer, "_prepare_sample", prepared)
+        patch.setattr(MaskedTransformer, "to", lambda model, *_, **__: nn.Module.to(model, GPU), raising=False)
+        yield
 
 
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
