@@ -100,7 +100,8 @@ class Masking(nn.Module):
         copies, states = masters(optimizer, parameters), moments(optimizer, parameters)
         for (mask, _), copy, state in zip(pairs, copies, states, strict=True):
             for tensor in (copy, *state):
-                tensor.mul_(mask)
+                # Moments that fairseq has loaded for --memory-efficient-fp16 stay on the CPU until its next step.
+                tensor.mul_(mask.to(tensor.device))
         self._zero_weights()
 
     def revived(self) -> int:

@@ -138,7 +138,9 @@ def norm(gradients: Iterable[torch.Tensor]) -> float:
 
 @everywhere
 @pytest.mark.parametrize("flags", ["--update-freq 3", "--update-freq 2 --fp16 --fp16-init-scale 4"])
-def test_update_freq(run_training, flags):
+def test_update_freq(run_training, flags, device):
+    if device == PRETENDED and "--fp16" in flags:
+        pytest.skip("fairseq looks into a GPU here that is only pretended")
     training = run_training("mp", PRUNED, flags)
     assert_pruned(training)
     assert len(training.progress()) == 12

@@ -15,6 +15,7 @@ from fairseq_cli import train as fairseq_train
 from torch import Tensor, nn
 
 from nmt_prune.models.masked_transformer import MaskedTransformer
+from nmt_prune.saliency.learned import Learner
 from tests.devices import PRETENDED
 from tests.pretended_gpu import GPU, pretended_gpu
 from tests.tasks.fairseq_command import USER_DIR, run
@@ -105,9 +106,20 @@ def pretended_training() -> Iterator[None]:
         sample, is_dummy = prepare(trainer, *arguments, **settings)
         return utils.apply_to_sample(lambda tensor: tensor.to(GPU), sample), is_dummy
 
+    def moved(model: nn.Module, device: Any = None, dtype: torch.dtype | None = None) -> nn.Module:
+        return nn.Module.to(model, device=GPU, dtype=dtype)
+
+    def follow(learner: Learner) -> None:
+        # What is pretended cannot be put into a tensor's data.
+        for score in learner.scores.values():
+            if score.device != GPU:
+                torch.utils.swap_tensors(score, score.detach().to(GPU).requires_grad_())
+        learner._optimizer.load_state_dict(learner._optimizer.state_dict())
+
     with pytest.MonkeyPatch.context() as patch, pretended_gpu():
         patch.setattr(Trainer, "_prepare_sample", prepared)
-        patch.setattr(MaskedTransformer, "to", lambda model, *_, **__: nn.Module.to(model, GPU), raising=False)
+        patch.setattr(MaskedTransformer, "to", moved, raising=False)
+        patch.setattr(Learner, "_follow_the_model", follow)
         yield
 
 
