@@ -68,7 +68,8 @@ def graphics_card() -> Row:
 
 def run_tests(seconds: float) -> Row:
     """Runs the tests marked ``gpu``, only the files that have some: others may import what is not there."""
-    files = [path for path in sorted(TESTS.rglob("test_*.py")) if "tests.devices" in path.read_text(encoding="utf-8")]
+    marks = ("tests.devices", "mark.gpu")
+    files = [path for path in sorted(TESTS.rglob("test_*.py")) if any(mark in path.read_text() for mark in marks)]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", f"--junitxml={report}", *map(str, files)]
@@ -110,8 +111,8 @@ def measure_steps(device: str, shapes: dict[str, Shape], findings: Findings, rou
                     found = compare_steps(trainers, shape, update_freq, device, rounds, seconds)
                     yield {"model": name, "precision": precision, "update-freq": update_freq, **found}
                 del trainers
-            except RuntimeError as error:  # out of memory, or a precision that the card lacks: the others go on
-                yield {"model": name, "precision": precision, "skipped": str(error).splitlines()[0]}
+            except Exception as error:  # out of memory, a precision that the card lacks: the others go on
+                yield {"model": name, "precision": precision, "skipped": f"{type(error).__name__}: {error}"[:500]}
             gc.collect()
             if device == "cuda":
                 torch.cuda.empty_cache()
