@@ -46,6 +46,10 @@ def slots(runs: Collection[Run], gpus: Collection[str], cores: int | None, per_g
         PruneError: the trainings want GPUs that are not there.
     """
     wanted = max((gpus_wanted(run.settings["training"]) for run in runs), default=0)
+    if wanted and any(run.settings["precision"] == "bf16" for run in runs):
+        raise PruneError(
+            "precision bf16: fairseq-train takes --bf16 for a TPU, whatever GPU there is; use precision: fp16 or amp"
+        )
     if wanted and gpus:
         if len(gpus) < wanted:
             raise PruneError(

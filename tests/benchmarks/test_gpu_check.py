@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 
+from nmt_prune.masks.prunable import prunable_matrices
 from tests.benchmarks import gpu_check, gpu_steps, mask_changes
 from tests.benchmarks.gpu_check import Findings, measure_masks, measure_steps, tables
 from tests.benchmarks.gpu_steps import Shape
+from tests.toy import toy_model
 
 TINY = Shape(width=16, units=32, heads=2, layers=1, vocabulary=40, sentences=3, length=5)
 
@@ -15,10 +17,10 @@ TINY = Shape(width=16, units=32, heads=2, layers=1, vocabulary=40, sentences=3, 
 @pytest.mark.slow
 def test_every_part_with_tiny_sizes(monkeypatch, tmp_path, capsys):
     half = ("--memory-efficient-fp16", "--fp16-init-scale", "4")
-    precisions = {"fp32": (), "fp16": half, "bf16": ("--bf16",)}  # on a CPU fairseq takes --bf16 for a TPU
+    precisions = {"fp32": (), "fp16": half, "amiss": ("--optimizer", "composite")}
     monkeypatch.setattr(gpu_check, "PRECISIONS", precisions)
     monkeypatch.setattr(mask_changes, "SPARSITY", 0.5)
-    monkeypatch.setattr(gpu_check, "random_matrices", lambda size: gpu_matrices())
+    monkeypatch.setattr(gpu_check, "random_matrices", lambda size: prunable_matrices(toy_model()))
     findings = Findings(tmp_path / "found.json", 100)
     for part, rows in (
         ("masks", measure_masks("cpu", ("tiny",), rounds=2)),
@@ -37,15 +39,8 @@ def test_every_part_with_tiny_sizes(monkeypatch, tmp_path, capsys):
         ("fp16", 4),
     ]
     assert all(row["steps"] == 3 and row["stock s"] > 0 for row in measured)
-    assert [row["precision"] for row in found["steps"] if "skipped" in row] == ["bf16"]
+    assert [row["precision"] for row in found["steps"] if "skipped" in row] == ["amiss"]
     assert [table.row_count for table in tables(findings.found)] == [0, 2, len(found["steps"])]
-
-
-def gpu_matrices():
-    from nmt_prune.masks.prunable import prunable_matrices
-    from tests.toy import toy_model
-
-    return prunable_matrices(toy_model())
 
 
 def test_what_there_is_no_time_for_is_named(tmp_path):

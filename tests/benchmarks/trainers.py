@@ -40,7 +40,9 @@ def build_trainer(vocabulary: int, *flags: str, device: str = "cpu") -> Trainer:
         ),
         *flags,
     ]
-    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), arguments))
+    parsed = options.parse_args_and_arch(options.get_training_parser(), arguments)
+    parsed.tpu = False  # fairseq-train takes --bf16 for a TPU
+    cfg = convert_namespace_to_omegaconf(parsed)
     dictionary = _dictionary(vocabulary)
     task = TASK_REGISTRY[cfg.task._name](cfg.task, dictionary, dictionary)
     torch.manual_seed(1)

@@ -53,6 +53,7 @@ def test_steps_side_by_side(training, gpus, cores, together, monkeypatch):
         (TWO_GPUS, {}, "0", "distributed-world-size 2: only 1 GPUs are visible"),
         (TWO_GPUS, {}, "", "distributed-world-size 2: no GPU is visible"),
         (ONE_GPU, {"precision": "fp16"}, "", "precision fp16: no GPU is visible"),
+        (ONE_GPU, {"precision": "bf16"}, "0", "precision bf16: fairseq-train takes --bf16 for a TPU"),
     ],
 )
 def test_missing_gpus_are_refused_before_anything_starts(training, changes, gpus, message, laboratory, monkeypatch):

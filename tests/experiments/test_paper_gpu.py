@@ -1,6 +1,7 @@
 """The recipe for one GPU: its model, its plan, and any data folder in place of its corpus."""
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,7 @@ def test_a_data_folder_takes_the_place_of_the_corpus(data):
 
 
 def test_a_given_folder_is_not_prepared(data, laboratory):
-    plan = laboratory.plan()
-    object.__setattr__(plan, "data_is_given", True)
-    prepare(plan)
+    prepare(replace(laboratory.plan(), data_is_given=True))
     assert laboratory.calls("data") == []
 
 

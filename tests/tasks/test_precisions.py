@@ -48,9 +48,8 @@ def assert_pruned(training: Training, sparsity: float = 0.8) -> None:
 @pytest.fixture(autouse=True)
 def _half_precision_on_a_cpu(monkeypatch, device):
     """fairseq's flat fp16 asks for a GPU, and ``fairseq-train --bf16`` for a TPU (``fairseq-hydra-train`` does not)."""
-    if device == "cuda":
-        return
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: None)  # what a CPU tensor's device.index is
+    if device != "cuda":
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: None)  # what a CPU tensor's device.index is
 
     def without_tpu(args: object) -> DictConfig:
         args.tpu = False

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nmt_prune.models.masked_transformer import MaskedTransformer
 from nmt_prune.saliency.learned import Learner
+from nmt_prune.tasks import evidence
 from tests.devices import PRETENDED
 from tests.pretended_gpu import GPU, pretended_gpu
 from tests.tasks.fairseq_command import USER_DIR, run
@@ -100,7 +101,7 @@ def train(corpus: Path, folder: Path, *flags: Any, without: str = "", device: st
 @contextmanager
 def pretended_training() -> Iterator[None]:
     """While it lasts fairseq, told to use the CPU, puts models and mini-batches on a pretended GPU."""
-    prepare = Trainer._prepare_sample
+    prepare, measured = Trainer._prepare_sample, evidence._evidence
 
     def prepared(trainer: Trainer, *arguments: Any, **settings: Any) -> Any:
         sample, is_dummy = prepare(trainer, *arguments, **settings)
@@ -120,6 +121,7 @@ def pretended_training() -> Iterator[None]:
         patch.setattr(Trainer, "_prepare_sample", prepared)
         patch.setattr(MaskedTransformer, "to", moved, raising=False)
         patch.setattr(Learner, "_follow_the_model", follow)
+        patch.setattr(evidence, "_evidence", lambda *arguments: measured(*arguments[:-1], str(GPU)))
         yield
 
 
