@@ -17,7 +17,7 @@ TINY = Shape(width=16, units=32, heads=2, layers=1, vocabulary=40, sentences=3, 
 @pytest.mark.slow
 def test_every_part_with_tiny_sizes(monkeypatch, tmp_path, capsys):
     half = ("--memory-efficient-fp16", "--fp16-init-scale", "4")
-    precisions = {"fp32": (), "fp16": half, "amiss": ("--optimizer", "composite")}
+    precisions = {"fp32": (), "fp16": half, "amiss": ("--fp16", "--bf16")}
     monkeypatch.setattr(gpu_check, "PRECISIONS", precisions)
     monkeypatch.setattr(mask_changes, "SPARSITY", 0.5)
     monkeypatch.setattr(gpu_check, "random_matrices", lambda size: prunable_matrices(toy_model()))
