@@ -9,7 +9,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems wmt14-en-de wmt14-en-fr test lint bench lock clean
+.PHONY: help demo systems wmt14-en-de wmt14-en-fr test lint bench gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -45,6 +45,11 @@ lint: $(READY) ## format and check
 
 bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks
+
+# On a machine with a GPU the Python is its own, whose torch knows the GPU; that of the lock need not.
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+gpu-check: ## tests and benchmarks on a GPU, in ten minutes (GPU_PYTHON=/path/to/python with a torch that sees it)
+	$(GPU_PYTHON) -m tests.benchmarks.gpu_check
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -15,12 +15,34 @@ from nmt_prune.saliency import saliencies
 from nmt_prune.schedules import schedules
 from nmt_prune.techniques import techniques
 from tests import programs
+from tests.devices import tensors_on
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are named by their argument: packed ones hold the second at which they were made, and pytest-xdist wants
     the same names in all its processes."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests for a GPU are skipped where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="torch sees no GPU here"))
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    """Where trainings and tensors are: the CPU, unless a test is marked otherwise (see tests.devices)."""
+    return getattr(request, "param", "cpu")
+
+
+@pytest.fixture
+def there(device):
+    """The device for tensors."""
+    with tensors_on(device) as place:
+        yield place
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -44,7 +44,7 @@ class Budget(ABC):
             sparsity: share of all counted weights to be gone, in [0, 1); the kept count is rounded to the nearest.
 
         Returns:
-            Masks on the CPU with the exact count.
+            Masks with the exact count, on the device of ``alive``.
 
         Raises:
             PruneError: more is pruned already than the sparsity allows.

@@ -46,8 +46,9 @@ class NM(Budget):
             if columns % self.of:
                 raise PruneError(f"budget nm: {prunable.name} has {columns} columns, not a multiple of of={self.of}")
             candidates = alive.candidates(prunable)
-            runs = checked(scores, prunable.name).masked_fill(~candidates, -torch.inf).view(rows, -1, self.of)
+            score = checked(scores, prunable.name, candidates)
+            runs = score.masked_fill(~candidates, -torch.inf).view(rows, -1, self.of)
             best = runs.argsort(dim=-1, descending=True, stable=True)[..., : self.keep]
-            chosen = torch.zeros(runs.shape, dtype=torch.bool).scatter_(-1, best, True)
+            chosen = torch.zeros_like(runs, dtype=torch.bool).scatter_(-1, best, True)
             masks[prunable] = chosen.view(rows, columns) & candidates
         return MaskSet(masks)

@@ -42,7 +42,8 @@ class Threshold(Budget):
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         return MaskSet(
             {
-                prunable: alive.candidates(prunable).cpu() & (checked(scores, prunable.name) >= self.below)
+                prunable: candidates & (checked(scores, prunable.name, candidates) >= self.below)
                 for prunable in alive.prunables
+                for candidates in [alive.candidates(prunable)]
             }
         )

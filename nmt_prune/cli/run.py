@@ -1,6 +1,7 @@
 """``nmt-prune run``: carries out a recipe."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,10 @@ def run(
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder of all runs; these go to RUNS_DIR/RECIPE.")] = Path("runs"),
     data_dir: Annotated[Path, typer.Option(help="Folder of all data folders.")] = Path("data-bin"),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Binarized data folder in place of the recipe's corpus.", show_default=False),
+    ] = None,
     cores: Annotated[
         int | None,
         typer.Option(min=1, help="Most trainings side by side.", show_default="one per core, or as many as have GPUs"),
@@ -27,7 +32,12 @@ def run(
     ] = False,
     tokens_per_second: Annotated[
         float | None,
-        typer.Option(min=1, help="With --dry-run: speed of a training (wps in fairseq's log), to count hours by."),
+        typer.Option(
+            "--tokens-per-second",
+            "--wps",
+            min=1,
+            help="With --dry-run: speed of a training (wps in fairseq's log), to count hours by.",
+        ),
     ] = None,
 ) -> None:
     """Train, prune, score and report what a recipe asks for.
@@ -37,6 +47,8 @@ def run(
 
     Each training has GPUs of its own, as many as its distributed-world-size says (default 1). With cpu: true in the
     recipe's training, or where no GPU is visible, it has one core and one thread.
+
+    Where Snakemake is not installed, the steps run on this machine all the same.
     """
     from rich.console import Console
 
@@ -47,7 +59,7 @@ def run(
     from nmt_prune.experiments.expansion import expand
     from nmt_prune.experiments.plan import Plan
     from nmt_prune.experiments.preflight import check_plan
-    from nmt_prune.experiments.recipe_file import load_recipe
+    from nmt_prune.experiments.recipe_file import load_recipe, with_data
     from nmt_prune.experiments.run_folder import check_all
     from nmt_prune.experiments.runner import run_plan
     from nmt_prune.experiments.transfer_matrix import transfer_plan
@@ -56,10 +68,14 @@ def run(
     loaded = load_recipe(recipe)
     chosen = [name.strip() for names in only or () for name in names.split(",")]
     if isinstance(loaded, TransferRecipe):
+        if data is not None:
+            raise PruneError("--data is for recipes of one corpus; leave it out")
         plan = transfer_plan(loaded, runs_dir, data_dir, chosen)
     else:
-        places = Places(runs_dir / loaded.name, loaded.data_folder(data_dir))
-        plan = Plan.of(expand(loaded, chosen), places, loaded.published)
+        loaded = loaded if data is None else with_data(loaded, data)
+        places = Places(runs_dir / loaded.name, data or loaded.data_folder(data_dir))
+        plan = Plan.of(expand(loaded, chosen), places, loaded.published, loaded.trainings_per_gpu)
+        plan = replace(plan, data_is_given=data is not None)
     if tokens_per_second is not None and not dry_run:
         raise PruneError("--tokens-per-second is for --dry-run; add that or leave this out")
     if dry_run:

@@ -18,6 +18,7 @@ class Cost:
         left: updates of those that are not finished.
         chain: updates of the longest chain of trainings, which no number of machines shortens.
         gpus: GPUs of one training; 0 on a CPU.
+        per_gpu: trainings that share a GPU.
         batch: ``max_tokens``, ``update_freq`` and the number of workers, whose product is the most target tokens that
             an update can have; None where the recipe leaves one of them open.
     """
@@ -27,6 +28,7 @@ class Cost:
     left: int
     chain: int
     gpus: int
+    per_gpu: int
     batch: tuple[int, int, int] | None
 
     @classmethod
@@ -39,6 +41,7 @@ class Cost:
             left=sum(run.updates for run in plan.runs if not plan.folder(run).trained.exists()),
             chain=max(path_lengths(plan.runs, {run.name: run.updates for run in plan.runs}).values()),
             gpus=gpus_wanted(training),
+            per_gpu=plan.trainings_per_gpu,
             batch=_batch(training),
         )
 
@@ -68,8 +71,15 @@ class Cost:
             hours, left, chain = (
                 updates * tokens / tokens_per_second / 3600 for updates in (self.updates, self.left, self.chain)
             )
-            gpu_hours = f" = {hours * self.gpus:,.0f} GPU hours" if self.gpus else ""
             speed = f"at {tokens_per_second:,.0f} target tokens per second and training"
+            if self.per_gpu > 1:
+                together = max(left / self.per_gpu, chain)
+                lines.append(
+                    f"{speed}, {self.per_gpu} of them on one GPU: {60 * together:,.0f} minutes to do"
+                    f" ({60 * chain:,.0f} in the longest chain); starting, validation and scores come on top"
+                )
+                return lines
+            gpu_hours = f" = {hours * self.gpus:,.0f} GPU hours" if self.gpus else ""
             lines.append(
                 f"{speed}: {hours:,.0f} hours{gpu_hours}, {left:,.0f} hours to do; {chain:,.0f} in the longest chain"
             )

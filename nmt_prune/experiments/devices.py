@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -27,25 +27,31 @@ def visible_gpus() -> tuple[str, ...]:
     return tuple(named[:count] or map(str, range(count)))
 
 
-def slots(runs: Collection[Run], gpus: Collection[str], cores: int | None) -> int:
+def slots(runs: Collection[Run], gpus: Collection[str], cores: int | None, per_gpu: int = 1) -> int:
     """Steps that may run side by side: one per core, or as many as find GPUs.
 
     Args:
         runs: the runs of a plan.
         gpus: the GPUs of this machine.
         cores: the most that is wanted; None is no limit of the user's.
+        per_gpu: trainings that share a GPU.
 
     Raises:
         PruneError: the trainings want GPUs that are not there.
     """
     wanted = max((gpus_wanted(run.settings["training"]) for run in runs), default=0)
+    if wanted and any(run.settings["precision"] == "bf16" for run in runs):
+        raise PruneError(
+            "precision bf16: fairseq-train takes --bf16 for a TPU, whatever GPU there is; use precision: fp16 or amp"
+        )
     if wanted and gpus:
         if len(gpus) < wanted:
             raise PruneError(
                 f"training.distributed-world-size {wanted}: only {len(gpus)} GPUs are visible here; set it to"
                 f" {len(gpus)} and raise update-freq by as much as it falls"
             )
-        return min(cores or len(gpus), len(gpus) // wanted)
+        together = len(gpus) * per_gpu // wanted
+        return min(cores or together, together)
     if wanted > 1:
         raise PruneError(f"training.distributed-world-size {wanted}: no GPU is visible here; remove it")
     halves = {run.settings["precision"] for run in runs} - {"fp32"}
@@ -58,7 +64,7 @@ def slots(runs: Collection[Run], gpus: Collection[str], cores: int | None) -> in
 
 @contextmanager
 def environment(
-    wanted: int, gpus: tuple[str, ...] | None, locks: Path, patience: float = 0.0
+    wanted: int, gpus: tuple[str, ...] | None, locks: Path, patience: float = 0.0, per_gpu: int = 1
 ) -> Iterator[dict[str, str]]:
     """Environment variables of a step.
 
@@ -67,6 +73,7 @@ def environment(
         gpus: the GPUs that the steps of this runner share; None leaves them to a cluster's scheduler.
         locks: folder of the locks that keep steps off each other's GPUs.
         patience: seconds to wait for a GPU.
+        per_gpu: steps that share a GPU.
 
     Raises:
         PruneError: too few GPUs are free.
@@ -79,25 +86,28 @@ def environment(
         yield ON_CPU
     else:
         # Snakemake, too, sets a step to one thread; here every GPU has its share of the cores.
-        threads = str(max(1, (os.cpu_count() or 1) // len(gpus)))
-        with _lease(wanted, gpus, locks, time.monotonic() + patience) as leased:
+        threads = str(max(1, (os.cpu_count() or 1) // (len(gpus) * per_gpu)))
+        # The first share of every GPU, then the second: steps spread over the GPUs.
+        shares = [(gpu, f".{number}" if number else "") for number in range(per_gpu) for gpu in gpus]
+        with _lease(wanted, shares, locks, time.monotonic() + patience) as leased:
             yield {VISIBLE: ",".join(leased), **dict.fromkeys(_THREADS, threads)}
 
 
 @contextmanager
-def _lease(wanted: int, gpus: tuple[str, ...], locks: Path, deadline: float) -> Iterator[tuple[str, ...]]:
-    """Holds GPUs that no other step of this runner holds."""
+def _lease(wanted: int, shares: Sequence[tuple[str, str]], locks: Path, deadline: float) -> Iterator[tuple[str, ...]]:
+    """Holds GPUs, or shares of one, that no other step of this runner holds."""
     while True:
         with ExitStack() as stack:
             leased: list[str] = []
-            for gpu in gpus:
-                if len(leased) < wanted and _hold(stack, locks / f"{gpu.replace('/', '_')}.lock"):
+            for gpu, share in shares:
+                if len(leased) < wanted and _hold(stack, locks / f"{gpu.replace('/', '_')}{share}.lock"):
                     leased.append(gpu)
             if len(leased) == wanted:
                 yield tuple(leased)
                 return
         if time.monotonic() >= deadline:
-            raise PruneError(f"{len(leased)} of the GPUs {', '.join(gpus)} are free and {wanted} are needed")
+            gpus = ", ".join(gpu for gpu, share in shares if not share)
+            raise PruneError(f"{len(leased)} of the GPUs {gpus} are free and {wanted} are needed")
         time.sleep(0.2)
 
 

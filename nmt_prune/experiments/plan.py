@@ -26,6 +26,8 @@ class Plan:
         gpus: GPUs that the steps share, each training on its own; None leaves them to a cluster's scheduler.
         published: papers whose numbers the report shows.
         targets: corpora of a transfer matrix, each with a folder of runs; none for an ordinary recipe.
+        trainings_per_gpu: trainings that share a GPU.
+        data_is_given: whether the data folder is the user's own, and nothing is to be prepared.
     """
 
     runs: tuple[Run, ...]
@@ -34,11 +36,15 @@ class Plan:
     gpus: tuple[str, ...] | None = ()
     published: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    trainings_per_gpu: int = 1
+    data_is_given: bool = False
 
     @classmethod
-    def of(cls, runs: Sequence[Run], places: Places, published: Sequence[str] = ()) -> "Plan":
+    def of(
+        cls, runs: Sequence[Run], places: Places, published: Sequence[str] = (), trainings_per_gpu: int = 1
+    ) -> "Plan":
         """A plan that starts in the current folder."""
-        return cls(tuple(runs), places, Path.cwd(), published=tuple(published))
+        return cls(tuple(runs), places, Path.cwd(), published=tuple(published), trainings_per_gpu=trainings_per_gpu)
 
     @classmethod
     def read(cls, path: Path) -> "Plan":

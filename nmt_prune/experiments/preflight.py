@@ -22,11 +22,9 @@ def check_plan(plan: Plan) -> None:
     Raises:
         PruneError: a step would fail.
     """
-    if importlib.util.find_spec("snakemake") is None:
-        raise PruneError("nmt-prune run needs Snakemake: pip install 'nmt-prune[experiments]'")
     corpora: list[dict[str, Any]] = []
     for run in plan.runs:
-        if run.settings["corpus"] not in corpora:
+        if not plan.data_is_given and run.settings["corpus"] not in corpora:
             corpora.append(run.settings["corpus"])
             _check_corpus(run.settings["corpus"], plan.places.data_of(run.settings["corpus"]))
     left = {step["run"] for step in plan.steps() if step["train"]}

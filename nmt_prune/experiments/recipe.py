@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nmt_prune.evaluation.published import load_published
 from nmt_prune.experiments.inline_technique import InlineTechnique, NameOrVariant
+from nmt_prune.experiments.run_plan import gpus_wanted
 from nmt_prune.experiments.sections import (
     Corpus,
     Generation,
@@ -53,6 +54,8 @@ class Recipe(Section):
         start_rounds: sparsities of the start rounds of slt-mp and mp-slt, in percent.
         search: how subnetworks are found; a list for several searches, each but one with a name.
         precision: arithmetic of all trainings.
+        gpu_share: share of a GPU that a training takes, e.g. 0.125: eight of them side by side on each GPU, which a
+            small model leaves idle. It changes no result.
         published: papers whose numbers the report shows beside these.
     """
 
@@ -78,6 +81,7 @@ class Recipe(Section):
     start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = Field(default_factory=dict)
     search: Annotated[list[Search], Field(min_length=1)] = Field(default_factory=lambda: [Search()])
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     published: list[str] = Field(default_factory=list)
 
     @field_validator("search", "extension", mode="before")
@@ -160,6 +164,17 @@ class Recipe(Section):
             if self.updates(getattr(self, name)) > self.training.max_update:
                 raise ValueError(f"{name} lies after training.max_update {self.training.max_update}")
         return self
+
+    @model_validator(mode="after")
+    def _shares_of_one_gpu(self) -> "Recipe":
+        if self.gpu_share < 1 and gpus_wanted(self.training.flags()) != 1:
+            raise ValueError("gpu_share: only trainings on one GPU share it; remove cpu and distributed-world-size")
+        return self
+
+    @property
+    def trainings_per_gpu(self) -> int:
+        """Trainings that run on a GPU together."""
+        return int(1 / self.gpu_share + 1e-9)
 
     @property
     def names(self) -> list[str]:

@@ -8,9 +8,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.subset import Subset
 from nmt_prune.experiments.inline_technique import TAGS, InlineTechnique
 from nmt_prune.experiments.recipe import Recipe
+from nmt_prune.experiments.sections import Corpus
 from nmt_prune.experiments.transfer_recipe import TransferRecipe
+from nmt_prune.languages import language_pairs
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
@@ -42,6 +45,20 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise PruneError(f"{path}: {_describe(error, kind)}") from None
     except PruneError as error:
         raise PruneError(f"{path}: {error}") from None
+
+
+def with_data(recipe: Recipe, data: Path) -> Recipe:
+    """The recipe for a data folder of the user's own.
+
+    Raises:
+        PruneError: it lacks a subset or the text to score against, or holds several language pairs.
+    """
+    for name in ("train", "valid"):
+        if len(language_pairs(data, name)) != 1:
+            raise PruneError(f"--data {data} has no binarized subset {name!r} of one language pair; see nmt-prune data")
+    subset = Subset.find(data, recipe.generation.subset)
+    corpus = Corpus(name=data.resolve().name, source=subset.source, target=subset.target)
+    return recipe.model_copy(update={"corpus": corpus})
 
 
 def _beside(recipe: Path, extensions: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Running an experiment: whatever of the plan is not done yet, by Snakemake."""
+"""Running an experiment: whatever of the plan is not done yet, by Snakemake or, where it is not installed, without."""
 
 import importlib.util
 import os
@@ -23,6 +23,7 @@ from nmt_prune.files import read_json
 from nmt_prune.processes import die_with_parent, exclusive
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
+LOG = "snakemake.log"
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -60,7 +61,8 @@ def _placed(plan: Plan, cores: int | None, extra: Sequence[str]) -> tuple[Plan, 
     if any(argument.split("=")[0] in ("--executor", "-e") for argument in extra):
         return replace(plan, gpus=None), cores or os.cpu_count() or 1
     gpus = visible_gpus()
-    return replace(plan, gpus=gpus), slots([plan.run(step["run"]) for step in plan.steps()], gpus, cores)
+    left = [plan.run(step["run"]) for step in plan.steps()]
+    return replace(plan, gpus=gpus), slots(left, gpus, cores, plan.trainings_per_gpu)
 
 
 def _report_is_new(plan: Plan) -> bool:
@@ -78,7 +80,7 @@ def _execute(plan: Plan, cores: int, extra: Sequence[str]) -> None:
         (folder / marker).unlink(missing_ok=True)
     monitor = Monitor(plan, cores)
     told: set[Path] = set()
-    with _snakemake(plan.write(), cores, extra) as process, open_display() as display:
+    with _executor(plan.write(), cores, extra) as process, open_display() as display:
         while process.poll() is None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             display.show(monitor.look())
@@ -89,8 +91,9 @@ def _execute(plan: Plan, cores: int, extra: Sequence[str]) -> None:
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         raise PruneError(f"{messages[0]}{more}; repeat the command to go on from there")
     if process.returncode:
-        log = folder / "snakemake.log"
-        raise PruneError(f"Snakemake failed: {last_error(log)}; the log is {log}")
+        log = folder / LOG
+        executor = "Snakemake" if has_snakemake() else "the runner"
+        raise PruneError(f"{executor} failed: {last_error(log)}; the log is {log}")
 
 
 def _tell(failures: Path, told: set[Path], display: Display) -> None:
@@ -99,17 +102,31 @@ def _tell(failures: Path, told: set[Path], display: Display) -> None:
         display.say(read_json(path))
 
 
-@contextmanager
-def _snakemake(plan_file: Path, cores: int, extra: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs Snakemake in the folder of the runs, and ends it with everything that it started."""
-    if importlib.util.find_spec("snakemake") is None:
-        raise PruneError("nmt-prune run needs Snakemake: pip install 'nmt-prune[experiments]'")
+def _command(plan_file: Path, cores: int, extra: Sequence[str]) -> list[str]:
+    if not has_snakemake():
+        if extra:
+            raise PruneError(
+                f"{extra[0]} is for Snakemake, which is not installed: pip install 'nmt-prune[experiments]', or leave"
+                " out what stands after --"
+            )
+        return [sys.executable, "-m", "nmt_prune.experiments.local", str(plan_file), str(cores)]
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(plan_file.parent)]
     command += ["--cores", str(cores), "--config", f"plan={plan_file}", "--keep-going", "--scheduler", "greedy"]
     # Locks and marks of unfinished work outlive a kill. The runner holds a lock of its own, which does not, and what a
     # step puts in place is always complete.
-    command += ["--nolock", "--ignore-incomplete", "--rerun-triggers", "mtime", "--nocolor", *extra]
-    with (plan_file.parent / "snakemake.log").open("wb") as log:
+    return [*command, "--nolock", "--ignore-incomplete", "--rerun-triggers", "mtime", "--nocolor", *extra]
+
+
+def has_snakemake() -> bool:
+    """Whether Snakemake is installed."""
+    return importlib.util.find_spec("snakemake") is not None
+
+
+@contextmanager
+def _executor(plan_file: Path, cores: int, extra: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Carries out the steps in the folder of the runs, and ends them with everything that they started."""
+    command = _command(plan_file, cores, extra)
+    with (plan_file.parent / LOG).open("wb") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""One step of a plan, as Snakemake starts it: ``python -m nmt_prune.experiments.step PLAN STEP [RUN]``."""
+"""One step of a plan, as the runner's executor starts it: ``python -m nmt_prune.experiments.step PLAN STEP [RUN]``."""
 
 import errno
 import os
@@ -68,6 +68,8 @@ def prepare(plan: Plan) -> None:
     Raises:
         PruneError: one of them cannot be prepared.
     """
+    if plan.data_is_given:
+        return
     corpora = {plan.places.data_of(run.settings["corpus"]): run.settings["corpus"] for run in plan.runs}
     for corpus in corpora.values():
         execute(data_command(corpus, plan.places), plan.places.runs / "data.log")
@@ -84,7 +86,7 @@ def train(plan: Plan, name: str) -> None:
     wanted = gpus_wanted(run.settings["training"])
     with (
         exclusive(folder.path / ".lock", f"run {name}", PATIENCE),
-        environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE) as variables,
+        environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables,
     ):
         folder.describe(run, plan.places)
         repaired = folder.repair_checkpoint()
@@ -107,7 +109,7 @@ def score(plan: Plan, name: str) -> None:
     if is_quantized(run):
         execute(quantize_command(run, plan.places), plan.folder(run).path / "score.log")
     wanted = min(1, gpus_wanted(run.settings["training"]))
-    with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE) as variables:
+    with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables:
         execute(score_command(run, plan.places), plan.folder(run).path / "score.log", variables)
 
 

@@ -88,14 +88,18 @@ class Group(ABC):
         """The families' masks: a group exists as long as one of its weights does."""
         collapsed = {}
         for family, members in self.families(masks.prunables).items():
-            exists = torch.zeros(family.shape, dtype=torch.bool).flatten()
+            device = masks[members[0][0].name].device
+            exists = torch.zeros(family.shape, dtype=torch.bool, device=device).flatten()
             for prunable, ids in members:
-                exists[ids.expand(prunable.shape)[masks[prunable.name]]] = True
+                exists[ids.to(device).expand(prunable.shape)[masks[prunable.name]]] = True
             collapsed[family] = exists.view(family.shape)
         return MaskSet(collapsed)
 
     def scores(self, scores: Mapping[str, Tensor], masks: MaskSet) -> Mapping[str, Tensor]:
-        """Scores of the groups by family, in float64: shape of the family."""
+        """Scores of the groups by family, in float64: shape of the family.
+
+        They are added up on the CPU: a GPU adds in whatever order, and workers would come to different masks.
+        """
         reduced = {}
         for family, members in self.families(masks.prunables).items():
             total = torch.zeros(family.shape[0] * family.shape[1], dtype=torch.float64)
@@ -103,7 +107,7 @@ class Group(ABC):
             for prunable, ids in members:
                 if self.of == "output" and prunable.matrix not in ("out_proj", "fc2"):
                     continue
-                exists = masks[prunable.name]
+                exists = masks[prunable.name].cpu()
                 values = scores[prunable.name].to("cpu", torch.float64)[exists]
                 positions = ids.expand(prunable.shape)[exists]
                 total.index_add_(0, positions, values.square() if self.reduce == "norm" else values)
@@ -125,7 +129,8 @@ class Group(ABC):
         for family, members in self.families(masks.prunables).items():
             survives = chosen[family.name].flatten()
             for prunable, ids in members:
-                expanded[prunable] = masks[prunable.name] & survives[ids].expand(prunable.shape)
+                mask = masks[prunable.name]
+                expanded[prunable] = mask & survives[ids.to(survives.device)].to(mask.device).expand(prunable.shape)
         return MaskSet(expanded)
 
 

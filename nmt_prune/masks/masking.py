@@ -43,13 +43,13 @@ class Masking(nn.Module):
 
     @property
     def masks(self) -> MaskSet:
-        """The masks as they are now, on the CPU, also those that are all ones."""
+        """The masks as they are now, on the device of the model, also those that are all ones."""
         return MaskSet(
             {
-                prunable: self._masks[prunable.name].bool().cpu()
+                prunable: self._masks[prunable.name].bool()
                 if prunable.name in self._masks
-                else torch.ones(prunable.shape, dtype=torch.bool)
-                for prunable in self.parameters_by_matrix
+                else torch.ones(prunable.shape, dtype=torch.bool, device=parameter.device)
+                for prunable, parameter in self.parameters_by_matrix.items()
             }
         )
 
@@ -100,12 +100,14 @@ class Masking(nn.Module):
         copies, states = masters(optimizer, parameters), moments(optimizer, parameters)
         for (mask, _), copy, state in zip(pairs, copies, states, strict=True):
             for tensor in (copy, *state):
-                tensor.mul_(mask)
+                # Moments that fairseq has loaded for --memory-efficient-fp16 stay on the CPU until its next step.
+                tensor.mul_(mask.to(tensor.device))
         self._zero_weights()
 
     def revived(self) -> int:
         """Number of pruned weights that are not zero: always 0 unless something outside wrote to the weights."""
-        return sum(int(((parameter.data != 0) & (mask == 0)).sum()) for mask, parameter in self._masked())
+        # Added up before they are read: each number that is read waits for the GPU.
+        return int(sum(((parameter.data != 0) & (mask == 0)).sum() for mask, parameter in self._masked()))
 
     def check(self, source: str) -> int:
         """Checks that every pruned weight is zero.

@@ -69,11 +69,11 @@ class Regrowth(Companion):
         masking: the masks of the model.
         moving: the matrices that take part.
         schedule: when, and how much.
-        agree: checks that all data-parallel workers have the same digest.
+        agree: checks that all data-parallel workers have the same masks.
     """
 
     def __init__(
-        self, masking: Masking, moving: Iterable[Prunable], schedule: Moves, agree: Callable[[str, str], None]
+        self, masking: Masking, moving: Iterable[Prunable], schedule: Moves, agree: Callable[[MaskSet, str], None]
     ) -> None:
         self._masking = masking
         self._moving = {prunable.name for prunable in moving}
@@ -96,10 +96,10 @@ class Regrowth(Companion):
             weights = dict(zip(names, masters(optimizer, tensors), strict=True))
             moving = [prunable for prunable in before.prunables if prunable.name in self._moving]
             masks = regrown(weights, slopes, before, moving, self._schedule.moving_share(update))
-            self._agree(masks.digest(), f"masks at update {update}")
+            self._agree(masks, f"masks at update {update}")
         for name, gradient in zip(names, final_gradients(optimizer, tensors), strict=True):
             if gradient is not None:
-                gradient.mul_((before[name] & masks[name]).to(gradient.device))
+                gradient.mul_(before[name] & masks[name])
         self._masking.replace(masks)
         # What is grown needs no zeros: weights, master copies and moments outside a mask are zero all along.
         self._masking.mask_optimizer(optimizer)

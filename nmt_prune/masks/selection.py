@@ -1,11 +1,12 @@
 """Exact selection of the k best weights.
 
-Selection is never by a threshold alone, so that ties cannot overrun the count, and it runs on the CPU, so that every
-rank, thread count and device gives the same mask bit for bit. Among equal scores a fixed draw decides and not their
-position: weights in half precision tie by the thousand, and the rows of an embedding are sorted by frequency.
+Selection is never by a threshold alone, so that ties cannot overrun the count. It runs where the masks are and only
+counts and compares, so that every rank, thread count and device gives the same mask bit for bit. Among equal scores a
+fixed draw decides and not their position: weights in half precision tie by the thousand, and the rows of an embedding
+are sorted by frequency.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from nmt_prune.errors import PruneError
 from nmt_prune.randomness import generator
 
-_BLOCK = 1 << 18  # scores looked at together: they stay in the processor's cache
+_BLOCK = 1 << 18  # scores looked at together on a CPU: they stay in its cache
 _HALF = 1 << 16  # values of one half of a score's 32 bits
 
 
@@ -25,12 +26,12 @@ def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count
     together.
 
     Args:
-        scores: a float tensor per matrix; higher is better.
-        candidates: a bool tensor per matrix: which weights may be kept.
+        scores: a float tensor per matrix, on whatever device; higher is better.
+        candidates: a bool tensor per matrix, all on one device: which weights may be kept.
         count: how many, at most the number of candidates.
 
     Returns:
-        A bool tensor on the CPU per matrix, in the order of ``candidates``.
+        A bool tensor per matrix on the device of ``candidates``, and in their order.
 
     Raises:
         PruneError: a score is NaN, or ``count`` exceeds the number of candidates.
@@ -39,13 +40,13 @@ def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count
     if not 0 <= count <= total:
         raise PruneError(f"cannot keep {count} of {total} weights; ask for a higher sparsity")
     if count == total:
-        return {name: mask.cpu().clone() for name, mask in candidates.items()}
+        return {name: mask.clone() for name, mask in candidates.items()}
     if count == 0:
-        return {name: torch.zeros_like(mask, device="cpu") for name, mask in candidates.items()}
+        return {name: torch.zeros_like(mask) for name, mask in candidates.items()}
     threshold, open_places = _threshold(scores, candidates, count)
     kept, ties = {}, {}
     for name, mask in candidates.items():
-        score, mask = _on_cpu(scores[name]), mask.cpu()
+        score = _beside(mask, scores[name])
         kept[name] = (mask & (score > threshold)).contiguous()
         ties[name] = (mask & (score == threshold)).flatten().nonzero().squeeze(1)
     for name, chosen in _draw(ties, open_places).items():
@@ -61,7 +62,8 @@ def _draw(ties: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     order = torch.randperm(total, generator=generator(0, "ties", *ties))
     is_chosen = torch.zeros(total, dtype=torch.bool).index_fill_(0, order[:count], True)
     shares = is_chosen.split([len(positions) for positions in ties.values()])
-    return {name: positions[share] for (name, positions), share in zip(ties.items(), shares, strict=True)}
+    pairs = zip(ties.items(), shares, strict=True)
+    return {name: positions[share.to(positions.device)] for (name, positions), share in pairs}
 
 
 def _threshold(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> tuple[float, int]:
@@ -69,17 +71,22 @@ def _threshold(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], c
 
     A radix selection: counts the keys by their upper halves, then those with the right upper half by their lower ones.
     """
-    upper_counts = torch.zeros(_HALF, dtype=torch.int64)
-    for keys in _keys(scores, candidates):
-        upper_counts += torch.bincount((keys >> 16) + _HALF // 2, minlength=_HALF)
-    upper, places = _find(upper_counts, count)
+    halves = ((keys >> 16) + _HALF // 2 for keys in _keys(scores, candidates))
+    upper, places = _find(_histogram(halves), count)
     upper -= _HALF // 2
-    lower_counts = torch.zeros(_HALF, dtype=torch.int64)
-    for keys in _keys(scores, candidates):
-        lower_counts += torch.bincount(keys[(keys >> 16) == upper] & (_HALF - 1), minlength=_HALF)
-    lower, places = _find(lower_counts, places)
+    halves = (keys[(keys >> 16) == upper] & (_HALF - 1) for keys in _keys(scores, candidates))
+    lower, places = _find(_histogram(halves), places)
     key = torch.tensor(upper * _HALF + lower, dtype=torch.int32)
     return float(_swap(key).view(torch.float32)), places
+
+
+def _histogram(halves: Iterable[Tensor]) -> Tensor:
+    """How often each half occurs, on the CPU; counted where the halves are."""
+    counts = torch.zeros(_HALF, dtype=torch.int64)
+    for values in halves:
+        counts = counts.to(values.device)
+        counts += torch.bincount(values, minlength=_HALF)
+    return counts.cpu()
 
 
 def _find(counts: Tensor, place: int) -> tuple[int, int]:
@@ -93,11 +100,22 @@ def _find(counts: Tensor, place: int) -> tuple[int, int]:
 def _keys(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor]) -> Iterator[Tensor]:
     """The candidates' scores, a block at a time, as int32 numbers of the same order."""
     for name, mask in candidates.items():
-        values = checked(scores, name).flatten()
-        for block, chosen in zip(values.split(_BLOCK), mask.cpu().flatten().split(_BLOCK), strict=True):
-            # Indexing in NumPy: torch would build 64-bit positions first. Adding 0.0 makes -0.0 and 0.0 equal.
-            selected = torch.from_numpy(block.numpy()[chosen.numpy()]) + 0.0
-            yield _swap(selected.view(torch.int32))
+        for selected in _selected(checked(scores, name, mask).flatten(), mask.flatten()):
+            yield _swap((selected + 0.0).view(torch.int32))  # adding 0.0 makes -0.0 and 0.0 equal
+
+
+def _selected(values: Tensor, mask: Tensor) -> Iterator[Tensor]:
+    if not _in_blocks(values.device):
+        yield values[mask]
+        return
+    for block, chosen in zip(values.split(_BLOCK), mask.split(_BLOCK), strict=True):
+        # Indexing in NumPy: torch would build 64-bit positions first.
+        yield torch.from_numpy(block.numpy()[chosen.numpy()])
+
+
+def _in_blocks(device: torch.device) -> bool:
+    """Whether a matrix is looked at in parts; on a GPU a whole one at a time keeps it busy."""
+    return device.type == "cpu"
 
 
 def _swap(bits: Tensor) -> Tensor:
@@ -108,17 +126,17 @@ def _swap(bits: Tensor) -> Tensor:
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
-def _on_cpu(score: Tensor) -> Tensor:
-    return score.detach().to(device="cpu", dtype=torch.float32)
+def _beside(mask: Tensor, score: Tensor) -> Tensor:
+    return score.detach().to(device=mask.device, dtype=torch.float32)
 
 
-def checked(scores: Mapping[str, Tensor], name: str) -> Tensor:
-    """The scores of a matrix, as float32 on the CPU.
+def checked(scores: Mapping[str, Tensor], name: str, mask: Tensor) -> Tensor:
+    """The scores of a matrix, as float32 on the device of its mask.
 
     Raises:
         PruneError: one of them is NaN.
     """
-    values = _on_cpu(scores[name])
+    values = _beside(mask, scores[name])
     if values.max().isnan():
         raise PruneError(f"the saliency of {name} is NaN; has the training diverged?")
     return values

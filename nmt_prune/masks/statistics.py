@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nmt_prune.masks.mask_set import MaskSet
@@ -72,4 +73,5 @@ def totals(masks: MaskSet, parameters: int) -> dict[str, float]:
 
 def largest_weight(weights: Iterable[Tensor]) -> float:
     """Max |w|, which grows from rung to rung when SLT rewinds to the last one (Brix 2020, section 5)."""
-    return max((float(weight.detach().float().abs().max()) for weight in weights), default=0.0)
+    largest = [weight.detach().float().abs().max() for weight in weights]
+    return float(torch.stack(largest).max()) if largest else 0.0

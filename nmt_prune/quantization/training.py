@@ -88,7 +88,7 @@ class QuantizedTraining(Substitution):
         """``sparsity_quantized``: share of the prune set's groups whose quantized weights are all zero."""
         weights = {**{prunable.name: p for prunable, p in self.parameters.items()}, **self._quantized()}
         chosen = restrict(self.parameters, self._prune_set)
-        masks = MaskSet({prunable: (weights[prunable.name] != 0).cpu() for prunable in chosen})
+        masks = MaskSet({prunable: weights[prunable.name] != 0 for prunable in chosen})
         return {"sparsity_quantized": self._group.alive(masks).sparsity()}
 
     def state_dict(self) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Regularisation(Companion):
 
     @torch.no_grad()
     def unready(self, going: MaskSet) -> float:
-        norms = torch.cat([family.norms(family.parameters).cpu() for family in self._families])
+        norms = torch.cat([family.norms(family.parameters) for family in self._families])
         removed = torch.cat([going[family.name].flatten() for family in self._families])
         return float((norms[removed] >= NEGLIGIBLE).float().mean()) if removed.any() else 0.0
 

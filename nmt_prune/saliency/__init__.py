@@ -163,7 +163,7 @@ class MeasuredSaliency(ModelSaliency):
         """Scores a masked copy of the model."""
 
     def measured(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> dict[str, Tensor]:
-        """What ``measure`` finds, on the CPU.
+        """What ``measure`` finds, on the device of the weights.
 
         Raises:
             PruneError: there is no training data.
@@ -173,8 +173,8 @@ class MeasuredSaliency(ModelSaliency):
                 f"saliency {self.name} is measured on training data: give --data, the folder that fairseq-preprocess"
                 " made"
             )
-        found = self.measure(self.evidence.probe(weights, alive))
-        return {name: score.detach().cpu() for name, score in found.items()}
+        found, device = self.measure(self.evidence.probe(weights, alive)), next(iter(weights.values())).device
+        return {name: score.detach().to(device) for name, score in found.items()}
 
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
         scores = self.measured(weights, alive)

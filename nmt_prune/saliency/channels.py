@@ -32,10 +32,10 @@ class ChannelSaliency(MeasuredSaliency):
     def score_model(self, weights: Mapping[Prunable, Tensor], alive: MaskSet) -> Mapping[str, Tensor]:
         importance = self.measured(weights, alive)
         ranked = [p for p in weights if p.in_body and sublayer(p.name) in importance]
-        existing = {name: torch.zeros(len(found)) for name, found in importance.items()}
+        existing = {name: torch.zeros(len(found), device=found.device) for name, found in importance.items()}
         for prunable in ranked:
             name = sublayer(prunable.name)
-            counts = alive[prunable.name].cpu().sum(dim=0 if _is_output(prunable) else 1)
+            counts = alive[prunable.name].to(importance[name].device).sum(dim=0 if _is_output(prunable) else 1)
             existing[name] += counts.view(len(existing[name]), -1).sum(dim=1)
         scores = {}
         for prunable in ranked:

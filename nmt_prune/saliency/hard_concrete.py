@@ -113,7 +113,7 @@ class GateLearner(Learner):
             }
             weights, sparsity = self.masking.parameters_by_matrix, self.schedule.sparsity(update)
             return self.pruner.prune_by(values, weights, held, sparsity, group)
-        is_open = {family: expected_gate(self.scores[family.name]).cpu() > 0 for family in self._families}
+        is_open = {family: expected_gate(self.scores[family.name]) > 0 for family in self._families}
         within = MaskSet({prunable: held[prunable.name] for prunable in self.parameters})
         kept = group.expand(MaskSet(is_open), within)
         return MaskSet({p: kept[p.name] if p.name in kept else held[p.name] for p in held.prunables})
@@ -157,7 +157,7 @@ class GateLearner(Learner):
             self._ascent.load_state_dict(state["ascent"])
 
     def unready(self, going: MaskSet) -> float:
-        gates = {family.name: expected_gate(self.scores[family.name].detach()).cpu() for family in self._families}
+        gates = {family.name: expected_gate(self.scores[family.name].detach()) for family in self._families}
         still_open = sum(int((going[name] & (gate > 0)).sum()) for name, gate in gates.items())
         return still_open / max(1, sum(int(going[name].sum()) for name in gates))
 

@@ -92,8 +92,7 @@ class MovementLearner(Learner):
     def substitute(self, update: int | None) -> Mapping[str, Tensor]:
         self._current = self.masks(self.updates if update is None else update)
         return {
-            prunable.name: parameter * self._current[prunable.name].to(parameter.device)
-            for prunable, parameter in self.parameters.items()
+            prunable.name: parameter * self._current[prunable.name] for prunable, parameter in self.parameters.items()
         }
 
     def learn(self, slopes: Mapping[str, Tensor], weights: Mapping[str, Tensor], update: int) -> Mapping[str, Tensor]:
@@ -128,7 +127,7 @@ class SoftMovementLearner(MovementLearner):
         threshold, alive = threshold * self._progress(update), self.masking.masks
         masks = {prunable: alive[prunable.name] for prunable in alive.prunables}
         for prunable in self.parameters:
-            score, candidates = self.scores[prunable.name].detach().cpu(), alive.candidates(prunable)
+            score, candidates = self.scores[prunable.name].detach(), alive.candidates(prunable)
             masks[prunable] = candidates & (torch.sigmoid(score) > threshold)
             least = min(int(LEAST * prunable.size) + 1, alive.kept(prunable))
             if int(masks[prunable].sum()) < least:

@@ -43,10 +43,10 @@ class SynFlow(ModelSaliency):
                 "saliency synflow needs the width of attention heads; use the checkpoint of a Transformer with its"
                 " configuration"
             )
-        # float64: activations grow by several orders of magnitude with every layer.
+        # float64: activations grow by several orders of magnitude with every layer. On the CPU: a GPU adds in another
+        # order, and the mask would be another than everywhere else.
         masked = {
-            prunable: (weight.double() * alive[prunable.name].to(weight.device)).abs()
-            for prunable, weight in weights.items()
+            prunable: (weight.cpu().double() * alive[prunable.name].cpu()).abs() for prunable, weight in weights.items()
         }
         body = {prunable.name: weight.requires_grad_() for prunable, weight in masked.items() if prunable.in_body}
         total = _Flow(body, self.head_dim, _output_weights(masked)).total()

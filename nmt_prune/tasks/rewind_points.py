@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq.optim.lr_scheduler import FairseqLRScheduler
+from fairseq.utils import move_to_cpu
 from omegaconf import OmegaConf
 from torch import nn
 
@@ -62,7 +63,7 @@ def write_rewind_point(
             ],
             "task_state": task_state,
             "extra_state": {},
-            "last_optimizer_state": optimizer.state_dict(),
+            "last_optimizer_state": move_to_cpu(optimizer.state_dict()),
         },
         path,
     )

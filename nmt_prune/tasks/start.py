@@ -225,7 +225,7 @@ def _prune_initial(
     departure = settings.departure(pruner, alive)
     schedule = _schedule(cfg, settings, departure)
     masks, findings = pruner.find(masking.parameters_by_matrix, alive, schedule.sparsity(0))
-    check_agreement(masks.digest(), "masks of the fresh weights")
+    check_agreement(masks, "masks of the fresh weights")
     masking.replace(masks)
     return schedule, departure, findings
 

@@ -224,7 +224,7 @@ class TranslationPruningTask(TranslationTask):
             masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
             if self._evidence.passes.count > measured:
                 note(self.cfg.save_dir, {PASSES: self._evidence.passes.count})
-        check_agreement(masks.digest(), f"masks at update {self._updates}")
+        check_agreement(masks, f"masks at update {self._updates}")
         self._judge_cut(masks)
         masking.replace(masks)
         self._mask_optimizer(optimizer)

@@ -6,6 +6,7 @@ import torch
 from fairseq.distributed import utils as distributed_utils
 
 from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
 
 
 def is_distributed() -> bool:
@@ -24,8 +25,8 @@ def wait_for_master() -> None:
         torch.distributed.barrier()
 
 
-def check_agreement(digest: str, what: str) -> None:
-    """Checks that every process has computed the same.
+def check_agreement(masks: MaskSet, what: str) -> None:
+    """Checks that every process has computed the same masks.
 
     Raises:
         PruneError: they differ.
@@ -34,6 +35,6 @@ def check_agreement(digest: str, what: str) -> None:
         return
     # Not fairseq's all_gather_list, which needs a GPU.
     digests: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(digests, digest)
+    torch.distributed.all_gather_object(digests, masks.digest())
     if len(set(digests)) > 1:
         raise PruneError(f"data-parallel workers computed different {what}; do all run the same version and flags?")

@@ -18,8 +18,8 @@ import nmt_prune.models.shrunk_transformer
 import nmt_prune.tasks.translation_pruning  # noqa: F401  (both register what the flags name)
 
 
-def build_trainer(vocabulary: int, *flags: str) -> Trainer:
-    """What fairseq-train would build from the flags, on the CPU, with Adam, clipping and a joined dictionary.
+def build_trainer(vocabulary: int, *flags: str, device: str = "cpu") -> Trainer:
+    """What fairseq-train would build from the flags, with Adam, clipping and a joined dictionary.
 
     Raises:
         SystemExit: fairseq does not know a flag.
@@ -27,7 +27,8 @@ def build_trainer(vocabulary: int, *flags: str) -> Trainer:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")  # of Hydra, about how fairseq calls it
     arguments = [
-        *("unused", "--cpu", "--share-all-embeddings", "--optimizer", "adam", "--adam-betas", "(0.9,0.98)"),
+        *("unused", "--share-all-embeddings", "--optimizer", "adam", "--adam-betas", "(0.9,0.98)"),
+        *(["--cpu"] if device == "cpu" else ["--distributed-world-size", "1"]),
         *("--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1", "--clip-norm", "1.0"),
         *(
             "--lr",
@@ -39,7 +40,9 @@ def build_trainer(vocabulary: int, *flags: str) -> Trainer:
         ),
         *flags,
     ]
-    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), arguments))
+    parsed = options.parse_args_and_arch(options.get_training_parser(), arguments)
+    parsed.tpu = False  # fairseq-train takes --bf16 for a TPU
+    cfg = convert_namespace_to_omegaconf(parsed)
     dictionary = _dictionary(vocabulary)
     task = TASK_REGISTRY[cfg.task._name](cfg.task, dictionary, dictionary)
     torch.manual_seed(1)

@@ -58,9 +58,10 @@ def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: in
     again = build_trainer(batch["vocabulary"], "--task", "translation", "--arch", "transformer", *flags)
     sample = random_batch(**batch)
     masking_seconds = _time_masking(masked)
-    stock_seconds, masked_seconds, again_seconds = _alternate((stock, masked, again), sample, rounds)
+    steps = [partial(trainer.train_step, [sample]) for trainer in (stock, masked, again)]
+    stock_seconds, masked_seconds, again_seconds = alternate(steps, rounds, _seconds)
     inside = [part / whole for part, whole in zip(masking_seconds[WARM_UP:], masked_seconds, strict=True)]
-    lower, middle, upper = statistics.quantiles(_ratios(masked_seconds, stock_seconds), n=4, method="inclusive")
+    lower, middle, upper = statistics.quantiles(ratios(masked_seconds, stock_seconds), n=4, method="inclusive")
     step = statistics.median(stock_seconds)
     progress = statistics.median(_seconds(masked.task._refresh_statistics) for _ in range(5))
     return {
@@ -71,24 +72,26 @@ def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: in
         "masked s": statistics.median(masked_seconds),
         "ratio": middle,
         "quartiles": f"{lower:.3f} to {upper:.3f}",
-        "control": statistics.median(_ratios(again_seconds, stock_seconds)),
+        "control": statistics.median(ratios(again_seconds, stock_seconds)),
         "masking inside": f"{statistics.median(inside):.2%}",
         "progress line": f"{progress / step:.2%}",
         "rounds": list(zip(stock_seconds, masked_seconds, again_seconds, strict=True)),
     }
 
 
-def _alternate(trainers: Sequence[Trainer], sample: Any, rounds: int) -> list[list[float]]:
-    """Times of each trainer by round; who goes first changes, since the others find other things in the cache."""
-    seconds: list[list[float]] = [[] for _ in trainers]
+def alternate(
+    steps: Sequence[Callable[[], Any]], rounds: int, clock: Callable[[Callable[[], Any]], float]
+) -> list[list[float]]:
+    """Times of each step by round; who goes first changes, since the others find other things in the cache."""
+    times: list[list[float]] = [[] for _ in steps]
     for number in range(WARM_UP + rounds):
-        for place in range(len(trainers)):
-            index = (number + place) % len(trainers)
-            seconds[index].append(_seconds(partial(trainers[index].train_step, [sample])))
-    return [times[WARM_UP:] for times in seconds]
+        for place in range(len(steps)):
+            index = (number + place) % len(steps)
+            times[index].append(clock(steps[index]))
+    return [each[WARM_UP:] for each in times]
 
 
-def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
+def ratios(ours: list[float], theirs: list[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 

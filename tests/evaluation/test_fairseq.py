@@ -13,6 +13,7 @@ from nmt_prune.evaluation.scoring import score_checkpoint
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.translation import Decoding, translate
 from tests import programs
+from tests.devices import cpu_or_gpu
 
 pytestmark = pytest.mark.slow
 
@@ -41,10 +42,11 @@ def checkpoint(data):
     return data.parent / "checkpoint_last.pt"
 
 
-def test_hypotheses_are_in_the_order_of_the_text(data, checkpoint, tmp_path):
+@cpu_or_gpu
+def test_hypotheses_are_in_the_order_of_the_text(data, checkpoint, tmp_path, device):
     # Decoding that is forced to the whole reference must give the reference, line by line. 30 sentences: in batches of
     # a multiple of eight the last six would be lost.
-    forced = Decoding(beam=1, extra=("--prefix-size", "300"))
+    forced = Decoding(beam=1, cpu=device == "cpu", extra=("--prefix-size", "300"))
     record = score_checkpoint(checkpoint, Subset.find(data, "test"), forced, tmp_path / "scores.json")
     assert (tmp_path / "hypotheses.test.txt").read_bytes() == (data / "raw/test.de").read_bytes()
     assert record.bleu == pytest.approx(100)

@@ -31,7 +31,8 @@ class Laboratory:
         recipe = make_recipe(
             **{"training": {"max_update": 20}, "ladder": [50, 80], "techniques": ["mp", "slt"], **changes}
         )
-        return Plan.of(expand(recipe), Places(self.runs, self.folder / "data-bin", self.programs()))
+        places = Places(self.runs, self.folder / "data-bin", self.programs())
+        return Plan.of(expand(recipe), places, trainings_per_gpu=recipe.trainings_per_gpu)
 
     def programs(self) -> Programs:
         fakes = {name: (sys.executable, str(FAKE), str(self.control), name) for name in Programs.__annotations__}

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -53,6 +54,7 @@ def test_steps_side_by_side(training, gpus, cores, together, monkeypatch):
         (TWO_GPUS, {}, "0", "distributed-world-size 2: only 1 GPUs are visible"),
         (TWO_GPUS, {}, "", "distributed-world-size 2: no GPU is visible"),
         (ONE_GPU, {"precision": "fp16"}, "", "precision fp16: no GPU is visible"),
+        (ONE_GPU, {"precision": "bf16"}, "0", "precision bf16: fairseq-train takes --bf16 for a TPU"),
     ],
 )
 def test_missing_gpus_are_refused_before_anything_starts(training, changes, gpus, message, laboratory, monkeypatch):
@@ -94,6 +96,24 @@ def test_steps_hold_different_gpus(tmp_path, monkeypatch):
         assert time.monotonic() - began >= 0.3
     with environment(3, gpus, tmp_path) as all_of_them:
         assert all_of_them["CUDA_VISIBLE_DEVICES"] == "0,MIG-a/1/0,2"
+
+
+def test_steps_share_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert slots(runs(ONE_GPU), ("0", "1"), None, per_gpu=4) == 8
+    assert slots(runs(ONE_GPU), ("0", "1"), 3, per_gpu=4) == 3
+    with ExitStack() as stack:
+        held = [stack.enter_context(environment(1, ("0", "1"), tmp_path, per_gpu=2)) for _ in range(4)]
+        assert [each["CUDA_VISIBLE_DEVICES"] for each in held] == ["0", "1", "0", "1"]
+        assert {each["OMP_NUM_THREADS"] for each in held} == {"4"}
+        with pytest.raises(PruneError, match="0 of the GPUs 0, 1 are free and 1 are needed"):
+            environment(1, ("0", "1"), tmp_path, per_gpu=2).__enter__()
+
+
+@pytest.mark.parametrize("training", [TWO_GPUS, CPU])
+def test_only_trainings_on_one_gpu_share_it(training):
+    with pytest.raises(ValueError, match="gpu_share: only trainings on one GPU share it"):
+        make_recipe(training={"max_update": 20, **training}, gpu_share=0.5)
 
 
 def test_environment_elsewhere(tmp_path):

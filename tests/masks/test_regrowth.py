@@ -19,8 +19,8 @@ FC1 = parse(NAME, (2, 5))
 SCHEDULE = Rigl(interval=4, share=0.5, final=0.5, max_update=100)
 
 
-def agree(digest, what):
-    assert len(digest) == 64
+def agree(masks, what):
+    assert isinstance(masks, MaskSet)
     assert what.startswith("masks at update ")
 
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from nmt_prune.errors import PruneError
+from nmt_prune.masks import selection
 from nmt_prune.masks.selection import select
+from tests.devices import on_gpus
 
 Tensors = dict[str, Tensor]
 
@@ -45,6 +47,27 @@ def test_equals_a_full_sort_for_random_shapes_densities_and_ties(seeds):
     for seed in seeds:
         scores, candidates, count = random_case(seed)
         assert_best(select(scores, candidates, count), scores, candidates, count)
+
+
+@on_gpus
+def test_the_same_mask_bit_for_bit_on_a_gpu(there):
+    for seed in range(40):
+        scores, candidates, count = random_case(seed)
+        moved = {name: mask.to(there) for name, mask in candidates.items()}
+        for placed in (scores, {name: score.to(there) for name, score in scores.items()}):
+            found = select(placed, moved, count)
+            assert {mask.device.type for mask in found.values()} == {there.type}
+            kept = select(scores, candidates, count)
+            assert all(torch.equal(found[name].cpu(), kept[name]) for name in kept)
+
+
+def test_whole_matrices_give_the_same_mask_as_blocks(monkeypatch):
+    scores = {"a": torch.randn(700, 800).half().float(), "b": -torch.rand(1000, 300).half().float()}
+    candidates = {name: torch.rand(score.shape) < 0.9 for name, score in scores.items()}
+    in_blocks = select(scores, candidates, 345_678)
+    monkeypatch.setattr(selection, "_in_blocks", lambda device: False)
+    whole = select(scores, candidates, 345_678)
+    assert all(torch.equal(whole[name], in_blocks[name]) for name in whole)
 
 
 def test_ties_are_drawn_and_not_taken_by_position():

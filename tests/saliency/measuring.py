@@ -39,7 +39,7 @@ def batch(pairs: list[tuple[list[int], list[int]]], extra: int = 0) -> dict[str,
 
 def cross_entropy(model: nn.Module, batch: dict[str, Tensor], temperature: float = 1.0) -> Loss:
     source, target = batch["source"], batch["target"]
-    previous = torch.cat([torch.full((len(target), 1), 2), target[:, :-1]], dim=1)
+    previous = torch.cat([torch.full_like(target[:, :1], 2), target[:, :-1]], dim=1)
     lengths = (source != PADDING).sum(dim=1)
     logits, _ = model(source, lengths, previous)
     flat = (logits / temperature).flatten(0, 1)

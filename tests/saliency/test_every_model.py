@@ -1,10 +1,14 @@
 """Saliencies on every kind of model that fairseq trains: computed, or one line that names the flag."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.saliency import saliencies
+from tests.devices import on_gpus
 from tests.saliency.measuring import HEAD_DIM, evidence, model, weights_and_masks
 
 SALIENCIES = [
@@ -35,14 +39,30 @@ MODELS = {
 REFUSED = {("synflow:rounds=2", "another output width"): "--decoder-output-dim"}
 
 
-def scores(saliency: str, network) -> dict[str, torch.Tensor]:
+def scores(saliency: str, network, there: torch.device | None = None) -> dict[str, torch.Tensor]:
     weights, alive = weights_and_masks(network)
-    built = saliencies.build(saliency, head_dim=HEAD_DIM, evidence=evidence(network), seed=1)
+    measured = evidence(network)
+    if there is not None:
+        weights = {prunable: weight.to(there) for prunable, weight in weights.items()}
+        alive = MaskSet({prunable: alive[prunable.name].to(there) for prunable in weights})
+        batches = [{side: tokens.to(there) for side, tokens in each.items()} for each in measured.batches()]
+        measured = replace(measured, batches=lambda: batches, device=str(there))
+    built = saliencies.build(saliency, head_dim=HEAD_DIM, evidence=measured, seed=1)
     found = built.aimed(list(weights), 0.5).score(weights, alive)
     is_of_channels = saliency in ("head-importance", "activation", "confidence")
     wanted = ("q_proj",) if saliency == "confidence" else ("_proj", "fc1", "fc2")
     names = [p.name for p in weights if p.in_body and any(part in p.name for part in wanted)]
     return {name: found[name] for name in (names if is_of_channels else list(found))}
+
+
+@on_gpus
+@pytest.mark.parametrize("saliency", [name for name in SALIENCIES if not name.startswith("oes")])
+def test_scores_on_a_gpu_are_those_of_the_cpu(saliency, there):
+    """But for optimal eye surgeon's, whose noise every device draws in its own way."""
+    expected, found = scores(saliency, model()), scores(saliency, model(), there)
+    assert found.keys() == expected.keys()
+    for name, score in found.items():
+        assert torch.allclose(score.cpu(), expected[name], rtol=1e-6, atol=1e-12), name
 
 
 @pytest.mark.parametrize("kind", MODELS)

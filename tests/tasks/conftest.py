@@ -21,9 +21,9 @@ def corpus(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run_training(corpus, tmp_path) -> Train:
+def run_training(corpus, tmp_path, device) -> Train:
     """``run_training(name, flags...)`` trains in ``tmp_path / name``."""
-    return lambda name, *flags, **settings: train(corpus, tmp_path / name, *flags, **settings)
+    return lambda name, *flags, **settings: train(corpus, tmp_path / name, *flags, **{"device": device, **settings})
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,10 @@ import socket
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import programs
+from tests.devices import cpu_or_gpu
 from tests.tasks.training import MASK, Training, arguments, assert_same, load
 
 pytestmark = pytest.mark.slow
@@ -19,12 +21,18 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0) -> list[dict]:
-    """Trains with two processes, the second of them late, and returns the state of each."""
+def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0, device: str = "cpu") -> list[dict]:
+    """Trains with two processes, the second of them late, and returns the state of each.
+
+    With ``device`` cuda each has a GPU of its own if there are two, and NCCL; else they share the one.
+    """
+    gpus = torch.cuda.device_count() if device == "cuda" else 0
+    backend = GLOO.replace("gloo", "nccl") if gpus > 1 else GLOO
     method = f"--distributed-init-method tcp://127.0.0.1:{free_port()}"
     processes, logs = [], [folder / f"{rank}.log" for rank in range(2)]
     for rank, log in enumerate(logs):
-        words = arguments(corpus, folder / "run", *flags, GLOO, method, f"--distributed-rank {rank}")
+        own = [method, f"--distributed-rank {rank}", *([f"--device-id {rank % gpus}"] if gpus else [])]
+        words = arguments(corpus, folder / "run", *flags, backend, *own, without="--cpu" if gpus else "")
         processes.append(programs.start("tests.tasks.worker", [folder / f"{rank}.pt", rank * delay, *words], log))
     try:
         for process in processes:
@@ -52,8 +60,10 @@ def assert_equal_workers(states: list[dict], folder: Path, sparsity: float) -> N
     assert not any(saved.weights()[key][~mask].any() for key, mask in saved.masks().items())
 
 
-def test_a_growing_mask(corpus, tmp_path):
-    states = train_on_two(corpus, tmp_path, "--schedule cubic:interval=2 --sparsity 0.8 --max-update 10")
+@cpu_or_gpu
+def test_a_growing_mask(corpus, tmp_path, device):
+    flags = "--schedule cubic:interval=2 --sparsity 0.8 --max-update 10"
+    states = train_on_two(corpus, tmp_path, flags, device=device)
     assert_equal_workers(states, tmp_path, 0.8)
 
 

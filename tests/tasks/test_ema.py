@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.devices import everywhere
 from tests.tasks.training import Training
 
 pytestmark = pytest.mark.slow
@@ -21,6 +22,7 @@ def assert_masked(training: Training, name: str, matrices: int = 17) -> None:
         assert any(average[key][mask].any() for key, mask in masks.items())
 
 
+@everywhere
 @pytest.mark.parametrize("flags", AVERAGES.values(), ids=AVERAGES)
 def test_the_average_follows_a_growing_mask(run_training, flags):
     training = run_training("mp", PRUNED, flags, "--save-interval-updates 1")
@@ -53,6 +55,7 @@ def test_the_average_of_a_ticket_starts_from_the_ticket(run_training, dense, fla
     assert (average(training) - start).abs().sum() < (end - start).abs().sum()
 
 
+@everywhere
 def test_a_growing_mask_in_half_precision(run_training):
     flags = f"{EMA} --fp16 --fp16-no-flatten-grads --fp16-init-scale 4 --save-interval-updates 1"
     training = run_training("mp", PRUNED, flags)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from fairseq.trainer import Trainer
 
+from tests.devices import everywhere
 from tests.tasks.test_data_parallel import train_on_two
 from tests.tasks.test_movement import killed_at
 from tests.tasks.training import FC1, MASK, Training, assert_same
@@ -22,6 +23,7 @@ def kept_units(training: Training) -> list[int]:
     return [int(masks[f"{stack}.layers.0.fc1.weight"].any(dim=1).sum()) for stack in ("encoder", "decoder")]
 
 
+@everywhere
 @pytest.mark.parametrize("flags", ["", "--fp16 --fp16-no-flatten-grads --fp16-init-scale 4", "--update-freq 2"])
 def test_units(run_training, flags):
     training = run_training("units", UNITS, flags)
@@ -33,6 +35,7 @@ def test_units(run_training, flags):
     assert not any(training.weights()[name][~mask].any() for name, mask in training.masks().items())
 
 
+@everywhere
 def test_heads(run_training):
     training = run_training("heads", HEADS)
     for name, mask in training.masks().items():
@@ -42,6 +45,7 @@ def test_heads(run_training):
     assert len(training.masks()) == 12
 
 
+@everywhere
 def test_gates_of_zero_go_with_exact_false(run_training):
     flags = UNITS.replace("hard-concrete", "hard-concrete:exact=false,lr=0.8,strength=30")
     training = run_training("published", flags, "--schedule oneshot:at=11")

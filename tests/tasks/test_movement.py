@@ -4,6 +4,7 @@ import pytest
 import torch
 from fairseq.trainer import Trainer
 
+from tests.devices import everywhere
 from tests.tasks.test_data_parallel import assert_equal_workers, train_on_two
 from tests.tasks.training import EMBEDDING, FC1, MASK, assert_same
 
@@ -39,6 +40,7 @@ def killed_at(monkeypatch, run, at):
             run()
 
 
+@everywhere
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
 def test_masks_are_held_from_the_end_of_the_schedule_on(run_training, flags):
     training = run_training("movement", flags, "--rewind-points 8")

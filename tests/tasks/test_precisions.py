@@ -9,8 +9,10 @@ from fairseq.tasks.translation import TranslationTask
 from fairseq_cli import train as fairseq_train
 from omegaconf import DictConfig
 
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.masks.masking import Masking
-from tests.tasks.training import FC1, Training
+from tests.devices import PRETENDED, everywhere, on_gpus
+from tests.tasks.training import FC1, Training, assert_same
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +32,7 @@ PRECISIONS = {
     "memory-efficient bf16": "--memory-efficient-bf16",
     "amp": "--amp",
 }
+REAL_ONLY = ("flat fp16", "amp")
 MASTERS = {"fp16": torch.float16, "flat fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -43,9 +46,10 @@ def assert_pruned(training: Training, sparsity: float = 0.8) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _half_precision_on_a_cpu(monkeypatch):
+def _half_precision_on_a_cpu(monkeypatch, device):
     """fairseq's flat fp16 asks for a GPU, and ``fairseq-train --bf16`` for a TPU (``fairseq-hydra-train`` does not)."""
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: None)  # what a CPU tensor's device.index is
+    if device != "cuda":
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: None)  # what a CPU tensor's device.index is
 
     def without_tpu(args: object) -> DictConfig:
         args.tpu = False
@@ -54,6 +58,7 @@ def _half_precision_on_a_cpu(monkeypatch):
     monkeypatch.setattr(fairseq_train, "convert_namespace_to_omegaconf", without_tpu)
 
 
+@everywhere
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers(run_training, optimizer):
     training = run_training("mp", PRUNED, OPTIMIZERS[optimizer])
@@ -61,8 +66,11 @@ def test_optimizers(run_training, optimizer):
     assert training.progress()[-1]["loss"] < training.progress()[0]["loss"]
 
 
+@everywhere
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_precisions(run_training, dense, precision):
+def test_precisions(run_training, dense, precision, device):
+    if device == PRETENDED and precision in REAL_ONLY:
+        pytest.skip("fairseq looks into a GPU here that is only pretended")
     flags = PRECISIONS[precision]
     mp = run_training("mp", PRUNED, flags, "--rewind-points 4")
     assert_pruned(mp)
@@ -103,6 +111,7 @@ def test_nothing_revived_is_saved(run_training, monkeypatch):
         run_training("revived", "--schedule oneshot:at=4 --sparsity 0.5 --save-interval-updates 3 --log-interval 100")
 
 
+@everywhere
 def test_the_norm_that_is_clipped_is_that_of_the_survivors(run_training, dense, monkeypatch):
     every, surviving = [], []
     train_step = TranslationTask.train_step
@@ -126,8 +135,40 @@ def norm(gradients: Iterable[torch.Tensor]) -> float:
     return float(torch.stack([gradient.norm() for gradient in gradients]).norm())
 
 
+@everywhere
 @pytest.mark.parametrize("flags", ["--update-freq 3", "--update-freq 2 --fp16 --fp16-init-scale 4"])
-def test_update_freq(run_training, flags):
+def test_update_freq(run_training, flags, device):
+    if device == PRETENDED and "--fp16" in flags:
+        pytest.skip("fairseq looks into a GPU here that is only pretended")
     training = run_training("mp", PRUNED, flags)
     assert_pruned(training)
     assert len(training.progress()) == 12
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda"], indirect=True)
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "flat fp16"])
+def test_apex_adam(run_training, precision):
+    """fairseq takes apex's fused Adam by itself where it is, which keeps its moments in its own way."""
+    pytest.importorskip("apex.optimizers")
+    assert_pruned(run_training("mp", PRUNED, PRECISIONS[precision]))
+
+
+@on_gpus
+def test_a_checkpoint_goes_from_one_device_to_the_other(run_training, dense, device):
+    """Masks that the CPU's weights give are those of the GPU, and a training goes on on the other one."""
+    ticket = ("--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.5", "--save-interval-updates 6")
+    here, there = (run_training(name, *ticket, device=name) for name in ("cpu", device))
+    assert_same(here.masks(), there.masks())
+    for training in (here, there):
+        training.folder.joinpath("checkpoint_1_6.pt").replace(training.folder / "checkpoint_last.pt")
+    for name, other in (("cpu", device), (device, "cpu")):
+        resumed = run_training(name, *ticket, device=other)
+        assert [line["num_updates"] for line in resumed.progress()] == [*range(7, 13)]
+        assert_pruned(resumed, 0.5)
+        assert_same(resumed.masks(), here.masks())
+        assert Checkpoint.load(resumed.folder / "checkpoint_last.pt").masks.digest() == digest_of(here)
+
+
+def digest_of(training: Training) -> str:
+    return Checkpoint.load(training.folder / "checkpoint_last.pt").masks.digest()

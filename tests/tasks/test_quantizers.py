@@ -10,6 +10,7 @@ from fairseq_cli import generate, validate
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.cli import app, main
 from nmt_prune.quantization.quantized import Facts
+from tests.devices import everywhere
 from tests.tasks.fairseq_command import USER_DIR, run
 from tests.tasks.test_data_parallel import train_on_two
 from tests.tasks.training import EMBEDDING, FC1, assert_same, load
@@ -138,9 +139,11 @@ def test_workers_observe_the_same(corpus, tmp_path):
     assert {int(row[2]) for row in ranges.values()} == {5}
 
 
+@everywhere
 @pytest.mark.parametrize("name", QUANTIZERS)
-def test_half_precision(run_training, name, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: None)
+def test_half_precision(run_training, name, monkeypatch, device):
+    if device != "cuda":
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: None)
     half = "--fp16 --fp16-no-flatten-grads --fp16-init-scale 4"
     training = run_training("half", QUANTIZERS[name], half, "--max-update 24")
     losses = [line["loss"] for line in training.progress()]

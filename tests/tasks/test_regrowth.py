@@ -4,6 +4,7 @@ import pytest
 import torch
 from fairseq.trainer import Trainer
 
+from tests.devices import everywhere
 from tests.tasks.test_data_parallel import assert_equal_workers, train_on_two
 from tests.tasks.training import EMBEDDING, assert_same
 
@@ -20,6 +21,7 @@ def moved(one, other):
     return sum(int((mask & ~other[name]).sum()) for name, mask in one.items())
 
 
+@everywhere
 @pytest.mark.parametrize("flags", ["", "--update-freq 2", "--fp16 --fp16-no-flatten-grads --fp16-init-scale 4"])
 def test_the_mask_moves_and_the_counts_stay(run_training, flags):
     training = run_training("rigl", RIGL, flags, "--save-interval-updates 1 --rewind-points 0")
@@ -76,6 +78,7 @@ def test_two_workers_move_the_same(corpus, tmp_path):
     assert_equal_workers(train_on_two(corpus, tmp_path, flags, "--max-update 8"), tmp_path, 0.8)
 
 
+@everywhere
 def test_a_ticket_moves_too(run_training, dense):
     ticket = run_training("ticket", "--mask-from", dense.folder / "checkpoint_last.pt", RIGL, "--rewind-points 0")
     assert counts(ticket.masks()) == counts(ticket.masks("rewind_0"))

@@ -10,6 +10,7 @@ from fairseq.trainer import Trainer
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.scoring import trained_updates
 from nmt_prune.masks.mask_file import save_masks
+from tests.devices import everywhere
 from tests.tasks.training import Training, assert_same
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,7 @@ def assert_equal_ends(one: Training, other: Training) -> None:
             assert torch.equal(mine[moment], theirs[moment])
 
 
+@everywhere
 @pytest.mark.parametrize("flags", ["--schedule cubic:interval=2", "--schedule cubic:interval=2 --update-freq 2"])
 def test_magnitude_pruning_killed_in_the_middle(run_training, run_and_kill, flags):
     run_and_kill("killed", flags, "--sparsity 0.9", at=8)

@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 
 import pytest
+import torch
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.cli import main
@@ -97,6 +98,14 @@ def test_good_is_better_than_random_and_random_no_worse_than_bad(searches, numbe
         bad = statistics.mean(bleu(bad_subnetwork(good, start, parts, magnitudes, seed)) for seed in seeds)
         assert bleu(good) == pytest.approx(next(e["score"] for e in found["subnetworks"] if e["phase"] == "good"))
         assert bleu(good) >= found["limit"] > random >= bad, name
+
+
+@pytest.mark.gpu
+def test_a_search_measures_on_the_gpu(searches, numbers, trained):
+    """Where there is one, searches take it by themselves, and so do the tests of this file."""
+    dev = load_dev_set(trained.folder / "checkpoint_last.pt", numbers, SearchSettings())
+    assert torch.device(dev.evidence.device).type == "cuda"
+    assert all((out / "good.safetensors").exists() for out in searches.values())
 
 
 @pytest.mark.parametrize("beam", [1, 3])

@@ -1,14 +1,24 @@
 """Tiny trainings with ``fairseq-train`` and what they leave behind."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from fairseq import utils
+from fairseq.trainer import Trainer
 from fairseq_cli import train as fairseq_train
-from torch import Tensor
+from torch import Tensor, nn
 
+from nmt_prune.models.masked_transformer import MaskedTransformer
+from nmt_prune.saliency.learned import Learner
+from nmt_prune.tasks import evidence
+from tests.devices import PRETENDED
+from tests.pretended_gpu import GPU, pretended_gpu
 from tests.tasks.fairseq_command import USER_DIR, run
 
 MODEL = "--encoder-embed-dim 16 --encoder-ffn-embed-dim 20 --encoder-layers 1 --decoder-layers 1 --share-all-embeddings"
@@ -73,10 +83,46 @@ def arguments(corpus: Path, folder: Path, *flags: Any, without: str = "") -> lis
     return [str(corpus), *words, "--save-dir", str(folder), *own]
 
 
-def train(corpus: Path, folder: Path, *flags: Any, without: str = "") -> Training:
-    """Runs a tiny training: 12 updates without validation, a checkpoint at the end."""
-    log = run(fairseq_train.cli_main, *arguments(corpus, folder, *flags, without=without))
-    return Training(folder, log)
+def train(corpus: Path, folder: Path, *flags: Any, without: str = "", device: str = "cpu") -> Training:
+    """Runs a tiny training: 12 updates without validation, a checkpoint at the end.
+
+    Args:
+        corpus: the binarized corpus.
+        folder: the save folder.
+        flags: further flags.
+        without: words to take away.
+        device: where to; see tests.devices.
+    """
+    words = arguments(corpus, folder, *flags, without=f"{without} --cpu" if device == "cuda" else without)
+    with pretended_training() if device == PRETENDED else nullcontext():
+        return Training(folder, run(fairseq_train.cli_main, *words))
+
+
+@contextmanager
+def pretended_training() -> Iterator[None]:
+    """While it lasts fairseq, told to use the CPU, puts models and mini-batches on a pretended GPU."""
+    prepare, measured = Trainer._prepare_sample, evidence._evidence
+
+    def prepared(trainer: Trainer, *arguments: Any, **settings: Any) -> Any:
+        sample, is_dummy = prepare(trainer, *arguments, **settings)
+        return utils.apply_to_sample(lambda tensor: tensor.to(GPU), sample), is_dummy
+
+    def moved(model: nn.Module, device: Any = None, dtype: torch.dtype | None = None) -> nn.Module:
+        return nn.Module.to(model, device=GPU, dtype=dtype)
+
+    def follow(learner: Learner) -> None:
+        # What is pretended cannot be put into a tensor's data.
+        for score in learner.scores.values():
+            if score.device != GPU:
+                torch.utils.swap_tensors(score, score.detach().to(GPU).requires_grad_())
+        learner._optimizer.load_state_dict(learner._optimizer.state_dict())
+
+    with pytest.MonkeyPatch.context() as patch, pretended_gpu():
+        patch.setattr(Trainer, "_prepare_sample", prepared)
+        patch.setattr(MaskedTransformer, "to", moved, raising=False)
+        patch.setattr(Learner, "_follow_the_model", follow)
+        patch.setattr(evidence, "_evidence", lambda *arguments: measured(*arguments[:-1], str(GPU)))
+        yield
 
 
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
