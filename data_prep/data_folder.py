@@ -11,7 +11,7 @@ from typing import Any
 
 from data_prep.corpora import CORPORA, Corpus
 from data_prep.digests import folder_digests
-from data_prep.fetching import Fetching
+from data_prep.download.fetching import Fetching
 from data_prep.pipeline import BINARY, HELD_OUT, MODEL, RAW, Pipeline
 from data_prep.preparation import Preparation
 from nmt_prune.errors import PruneError

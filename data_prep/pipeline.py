@@ -12,16 +12,16 @@ from data_prep.cleaning.cleaner import KEPT, SHARED, Cleaner, Cleaning, folded
 from data_prep.cleaning.duplicates import first_occurrences
 from data_prep.cleaning.summary import Summary
 from data_prep.corpora import Corpus
-from data_prep.encoding import Encoder, Limits
-from data_prep.fetching import Fetching
-from data_prep.held_out import choose_held_out, read_pairs, segment_held_out
-from data_prep.pairs import write_sides
+from data_prep.download.fetching import Fetching
 from data_prep.preparation import Preparation
 from data_prep.progress import Progress
 from data_prep.stages import Stage
-from data_prep.streaming import stream
-from data_prep.subwords import Segmenter, train_model
-from data_prep.texts import Text
+from data_prep.subwords.encoding import Encoder, Limits
+from data_prep.subwords.held_out import choose_held_out, read_pairs, segment_held_out
+from data_prep.subwords.model import Segmenter, train_model
+from data_prep.text.pairs import write_sides
+from data_prep.text.streaming import stream
+from data_prep.text.texts import Text
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 

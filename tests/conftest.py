@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from data_prep import binarize
-from nmt_prune.budgets import budgets
 from nmt_prune.cli import main
-from nmt_prune.evaluation import translation
-from nmt_prune.groups import groups
-from nmt_prune.quantization import quantizers
-from nmt_prune.regularisers import regularisers
-from nmt_prune.resets import resets
-from nmt_prune.saliency import saliencies
-from nmt_prune.schedules import schedules
+from nmt_prune.evaluation.quality import translation
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.groups import groups
+from nmt_prune.pruning.quantization import quantizers
+from nmt_prune.pruning.regularisers import regularisers
+from nmt_prune.pruning.resets import resets
+from nmt_prune.pruning.saliency import saliencies
+from nmt_prune.pruning.schedules import schedules
 from nmt_prune.techniques import techniques
 from tests import programs
 from tests.devices import tensors_on

@@ -9,8 +9,8 @@ import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.prunable import parse
+from nmt_prune.pruning.saliency import saliencies
 from nmt_prune.registry import load_extension
-from nmt_prune.saliency import saliencies
 from tests.toy import save_toy
 
 HEAD = """
@@ -136,7 +136,7 @@ def test_a_wrong_reset_is_one_line(run, tmp_path, method, message):
     [("'much'", "sparsity returned str, expected float"), ("1.5", r"sparsity returned 1\.5, expected a share")],
 )
 def test_a_wrong_schedule_is_one_line(tmp_path, value, message):
-    from nmt_prune.schedules import schedules
+    from nmt_prune.pruning.schedules import schedules
 
     name = f"mine-{len(value)}"
     source = SCHEDULE.replace('"mine"', repr(name))

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt_prune.budgets import budgets
 from nmt_prune.errors import PruneError
-from nmt_prune.groups import groups
 from nmt_prune.masks.prunable import parse
-from nmt_prune.quantization import quantizers
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.groups import groups
+from nmt_prune.pruning.quantization import quantizers
+from nmt_prune.pruning.regularisers import regularisers
+from nmt_prune.pruning.resets import resets
+from nmt_prune.pruning.saliency import saliencies
+from nmt_prune.pruning.schedules import schedules
 from nmt_prune.registry import Registry, load_extension, load_extensions
-from nmt_prune.regularisers import regularisers
-from nmt_prune.resets import resets
-from nmt_prune.saliency import saliencies
-from nmt_prune.schedules import schedules
 
 EXTENSION = """
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.saliency import Saliency, saliencies
+from nmt_prune.pruning.saliency import Saliency, saliencies
 
 
 @saliencies.register("power")
@@ -50,7 +50,7 @@ class Tree:
 
 @pytest.fixture
 def trees() -> Registry[Tree]:
-    registry: Registry[Tree] = Registry("tree", "nmt_prune.schedules")
+    registry: Registry[Tree] = Registry("tree", "nmt_prune.pruning.schedules")
     registry.register("oak")(Tree)
     registry.register("birch")(Tree)
     return registry

@@ -7,9 +7,9 @@ from functools import cached_property
 from hashlib import blake2b
 
 from data_prep.cleaning.languages import LanguageFilter
-from data_prep.streaming import Block, Outcome
-from data_prep.texts import Text, not_utf8
-from nmt_prune.normalisation import normalise, one_line
+from data_prep.text.streaming import Block, Outcome
+from data_prep.text.texts import Text, not_utf8
+from nmt_prune.text.normalisation import normalise, one_line
 
 HASH_BYTES = 8
 READ, KEPT = "read", "kept"

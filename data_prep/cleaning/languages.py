@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.languages import primary_language
+from nmt_prune.text.languages import primary_language
 
 # Of fewer words no identifier knows the language, least of all of names and numbers.
 _FEWEST_WORDS = 5

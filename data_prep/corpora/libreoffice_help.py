@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from data_prep import debian
 from data_prep.corpora import CORPORA, SplitCorpus, require_languages
-from data_prep.fetching import Fetching
-from data_prep.help_pages import paragraphs
-from data_prep.pairs import Pair, Splits, distinct, is_translation
+from data_prep.corpora.help_pages import paragraphs
+from data_prep.download import debian
+from data_prep.download.fetching import Fetching
 from data_prep.progress import Report
+from data_prep.text.pairs import Pair, Splits, distinct, is_translation
 from nmt_prune.files import file_digest
 
 _PACKAGES = {

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from data_prep.archive_table import Archive, read_table
 from data_prep.corpora import CORPORA, Corpus
-from data_prep.download import fetch_all
-from data_prep.extraction import extract
-from data_prep.fetching import Fetching
-from data_prep.newstest import Newstest, sides
-from data_prep.texts import Text, Texts, check_equal_lines
+from data_prep.download.archive_table import Archive, read_table
+from data_prep.download.extraction import extract
+from data_prep.download.fetching import Fetching
+from data_prep.download.files import fetch_all
+from data_prep.download.newstest import Newstest, sides
+from data_prep.text.texts import Text, Texts, check_equal_lines
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest, read_json, write_json
 

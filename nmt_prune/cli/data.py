@@ -52,7 +52,7 @@ def data(
     """
     from data_prep.corpora import choose
     from data_prep.data_folder import prepare
-    from data_prep.fetching import Fetching
+    from data_prep.download.fetching import Fetching
     from data_prep.preparation import Preparation
 
     own = {"train": train, "valid": valid, "test": test, "corpora": corpora, "archives": archives}

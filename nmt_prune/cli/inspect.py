@@ -16,9 +16,9 @@ File = Annotated[Path, typer.Argument(help="fairseq Transformer checkpoint (mask
 
 def inspect(file: File, as_json: options.AsJson = False) -> None:
     """Show sparsity per matrix and in total, dead rows, heads and sublayers, and sizes."""
-    from nmt_prune import inspection
+    from nmt_prune.inspection import description
 
-    found = inspection.inspect(file)
+    found = description.inspect(file)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -53,9 +53,9 @@ def inspect(file: File, as_json: options.AsJson = False) -> None:
 
 def compare(first: File, second: File, as_json: options.AsJson = False) -> None:
     """Compare two masks: overlap against chance, and agreement of signs."""
-    from nmt_prune import inspection
+    from nmt_prune.inspection import description
 
-    found = inspection.compare(first, second)
+    found = description.compare(first, second)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

@@ -25,10 +25,10 @@ def mask(
 ) -> None:
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
     from nmt_prune.errors import PruneError
-    from nmt_prune.inert import refuse_inert_settings
     from nmt_prune.masks.mask_file import save_masks
+    from nmt_prune.pruning.inert import refuse_inert_settings
+    from nmt_prune.pruning.settings import PruningSettings
     from nmt_prune.registry import load_extensions
-    from nmt_prune.settings import PruningSettings
 
     load_extensions(extension)
     settings = PruningSettings(

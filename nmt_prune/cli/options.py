@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nmt_prune.saliency import Evidence
-    from nmt_prune.storage.splitting import Splitting
+    from nmt_prune.pruning.saliency import Evidence
+    from nmt_prune.storage.model.splitting import Splitting
 
 Sparsity = Annotated[float, typer.Option(help="share of the weights (or groups) to remove, in [0, 1)")]
 Saliency = Annotated[str, typer.Option(help="what a weight is worth; see `nmt-prune list`")]
@@ -50,7 +50,7 @@ def splitting(
     bpe: str | None, bpe_codes: Path | None, sentencepiece_model: Path | None, tokenizer: str | None
 ) -> "Splitting":
     """What the options say about the splitting of text."""
-    from nmt_prune.storage.splitting import Splitting
+    from nmt_prune.storage.model.splitting import Splitting
 
     return Splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
 
@@ -74,7 +74,7 @@ def evidence(checkpoint: Path, data: Path | None, calibration_batches: int, seed
     """What saliencies are measured on; None without ``data``."""
     if data is None:
         return None
-    from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence
+    from nmt_prune.measuring.checkpoints import checkpoint_evidence
 
     with warnings_to(warn):
         return checkpoint_evidence(checkpoint, data, calibration_batches, seed)

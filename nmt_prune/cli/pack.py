@@ -33,9 +33,9 @@ def pack(
     from nmt_prune.checkpoints import Checkpoint
     from nmt_prune.cli.tables import print_table
     from nmt_prune.files import atomic_path
-    from nmt_prune.storage.compact_file import load_compact, save_compact
-    from nmt_prune.storage.from_checkpoint import compact_model
-    from nmt_prune.storage.sizes import family_sizes
+    from nmt_prune.profiling.family_sizes import family_sizes
+    from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+    from nmt_prune.storage.format.compact_file import load_compact, save_compact
 
     splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     # Read where it is written first: of a pipe nothing can be read again.
@@ -63,8 +63,8 @@ def unpack(
 ) -> None:
     """Write the fairseq checkpoint that a packed model was, masks included, without optimizer state."""
     from nmt_prune.checkpoints import save
-    from nmt_prune.storage.compact_file import load_compact
-    from nmt_prune.storage.to_checkpoint import checkpoint_state
+    from nmt_prune.storage.checkpoints.to_checkpoint import checkpoint_state
+    from nmt_prune.storage.format.compact_file import load_compact
 
     state = checkpoint_state(load_compact(model), str(model))
     save(state, out)

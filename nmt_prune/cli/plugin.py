@@ -14,14 +14,14 @@ def user_dir() -> None:
 
 def list_entries(extension: options.Extension = None) -> None:
     """List techniques and the entries of all registries with their settings."""
-    from nmt_prune.budgets import budgets
-    from nmt_prune.groups import groups
-    from nmt_prune.quantization import quantizers
+    from nmt_prune.pruning.budgets import budgets
+    from nmt_prune.pruning.groups import groups
+    from nmt_prune.pruning.quantization import quantizers
+    from nmt_prune.pruning.regularisers import regularisers
+    from nmt_prune.pruning.resets import resets
+    from nmt_prune.pruning.saliency import saliencies
+    from nmt_prune.pruning.schedules import schedules
     from nmt_prune.registry import load_extensions
-    from nmt_prune.regularisers import regularisers
-    from nmt_prune.resets import resets
-    from nmt_prune.saliency import saliencies
-    from nmt_prune.schedules import schedules
     from nmt_prune.techniques import techniques
 
     load_extensions(extension)

@@ -10,8 +10,8 @@ import typer
 from nmt_prune.cli import options
 
 if TYPE_CHECKING:
-    from nmt_prune.profiling.sizes import MatrixSize
-    from nmt_prune.profiling.times import Times
+    from nmt_prune.profiling.kernel_times import Times
+    from nmt_prune.profiling.matrix_sizes import MatrixSize
 
 
 def profile(
@@ -27,8 +27,8 @@ def profile(
     as_json: options.AsJson = False,
 ) -> None:
     """Show what each matrix takes in every format, and its time in every kernel on this machine."""
-    from nmt_prune.profiling.sizes import matrix_sizes
-    from nmt_prune.profiling.times import engine, matrix_times
+    from nmt_prune.profiling.kernel_times import engine, matrix_times
+    from nmt_prune.profiling.matrix_sizes import matrix_sizes
     from nmt_prune.runtime.loading import load_model
 
     if rounds:
@@ -49,7 +49,7 @@ def profile(
 
 
 def _record(model: Path, sizes: "list[MatrixSize]", times: "Times", instructions: str | None) -> dict[str, Any]:
-    from nmt_prune.profiling.sizes import total_bytes
+    from nmt_prune.profiling.matrix_sizes import total_bytes
 
     return {
         "model": str(model),
@@ -71,7 +71,7 @@ def _record(model: Path, sizes: "list[MatrixSize]", times: "Times", instructions
 
 def _print_sizes(sizes: "list[MatrixSize]") -> None:
     from nmt_prune.cli.tables import print_table
-    from nmt_prune.profiling.sizes import FORMATS, total_bytes
+    from nmt_prune.profiling.matrix_sizes import FORMATS, total_bytes
 
     rows = [
         [
@@ -91,7 +91,7 @@ def _print_sizes(sizes: "list[MatrixSize]") -> None:
 
 def _print_times(times: "Times") -> None:
     from nmt_prune.cli.tables import print_table
-    from nmt_prune.profiling.times import KERNELS, TOKENS
+    from nmt_prune.profiling.kernel_times import KERNELS, TOKENS
 
     named = {**{name.removesuffix(".weight"): found for name, found in times.items()}, "total": _total_times(times)}
     rows = [
@@ -102,7 +102,7 @@ def _print_times(times: "Times") -> None:
 
 
 def _total_times(times: "Times") -> Mapping[int, Mapping[str, float]]:
-    from nmt_prune.profiling.times import KERNELS, TOKENS
+    from nmt_prune.profiling.kernel_times import KERNELS, TOKENS
 
     return {
         tokens: {kernel: sum(found[tokens][kernel] for found in times.values()) for kernel in KERNELS}

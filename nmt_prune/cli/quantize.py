@@ -21,8 +21,8 @@ def quantize(
 ) -> None:
     """Quantize weights and activations: the model that a quantization-aware training validated, or a calibrated one."""
     from nmt_prune.checkpoints import Checkpoint, save
-    from nmt_prune.quantization.conversion import quantize as convert
-    from nmt_prune.quantization.size import quantized_bytes
+    from nmt_prune.pruning.quantization.conversion import quantize as convert
+    from nmt_prune.pruning.quantization.size import quantized_bytes
     from nmt_prune.registry import load_extensions
 
     load_extensions(extension)

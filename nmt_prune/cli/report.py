@@ -27,7 +27,7 @@ def report(
     from nmt_prune.errors import PruneError
     from nmt_prune.evaluation.report import write_report
     from nmt_prune.evaluation.transfer_report import write_transfer_report
-    from nmt_prune.experiments.plan import Plan
+    from nmt_prune.experiments.planning.plan import Plan
 
     if targets := Plan.targets_in(runs):
         if data is not None or published or against:

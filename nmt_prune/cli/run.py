@@ -53,17 +53,17 @@ def run(
     from rich.console import Console
 
     from nmt_prune.errors import PruneError
-    from nmt_prune.experiments.commands import Places
-    from nmt_prune.experiments.cost import Cost
-    from nmt_prune.experiments.display import plan_table
-    from nmt_prune.experiments.expansion import expand
-    from nmt_prune.experiments.plan import Plan
-    from nmt_prune.experiments.preflight import check_plan
-    from nmt_prune.experiments.recipe_file import load_recipe, with_data
-    from nmt_prune.experiments.run_folder import check_all
-    from nmt_prune.experiments.runner import run_plan
-    from nmt_prune.experiments.transfer_matrix import transfer_plan
-    from nmt_prune.experiments.transfer_recipe import TransferRecipe
+    from nmt_prune.experiments.execution.display import plan_table
+    from nmt_prune.experiments.execution.runner import run_plan
+    from nmt_prune.experiments.planning.commands import Places
+    from nmt_prune.experiments.planning.cost import Cost
+    from nmt_prune.experiments.planning.expansion import expand
+    from nmt_prune.experiments.planning.plan import Plan
+    from nmt_prune.experiments.planning.preflight import check_plan
+    from nmt_prune.experiments.planning.run_folder import check_all
+    from nmt_prune.experiments.planning.transfer_expansion import transfer_plan
+    from nmt_prune.experiments.recipe.recipe_file import load_recipe, with_data
+    from nmt_prune.experiments.recipe.transfer_recipe import TransferRecipe
 
     loaded = load_recipe(recipe)
     chosen = [name.strip() for names in only or () for name in names.split(",")]

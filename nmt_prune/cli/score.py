@@ -8,7 +8,7 @@ import typer
 from nmt_prune.cli import options
 
 if TYPE_CHECKING:
-    from nmt_prune.evaluation.cost_records import Exports
+    from nmt_prune.evaluation.records.costs import Exports
 
 
 def score(
@@ -41,9 +41,9 @@ def score(
 
     Without --valid, dev BLEU is what the training noted in the checkpoint, if it validated by BLEU.
     """
+    from nmt_prune.evaluation.quality.subset import Subset
+    from nmt_prune.evaluation.quality.translation import Decoding
     from nmt_prune.evaluation.scoring import score_checkpoint
-    from nmt_prune.evaluation.subset import Subset
-    from nmt_prune.evaluation.translation import Decoding
 
     splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     decoding = Decoding(beam, lenpen, max_tokens, remove_bpe, cpu, tuple(generate_flags or ()), splitting)

@@ -11,7 +11,7 @@ import typer
 from nmt_prune.cli import options
 
 if TYPE_CHECKING:
-    from nmt_prune.structured.journal import Entry
+    from nmt_prune.subnetworks.journal import Entry
 
 
 def search(
@@ -52,7 +52,7 @@ def search(
 
     from nmt_prune.checkpoints import Checkpoint
     from nmt_prune.registry import load_extensions
-    from nmt_prune.structured.search import SearchSettings, find_subnetworks
+    from nmt_prune.subnetworks.search import SearchSettings, find_subnetworks
 
     load_extensions(extension)
     settings = SearchSettings(
@@ -72,7 +72,7 @@ def search(
         calibration_batches=calibration_batches,
     )
     trained = Checkpoint.load(checkpoint)
-    from nmt_prune.tasks.dev_set import load_dev_set  # imports fairseq, which takes seconds
+    from nmt_prune.measuring.dev_set import load_dev_set  # imports fairseq, which takes seconds
 
     console = Console(stderr=True)
     with _quiet_fairseq(), console.status("scoring the model before the search") as status:

@@ -15,8 +15,8 @@ def shrink(
 ) -> None:
     """Remove heads and FFN units that a mask has emptied: the same translations from a smaller and faster model."""
     from nmt_prune.checkpoints import Checkpoint, parameter_count, save
-    from nmt_prune.structured.shrinking import shrink as convert
-    from nmt_prune.structured.widths import WIDTHS, flag, format_widths
+    from nmt_prune.checkpoints.widths import WIDTHS, flag, format_widths
+    from nmt_prune.shrinking.checkpoint import shrink as convert
 
     original = Checkpoint.load(checkpoint)
     shrunk = convert(original, allow_empty_cross_attention)

@@ -17,10 +17,10 @@ def stability(
     as_json: options.AsJson = False,
 ) -> None:
     """Tell whether different seeds keep the same weights, heads or units: Fleiss' kappa, Cochran's Q, Jaccard."""
-    from nmt_prune.groups import groups
-    from nmt_prune.masks.stability import agreement, survivors
-    from nmt_prune.scopes import known_scope
-    from nmt_prune.settings import PruningSettings
+    from nmt_prune.inspection.known_scope import known_scope
+    from nmt_prune.inspection.stability import agreement, survivors
+    from nmt_prune.pruning.groups import groups
+    from nmt_prune.pruning.settings import PruningSettings
 
     sources = [PruningSettings(mask_from=str(file)).load_mask_source() for file in files]
     widths = next((checkpoint.head_dim for checkpoint, _ in sources if checkpoint is not None), {})
@@ -30,7 +30,7 @@ def stability(
     scope = frozenset().union(*known)
     found = agreement(masks, built, scope)
     if heat_map is not None:
-        from nmt_prune.evaluation.heat_map import draw_survivors
+        from nmt_prune.evaluation.reports.figures.heat_map import draw_survivors
 
         draw_survivors(survivors(masks, built, scope), len(masks), heat_map)
     if as_json:

@@ -15,7 +15,7 @@ def strip(
 ) -> None:
     """Write a stock fairseq checkpoint, which loads without the plugin."""
     from nmt_prune.checkpoints import Checkpoint, save
-    from nmt_prune.conversion import strip as convert
+    from nmt_prune.checkpoints.stock import strip as convert
 
     save(convert(Checkpoint.load(checkpoint), keep_optimizer), out)
     typer.echo(f"{out}: stock transformer")
@@ -27,8 +27,8 @@ def average(
     largest: Annotated[float, typer.Option(help="refuse weights above this magnitude")] = 100.0,
 ) -> None:
     """Average checkpoints that have the same masks."""
-    from nmt_prune.averaging import average as mean
     from nmt_prune.checkpoints import Checkpoint, save
+    from nmt_prune.checkpoints.averaging import average as mean
 
     save(mean([Checkpoint.load(path) for path in checkpoints], largest), out)
     typer.echo(f"{out}: average of {len(checkpoints)} checkpoints")

@@ -28,9 +28,9 @@ def ticket(
 ) -> None:
     """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""
     from nmt_prune.checkpoints import save
-    from nmt_prune.inert import refuse_inert_settings
+    from nmt_prune.pruning.inert import refuse_inert_settings
+    from nmt_prune.pruning.settings import PruningSettings
     from nmt_prune.registry import load_extensions
-    from nmt_prune.settings import PruningSettings
 
     load_extensions(extension)
     settings = PruningSettings(

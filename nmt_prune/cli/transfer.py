@@ -27,8 +27,8 @@ def transfer(
     ] = None,
 ) -> None:
     """Fit a mask, or weights, to another language pair or domain: same layers, other dictionaries (Chen 2020)."""
-    from nmt_prune.dictionaries import read_dictionaries
     from nmt_prune.errors import PruneError
+    from nmt_prune.text.dictionaries import read_dictionaries
 
     if embedding not in ("match", "dense"):
         raise PruneError(f"--embedding {embedding} is unknown; choose match or dense")
@@ -41,7 +41,7 @@ def transfer(
 
 
 def _check_dictionaries(files: list[tuple[Path, Path, str]]) -> None:
-    from nmt_prune.own_dictionaries import compare, of_folder, of_source
+    from nmt_prune.checkpoints.own_dictionaries import compare, of_folder, of_source
 
     for path, data, flag in files:
         matters, known = of_source(path)
@@ -52,11 +52,11 @@ def _check_dictionaries(files: list[tuple[Path, Path, str]]) -> None:
 def _fit_masks(
     source: Path, dictionaries: "tuple[Dictionaries, Dictionaries]", embedding: "Embedding", out: Path
 ) -> None:
+    from nmt_prune.checkpoints.own_dictionaries import KEY, digests
     from nmt_prune.files import file_digest
     from nmt_prune.masks import transfer as moving
     from nmt_prune.masks.mask_file import save_masks
-    from nmt_prune.own_dictionaries import KEY, digests
-    from nmt_prune.settings import PruningSettings
+    from nmt_prune.pruning.settings import PruningSettings
 
     _, masks = PruningSettings(mask_from=str(source)).load_mask_source()
     moved = moving.transfer(masks, *dictionaries, embedding)
@@ -77,7 +77,7 @@ def _fit_weights(
     parent: Path, onto: Path, dictionaries: "tuple[Dictionaries, Dictionaries]", embedding: "Embedding", out: Path
 ) -> None:
     from nmt_prune.checkpoints import Checkpoint, save
-    from nmt_prune.conversion import restarted
+    from nmt_prune.checkpoints.stock import restarted
     from nmt_prune.masks.transfer import transfer_weights
 
     point = Checkpoint.load(onto)

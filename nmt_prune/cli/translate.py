@@ -14,7 +14,7 @@ from nmt_prune.cli.meter import Meter, open_meter
 
 if TYPE_CHECKING:
     from nmt_prune.runtime.translator import Translator
-    from nmt_prune.storage.splitting import Splitting
+    from nmt_prune.storage.model.splitting import Splitting
 
 
 def translate(
@@ -67,8 +67,8 @@ def translate(
     # For torch: each of --threads is one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from nmt_prune.runtime.batching import BatchSize
-    from nmt_prune.runtime.search_limits import check_options
-    from nmt_prune.runtime.search_options import SearchOptions
+    from nmt_prune.runtime.settings.search_limits import check_options
+    from nmt_prune.runtime.settings.search_options import SearchOptions
     from nmt_prune.runtime.text_streams import as_json as json_line
     from nmt_prune.runtime.text_streams import as_nbest, as_text, read_lines
 

@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.aggregates import aggregate
-from nmt_prune.evaluation.cost_table import cost_section
-from nmt_prune.evaluation.differences import check_against, difference_section
-from nmt_prune.evaluation.gathering import gather
-from nmt_prune.evaluation.legend import legend
-from nmt_prune.evaluation.published import Published, load_published
-from nmt_prune.evaluation.published_tables import published_section
-from nmt_prune.evaluation.records import RUN_FILE
-from nmt_prune.evaluation.results import Results, write_csv
-from nmt_prune.evaluation.significance import METHOD
-from nmt_prune.evaluation.speed_table import speed_section
-from nmt_prune.evaluation.speeds import measure_speeds
-from nmt_prune.evaluation.tables import control_table, sparsity_table, subnetwork_table
+from nmt_prune.evaluation.costs.speeds import measure_speeds
+from nmt_prune.evaluation.quality.significance import METHOD
+from nmt_prune.evaluation.records.run import RUN_FILE
+from nmt_prune.evaluation.reports.aggregates import aggregate
+from nmt_prune.evaluation.reports.gathering import gather
+from nmt_prune.evaluation.reports.published import Published, load_published
+from nmt_prune.evaluation.reports.results import Results, write_csv
+from nmt_prune.evaluation.reports.tables.beside_papers import published_section
+from nmt_prune.evaluation.reports.tables.bleu import control_table, sparsity_table, subnetwork_table
+from nmt_prune.evaluation.reports.tables.differences import check_against, difference_section
+from nmt_prune.evaluation.reports.tables.legend import legend
+from nmt_prune.evaluation.reports.tables.size import cost_section
+from nmt_prune.evaluation.reports.tables.speed import speed_section
 from nmt_prune.files import atomic_path, write_json
 
 
@@ -48,12 +48,12 @@ def write_report(
 
     Raises:
         PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, a technique
-            of ``against`` has no run, or see :func:`nmt_prune.evaluation.gathering.gather`.
+            of ``against`` has no run, or see :func:`nmt_prune.evaluation.reports.gathering.gather`.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
-    from nmt_prune.evaluation.cost_plots import plot_cpu_time, plot_sizes, plot_speed
-    from nmt_prune.evaluation.plots import plot
+    from nmt_prune.evaluation.reports.figures.bleu import plot
+    from nmt_prune.evaluation.reports.figures.costs import plot_cpu_time, plot_sizes, plot_speed
 
     unmeasured = measure_speeds(runs, data)
     results = gather(runs, data)

@@ -4,14 +4,14 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from nmt_prune.bleu import bleu_metric
 from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
-from nmt_prune.evaluation.costs import measure_costs
-from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
-from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.text import digest, write_lines
-from nmt_prune.evaluation.translation import Decoding, Translation, translate
+from nmt_prune.evaluation.costs.measurement import measure_costs
+from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.quality.text import digest, write_lines
+from nmt_prune.evaluation.quality.translation import Decoding, Translation, translate
+from nmt_prune.evaluation.records.run import ScoreRecord, hypotheses_file
 from nmt_prune.masks.statistics import totals
+from nmt_prune.text.bleu import bleu_metric
 
 
 def score_checkpoint(

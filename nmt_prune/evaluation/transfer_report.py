@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.gathering import gather
 from nmt_prune.evaluation.report import Report, write_report
-from nmt_prune.evaluation.transfer_matrix import TransferMatrix
+from nmt_prune.evaluation.reports.gathering import gather
+from nmt_prune.evaluation.reports.tables.transfer import TransferMatrix
 from nmt_prune.files import atomic_path
 
 
@@ -25,7 +25,7 @@ def write_transfer_report(runs: Path, targets: Sequence[str]) -> Report:
         if not (runs / target).is_dir():
             raise PruneError(f"{runs} has no runs on {target}; repeat nmt-prune run, or take it out of the recipe")
         write_report(runs / target)
-    from nmt_prune.evaluation.heat_map import draw_transfer
+    from nmt_prune.evaluation.reports.figures.heat_map import draw_transfer
 
     matrix = TransferMatrix.of(runs.resolve().name, {target: gather(runs / target) for target in targets})
     names = ("table.md", "transfer.csv", "transfer.png", "transfer.svg")

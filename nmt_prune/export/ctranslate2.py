@@ -8,10 +8,10 @@ from nmt_prune import __version__
 from nmt_prune.errors import PruneError
 from nmt_prune.export.transformer_spec import transformer_spec
 from nmt_prune.files import atomic_path
-from nmt_prune.normalisation import PUNCTUATION
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.splitting_checks import missing_part
-from nmt_prune.subwords import FASTBPE, GPT2, SUBWORD_NMT
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.splitting_checks import missing_part
+from nmt_prune.text.normalisation import PUNCTUATION
+from nmt_prune.text.subwords import FASTBPE, GPT2, SUBWORD_NMT
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 """Types of stored weights, as CTranslate2 calls them."""
@@ -112,7 +112,8 @@ def _steps(model: CompactModel, source: Any) -> list[str]:
     text, steps = model.text, []
     if text.get("normalisation") == PUNCTUATION:
         steps.append(
-            f"Normalise each line first, as its training text was: nmt_prune.normalisation.normalise(line, {source!r})"
+            "Normalise each line first, as its training text was:"
+            f" nmt_prune.text.normalisation.normalise(line, {source!r})"
             " (NFC, no control characters, Moses' normalize-punctuation)."
         )
     if text.get("tokenizer") == "moses":

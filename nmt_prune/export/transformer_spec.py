@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.dictionaries import PAD
 from nmt_prune.errors import PruneError
-from nmt_prune.runtime.torch_model import sinusoids
-from nmt_prune.storage.architecture import Stack
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.runtime.torch_engine.model import sinusoids
+from nmt_prune.storage.model.architecture import Stack
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.text.dictionaries import PAD
 
 Array = npt.NDArray[np.float32]
 

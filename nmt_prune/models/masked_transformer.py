@@ -9,9 +9,9 @@ from omegaconf import OmegaConf, open_dict
 
 from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE
 from nmt_prune.errors import exit_on_error
-from nmt_prune.masks.masking import Masking
 from nmt_prune.models.sparse_inference import skip_zeros
-from nmt_prune.quantization.quantized import Quantized
+from nmt_prune.pruning.quantization.quantized import Quantized
+from nmt_prune.training.masking import Masking
 
 
 @register_model("masked_transformer")

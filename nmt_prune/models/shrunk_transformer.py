@@ -6,10 +6,10 @@ from typing import Any
 from fairseq.models import ARCH_CONFIG_REGISTRY, register_model, register_model_architecture
 from omegaconf import OmegaConf
 
+from nmt_prune.checkpoints.widths import PRESETS, WIDTHS, flag, parse_widths
 from nmt_prune.errors import exit_on_error
 from nmt_prune.models.masked_transformer import MaskedTransformer
 from nmt_prune.models.narrow_sublayers import narrow
-from nmt_prune.structured.widths import PRESETS, WIDTHS, flag, parse_widths
 
 
 @register_model("shrunk_transformer")

@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from nmt_prune.dictionaries import EOS
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.batching import BatchSize, batches
-from nmt_prune.runtime.search_limits import check_limits, check_options, fit_beam
-from nmt_prune.runtime.search_options import Engine, Hypothesis, SearchOptions
+from nmt_prune.runtime.settings.search_limits import check_limits, check_options, fit_beam
+from nmt_prune.runtime.settings.search_options import Engine, Hypothesis, SearchOptions
 from nmt_prune.runtime.vocabulary import Vocabulary
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.text.dictionaries import EOS
 
 Subwords = Sequence[str]
 

@@ -7,16 +7,16 @@ from dataclasses import asdict
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.dictionaries import EOS, PAD, UNK
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
 from nmt_prune.runtime.formats import check_formats, matrix
-from nmt_prune.runtime.search_limits import check_finite
-from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
-from nmt_prune.storage.encoded import Csr, Encoded
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.plain import Plain
-from nmt_prune.storage.precision import check_values, converted
+from nmt_prune.runtime.settings.search_limits import check_finite
+from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.encoded import Csr, Encoded
+from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.precision import check_values, converted
+from nmt_prune.text.dictionaries import EOS, PAD, UNK
 
 _STACKED = {
     r"\.self_attn\.[qkv]_proj\.": ".self_attn.qkv_proj.",
@@ -70,7 +70,7 @@ class CompiledEngine:
     def search(
         self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
     ) -> list[list[Hypothesis]]:
-        """Translates one batch; see ``nmt_prune.runtime.search_options.Engine``.
+        """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``.
 
         Raises:
             PruneError: a token is not in the dictionary, a source is too long, or an option makes no sense.

@@ -5,8 +5,8 @@ from importlib import import_module
 from typing import Literal
 
 from nmt_prune.errors import PruneError
-from nmt_prune.runtime.search_options import Engine
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.runtime.settings.search_options import Engine
+from nmt_prune.storage.model.compact_model import CompactModel
 
 EngineKind = Literal["auto", "compiled", "torch"]
 _REMEDY = "install a C++ compiler, then nmt-prune anew"
@@ -39,6 +39,6 @@ def make_engine(model: CompactModel, kind: str = "auto") -> Engine:
         else:
             engine: Engine = compiled.CompiledEngine(model)
             return engine
-    from nmt_prune.runtime.torch_engine import TorchEngine
+    from nmt_prune.runtime.torch_engine.engine import TorchEngine
 
     return TorchEngine(model)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import regex
 
 from nmt_prune.errors import PruneError
-from nmt_prune.subwords import GPT2, gpt2_alphabet, join
+from nmt_prune.text.subwords import GPT2, gpt2_alphabet, join
 
 _WORDS = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from nmt_prune.runtime.gpt2 import Gpt2
-from nmt_prune.subwords import GPT2, NONE, SEPARATOR, join
+from nmt_prune.text.subwords import GPT2, NONE, SEPARATOR, join
 
 Joiner = Callable[[Sequence[str]], str]
 
@@ -14,8 +14,8 @@ def joiner(text: Mapping[str, Any], kind: str) -> Joiner:
     """Joins subwords to words, and words to text.
 
     Args:
-        text: see :attr:`nmt_prune.storage.model.CompactModel.text`.
-        kind: the kind of the target's subwords, as ``nmt_prune.subwords.join`` knows it.
+        text: see :attr:`nmt_prune.storage.model.compact_model.CompactModel.text`.
+        kind: the kind of the target's subwords, as ``nmt_prune.text.subwords.join`` knows it.
     """
     subwords: Joiner = partial(join, kind=kind, separator=text.get("bpe_separator", SEPARATOR))
     if text.get("bpe") == GPT2 and kind == NONE:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.kinds import kind_of
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.splitting import AS_FOUND, Splitting, resplit
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.splitting import AS_FOUND, Splitting, resplit
 
 _CHECKPOINT_STARTS = (b"PK\x03\x04", b"\x80")
 """Of the files that torch writes: zip archives, and pickles before 2020."""
@@ -47,8 +47,8 @@ def load_model(
         raise PruneError(f"{path} is {kind}, neither a compact model nor a checkpoint; make one with nmt-prune pack")
     if not is_compact:
         from nmt_prune.checkpoints import Checkpoint
-        from nmt_prune.storage.from_checkpoint import compact_model
-        from nmt_prune.structured.shrinking import shrunk_state
+        from nmt_prune.shrinking.checkpoint import shrunk_state
+        from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 
         checkpoint = Checkpoint.load(path)
         if shrunk and (state := shrunk_state(checkpoint)) is not None:
@@ -56,7 +56,7 @@ def load_model(
         return compact_model(checkpoint, data, values or "float32", splitting)
     if data is not None:
         raise PruneError(f"--data {data} is only for checkpoints; {path} holds its own dictionaries")
-    from nmt_prune.storage.compact_file import load_compact
+    from nmt_prune.storage.format.compact_file import load_compact
 
     return _converted(path, resplit(load_compact(path), splitting), values)
 
@@ -64,8 +64,8 @@ def load_model(
 def _converted(path: Path, model: CompactModel, values: str | None) -> CompactModel:
     if values is None:
         return model
-    from nmt_prune.storage.precision import check_values, converted
-    from nmt_prune.storage.stored import plain
+    from nmt_prune.storage.format.stored import plain
+    from nmt_prune.storage.model.precision import check_values, converted
 
     check_values(values)
     weights = {

@@ -8,13 +8,13 @@ from io import StringIO
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.normalisation import PUNCTUATION, normalise
 from nmt_prune.runtime.gpt2 import Gpt2
 from nmt_prune.runtime.joining import joiner
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.splitting import KINDS
-from nmt_prune.storage.splitting_checks import missing_part
-from nmt_prune.subwords import FASTBPE, GPT2, NONE, SENTENCEPIECE, SEPARATOR, SUBWORD_NMT, kind_of
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.splitting import KINDS
+from nmt_prune.storage.model.splitting_checks import missing_part
+from nmt_prune.text.normalisation import PUNCTUATION, normalise
+from nmt_prune.text.subwords import FASTBPE, GPT2, NONE, SENTENCEPIECE, SEPARATOR, SUBWORD_NMT, kind_of
 
 Change = Callable[[str], str]
 _NONE = (None, "", "none")

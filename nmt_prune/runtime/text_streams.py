@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from nmt_prune.plain_text import text_lines
 from nmt_prune.runtime.translator import LineResult
+from nmt_prune.text.plain_text import text_lines
 
 Say = Callable[[str], None]
 

@@ -8,16 +8,16 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from nmt_prune.errors import PruneError
-from nmt_prune.runtime.arguments import check_kind, check_number, iter_lines, subwords
 from nmt_prune.runtime.batched_search import BatchedSearch
 from nmt_prune.runtime.batching import BatchSize
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.loading import load_model
-from nmt_prune.runtime.search_limits import check_options
-from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
 from nmt_prune.runtime.segmentation import Segmentation
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.splitting import AS_FOUND, Splitting
+from nmt_prune.runtime.settings.arguments import check_kind, check_number, iter_lines, subwords
+from nmt_prune.runtime.settings.search_limits import check_options
+from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.splitting import AS_FOUND, Splitting
 
 _CALLED = {
     "beam": "beam_size",

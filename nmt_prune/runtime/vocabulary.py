@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from nmt_prune.dictionaries import BOS, EOS, PAD, UNK
+from nmt_prune.text.dictionaries import BOS, EOS, PAD, UNK
 
 
 class Vocabulary:

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from nmt_prune.companion import Companion
-from nmt_prune.companions import Companions
 from nmt_prune.masks.prunable import restrict
-from nmt_prune.masks.pruner import Pruner
-from nmt_prune.masks.regrowth import Regrowth
-from nmt_prune.quantization import quantizers
-from nmt_prune.quantization.training import QuantizedTraining
-from nmt_prune.regularisers import regularisers
-from nmt_prune.regularisers.regularisation import Regularisation
-from nmt_prune.saliency.learned import LearnedSaliency
-from nmt_prune.schedules.rigl import Rigl
+from nmt_prune.pruning.pruner import Pruner
+from nmt_prune.pruning.quantization import quantizers
+from nmt_prune.pruning.quantization.training import QuantizedTraining
+from nmt_prune.pruning.regularisers import regularisers
+from nmt_prune.pruning.regularisers.regularisation import Regularisation
+from nmt_prune.pruning.saliency.learned import LearnedSaliency
+from nmt_prune.pruning.schedules.rigl import Rigl
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.start import Start
 from nmt_prune.tasks.workers import check_agreement
+from nmt_prune.training.companion import Companion
+from nmt_prune.training.companions import Companions
+from nmt_prune.training.regrowth import Regrowth
 
 
 def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: Start) -> Companions:

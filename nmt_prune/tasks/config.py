@@ -9,7 +9,7 @@ from fairseq.tasks.translation import TranslationConfig
 from omegaconf import II
 
 from nmt_prune.errors import PruneError
-from nmt_prune.settings import PruningSettings
+from nmt_prune.pruning.settings import PruningSettings
 
 
 @dataclass

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.saliency import Evidence
+from nmt_prune.pruning.saliency import Evidence
 
 logger = logging.getLogger(__name__)
 

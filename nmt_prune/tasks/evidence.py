@@ -9,8 +9,8 @@ from fairseq import utils
 from torch import nn
 
 from nmt_prune.errors import PruneError
+from nmt_prune.pruning.saliency.evidence import Evidence, Loss
 from nmt_prune.randomness import generator
-from nmt_prune.saliency.evidence import Evidence, Loss
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from nmt_prune.own_dictionaries import compare, of_source
-from nmt_prune.own_dictionaries import own as known_to
+from nmt_prune.checkpoints.own_dictionaries import compare, of_source
+from nmt_prune.checkpoints.own_dictionaries import own as known_to
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.origin import find_origin
 

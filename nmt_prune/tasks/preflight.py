@@ -17,13 +17,13 @@ from fairseq.optim.lr_scheduler import build_lr_scheduler
 # Registers what --user-dir would; fairseq does not import a package that is imported already.
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
-import nmt_prune.tasks.scaled_adafactor
+import nmt_prune.optimizers.scaled_adafactor
 import nmt_prune.tasks.translation_pruning  # noqa: F401
 from nmt_prune.errors import PruneError
-from nmt_prune.quantization import quantizers
+from nmt_prune.pruning.quantization import quantizers
+from nmt_prune.pruning.regularisers import regularisers
+from nmt_prune.pruning.resets import resets
 from nmt_prune.registry import load_extensions
-from nmt_prune.regularisers import regularisers
-from nmt_prune.resets import resets
 from nmt_prune.tasks.config import pruning_settings, rewind_updates
 from nmt_prune.tasks.refusals import refuse_unsupported
 

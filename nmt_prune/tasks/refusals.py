@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nmt_prune.budgets.nm import NM
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
-from nmt_prune.groups.element import Element
-from nmt_prune.inert import refuse_inert_settings
-from nmt_prune.masks.pruner import Pruner
-from nmt_prune.saliency.learned import LearnedSaliency
-from nmt_prune.schedules import Schedule
-from nmt_prune.schedules.rigl import Rigl
-from nmt_prune.settings import PruningSettings
+from nmt_prune.pruning.budgets.nm import NM
+from nmt_prune.pruning.groups.element import Element
+from nmt_prune.pruning.inert import refuse_inert_settings
+from nmt_prune.pruning.pruner import Pruner
+from nmt_prune.pruning.saliency.learned import LearnedSaliency
+from nmt_prune.pruning.schedules import Schedule
+from nmt_prune.pruning.schedules.rigl import Rigl
+from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, rewind_updates
 
 

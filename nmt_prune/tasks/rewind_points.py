@@ -12,7 +12,7 @@ from torch import nn
 
 from nmt_prune.checkpoints import save
 from nmt_prune.errors import PruneError
-from nmt_prune.masks.optimizer_state import masters
+from nmt_prune.training.optimizer_state import masters
 
 
 def write_rewind_point(

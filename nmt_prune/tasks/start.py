@@ -9,13 +9,12 @@ from typing import Any
 from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
-from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
-from nmt_prune.saliency import Evidence
-from nmt_prune.saliency.learned import LearnedSaliency
-from nmt_prune.schedules import Schedule
-from nmt_prune.schedules.constant import Constant
-from nmt_prune.settings import PruningSettings
+from nmt_prune.pruning.saliency import Evidence
+from nmt_prune.pruning.saliency.learned import LearnedSaliency
+from nmt_prune.pruning.schedules import Schedule
+from nmt_prune.pruning.schedules.constant import Constant
+from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings
 from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
@@ -31,6 +30,7 @@ from nmt_prune.tasks.refusals import (
     refuse_unwritten_points,
 )
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
+from nmt_prune.training.masking import Masking
 
 logger = logging.getLogger(__name__)
 

@@ -9,17 +9,12 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from fairseq.utils import split_paths, strip_pad
 
-from nmt_prune.bleu import bleu_metric, tokenizer_of
-from nmt_prune.companions import Companions
+from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.errors import PruneError, exit_on_error
-from nmt_prune.languages import language_pairs
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.masking import Masking
-from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.statistics import largest_weight, totals
-from nmt_prune.own_dictionaries import KEY, digests
+from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.registry import load_extensions
-from nmt_prune.schedules import Schedule
 from nmt_prune.tasks.best_score import forget_best
 from nmt_prune.tasks.companions import companions
 from nmt_prune.tasks.config import Gather, TranslationPruningConfig, pruning_settings, rewind_updates
@@ -32,6 +27,11 @@ from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
 from nmt_prune.tasks.start import PASSES, head_dim, note, start
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
+from nmt_prune.text.bleu import bleu_metric, tokenizer_of
+from nmt_prune.text.languages import language_pairs
+from nmt_prune.training.companions import Companions
+from nmt_prune.training.masking import Masking
+from nmt_prune.training.optimizer_state import masters
 
 logger = logging.getLogger(__name__)
 

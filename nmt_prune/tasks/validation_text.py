@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt_prune.storage.splitting import KINDS
-from nmt_prune.subwords import join, joining_kind
+from nmt_prune.storage.model.splitting import KINDS
+from nmt_prune.text.subwords import join, joining_kind
 
 
 class ValidationText:

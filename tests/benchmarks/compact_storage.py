@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from nmt_prune.budgets import budgets
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.saliency import saliencies
-from nmt_prune.storage.compact_file import load_compact, save_compact, tensor_bytes
-from nmt_prune.storage.comparison import csc_bytes, deflated_csc_bytes
-from nmt_prune.storage.plain import Plain
+from nmt_prune.profiling.csc import csc_bytes, deflated_csc_bytes
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.saliency import saliencies
+from nmt_prune.storage.format.compact_file import load_compact, save_compact, tensor_bytes
+from nmt_prune.storage.model.plain import Plain
 from tests.benchmarks.random_transformer import transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.transformer_shapes import random_matrices

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_prune.budgets import budgets
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.saliency import saliencies
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.saliency import saliencies
 
 SPARSITY = 0.9
 

@@ -15,10 +15,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from nmt_prune.budgets import budgets
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.saliency import saliencies
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.saliency import saliencies
 from tests.benchmarks.reporting import memory, report
 from tests.benchmarks.transformer_shapes import SIZES, random_matrices
 

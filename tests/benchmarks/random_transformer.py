@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.budgets import budgets
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.saliency import saliencies
-from nmt_prune.storage.architecture import Architecture, Stack
-from nmt_prune.storage.encoded import Encoded
-from nmt_prune.storage.grids import narrowed
-from nmt_prune.storage.layout import layout
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.plain import Plain
-from nmt_prune.storage.precision import converted
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.saliency import saliencies
+from nmt_prune.storage.model.architecture import Architecture, Stack
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.encoded import Encoded
+from nmt_prune.storage.model.grids import narrowed
+from nmt_prune.storage.model.layout import layout
+from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.precision import converted
 from tests.benchmarks.transformer_shapes import LAYERS, SIZES, random_matrices
 
 HEAD = 64

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.dictionaries import EOS
-from nmt_prune.evaluation.scores import score
-from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.text import read_lines
-from nmt_prune.evaluation.translation import Decoding, translate
+from nmt_prune.evaluation.quality.scores import score
+from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.quality.text import read_lines
+from nmt_prune.evaluation.quality.translation import Decoding, translate
 from nmt_prune.runtime.batching import BatchSize, batches
-from nmt_prune.runtime.search_options import SearchOptions
 from nmt_prune.runtime.segmentation import Segmentation
+from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
 from nmt_prune.runtime.vocabulary import Vocabulary
-from nmt_prune.storage.from_checkpoint import compact_model
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.text.dictionaries import EOS
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import Sources, System, alternate, exported, fairseq, ours
 

@@ -12,7 +12,7 @@ from typing import Any
 from fairseq.models import BaseFairseqModel
 from fairseq.sequence_generator import SequenceGenerator
 
-from nmt_prune.structured.widths import WIDTHS, flag, format_widths
+from nmt_prune.checkpoints.widths import WIDTHS, flag, format_widths
 from tests.benchmarks.reporting import report
 from tests.benchmarks.trainers import build_trainer, random_batch
 

@@ -16,9 +16,9 @@ import torch
 
 import nmt_prune
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.dictionaries import SPECIAL
-from nmt_prune.storage.compact_file import save_compact
-from nmt_prune.storage.from_checkpoint import compact_model
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from nmt_prune.storage.format.compact_file import save_compact
+from nmt_prune.text.dictionaries import SPECIAL
 from tests.benchmarks.reporting import report
 from tests.benchmarks.trainers import build_trainer
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from nmt_prune.evaluation.style import STYLE, write
+from nmt_prune.evaluation.reports.figures.style import STYLE, write
 from nmt_prune.runtime.compiled import CompiledEngine
 from tests.benchmarks.random_transformer import pruned_transformer
 from tests.benchmarks.reporting import RESULTS, report

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from nmt_prune.runtime import _engine
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.model.compact_model import CompactModel
 from tests.benchmarks.random_transformer import pruned_transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import (

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from fairseq.sequence_generator import SequenceGenerator
 
-from nmt_prune.dictionaries import EOS, PAD, SPECIAL
 from nmt_prune.export.ctranslate2 import export_ctranslate2
 from nmt_prune.runtime.compiled import CompiledEngine
-from nmt_prune.runtime.search_options import Engine, SearchOptions
-from nmt_prune.runtime.torch_engine import TorchEngine
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.runtime.settings.search_options import Engine, SearchOptions
+from nmt_prune.runtime.torch_engine.engine import TorchEngine
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.text.dictionaries import EOS, PAD, SPECIAL
 from tests.runtime.models import fairseq_model
 
 Sources = Sequence[Sequence[int]]

@@ -13,10 +13,10 @@ import pytest
 import sacrebleu.utils
 from sacrebleu.dataset import DATASETS
 
-from data_prep.archive_table import Archive, read_table
 from data_prep.corpora import wmt14
 from data_prep.corpora.numbers import generate
-from data_prep.pairs import Pair
+from data_prep.download.archive_table import Archive, read_table
+from data_prep.text.pairs import Pair
 
 PUBLISHED = Path(wmt14.__file__).with_name("wmt14.tsv")
 

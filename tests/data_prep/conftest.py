@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.download import Remote, fetch_all
-from data_prep.fetching import Fetching
-from data_prep.transfer import Patience
+from data_prep.download.fetching import Fetching
+from data_prep.download.files import Remote, fetch_all
+from data_prep.download.http import Patience
 
 from .downloading import IMPATIENT, remote, serving
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_prep.download import Remote
-from data_prep.transfer import Patience
+from data_prep.download.files import Remote
+from data_prep.download.http import Patience
 
 from .mirror import Mirror
 

@@ -4,9 +4,9 @@ import random
 from dataclasses import asdict
 from pathlib import Path
 
-from nmt_prune.evaluation.records import ScoreRecord
-from nmt_prune.evaluation.scores import score
-from nmt_prune.evaluation.text import digest, write_lines
+from nmt_prune.evaluation.quality.scores import score
+from nmt_prune.evaluation.quality.text import digest, write_lines
+from nmt_prune.evaluation.records.run import ScoreRecord
 from nmt_prune.files import write_json
 
 

@@ -12,8 +12,8 @@ from nmt_prune.cli.report import report
 from nmt_prune.cli.score import score
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation import scoring
-from nmt_prune.evaluation.text import write_lines
-from nmt_prune.evaluation.translation import Translation
+from nmt_prune.evaluation.quality.text import write_lines
+from nmt_prune.evaluation.quality.translation import Translation
 from tests.evaluation.corpus import corrupted, references, write_run
 
 REFERENCES = references(40)

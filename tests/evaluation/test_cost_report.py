@@ -6,15 +6,15 @@ import dataclasses
 import pytest
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation import plots
-from nmt_prune.evaluation.aggregates import aggregate
-from nmt_prune.evaluation.cost_plots import CPU_TIME, PACKED, USED, draw, plot_cpu_time, plot_sizes
-from nmt_prune.evaluation.cost_table import cost_section
-from nmt_prune.evaluation.export_result import ExportResult
-from nmt_prune.evaluation.gathering import gather
 from nmt_prune.evaluation.report import write_report
-from nmt_prune.evaluation.results import RunResult
-from nmt_prune.evaluation.speed_table import speed_section
+from nmt_prune.evaluation.reports.aggregates import aggregate
+from nmt_prune.evaluation.reports.export_result import ExportResult
+from nmt_prune.evaluation.reports.figures import bleu as plots
+from nmt_prune.evaluation.reports.figures.costs import CPU_TIME, PACKED, USED, draw, plot_cpu_time, plot_sizes
+from nmt_prune.evaluation.reports.gathering import gather
+from nmt_prune.evaluation.reports.results import RunResult
+from nmt_prune.evaluation.reports.tables.size import cost_section
+from nmt_prune.evaluation.reports.tables.speed import speed_section
 from tests.evaluation.corpus import corrupted, references, write_run
 from tests.evaluation.samples import results, row
 

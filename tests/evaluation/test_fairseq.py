@@ -6,12 +6,12 @@ import pytest
 
 from data_prep.corpora import choose
 from data_prep.data_folder import prepare
-from data_prep.fetching import Fetching
+from data_prep.download.fetching import Fetching
 from data_prep.preparation import Preparation
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.quality.translation import Decoding, translate
 from nmt_prune.evaluation.scoring import score_checkpoint
-from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.translation import Decoding, translate
 from tests import programs
 from tests.devices import cpu_or_gpu
 

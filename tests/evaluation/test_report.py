@@ -1,7 +1,7 @@
 import dataclasses
 
-from nmt_prune.evaluation.legend import legend
 from nmt_prune.evaluation.report import report_text
+from nmt_prune.evaluation.reports.tables.legend import legend
 from tests.evaluation.samples import results, row
 
 ROWS = [

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nmt_prune.experiments.commands import Places, Programs
-from nmt_prune.experiments.expansion import expand
-from nmt_prune.experiments.plan import Plan
+from nmt_prune.experiments.planning.commands import Places, Programs
+from nmt_prune.experiments.planning.expansion import expand
+from nmt_prune.experiments.planning.plan import Plan
 from tests.experiments.recipes import make_recipe
 
 FAKE = Path(__file__).with_name("fake_programs.py")

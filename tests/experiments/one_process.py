@@ -18,8 +18,8 @@ import pytest
 
 from nmt_prune.cli import main
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments import runner
-from nmt_prune.experiments.plan import Plan
+from nmt_prune.experiments.execution import runner
+from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.files import read_json
 from tests.data_prep.archives import use_sacrebleu
 from tests.programs import become
@@ -66,7 +66,7 @@ def in_turn(plan: Plan, cores: int, extra: Sequence[str]) -> None:
     for step in plan.steps():
         steps += [[name, step["run"]] for name in ("train", "score") if step[name]]
     for step in [*steps, ["report"]]:
-        command = [sys.executable, "-m", "nmt_prune.experiments.step", path, *step]
+        command = [sys.executable, "-m", "nmt_prune.experiments.execution.step", path, *step]
         if subprocess.run(command, stdout=sys.stderr).returncode:
             raise PruneError(read_json(plan.failure(*step)))
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nmt_prune.experiments.recipe import Recipe
+from nmt_prune.experiments.recipe.schema import Recipe
 from tests import programs
 
 BRIX_LADDER = [10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 98]

@@ -10,12 +10,12 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from nmt_prune.cli.run import run as run_command
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.commands import Places, train_arguments
-from nmt_prune.experiments.cost import Cost
-from nmt_prune.experiments.expansion import expand
-from nmt_prune.experiments.plan import Plan
-from nmt_prune.experiments.recipe_file import load_recipe, with_data
-from nmt_prune.experiments.step import prepare
+from nmt_prune.experiments.execution.step import prepare
+from nmt_prune.experiments.planning.commands import Places, train_arguments
+from nmt_prune.experiments.planning.cost import Cost
+from nmt_prune.experiments.planning.expansion import expand
+from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.experiments.recipe.recipe_file import load_recipe, with_data
 from tests.tiny_model import tiny_model
 
 RECIPE = load_recipe("paper-gpu")

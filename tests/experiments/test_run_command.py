@@ -4,7 +4,7 @@ from typer.testing import CliRunner
 
 from nmt_prune.cli.run import run
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments import preflight
+from nmt_prune.experiments.planning import preflight
 from nmt_prune.files import write_json
 
 RECIPE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nmt_prune.experiments.recipe_file import load_recipe
+from nmt_prune.experiments.recipe.recipe_file import load_recipe
 from nmt_prune.techniques import DENSE, LONGER, techniques
 from tests.experiments.recipes import run_in_one_process
 

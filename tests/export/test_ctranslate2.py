@@ -13,15 +13,15 @@ import torch
 from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.dictionaries import EOS, PAD
 from nmt_prune.errors import PruneError
 from nmt_prune.export.ctranslate2 import QUANTIZATIONS, export_ctranslate2
 from nmt_prune.export.transformer_spec import transformer_spec
-from nmt_prune.storage.from_checkpoint import compact_model
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.text.dictionaries import EOS, PAD
 from tests.models.shrinking import translations
 from tests.runtime.models import fairseq_model, random_model
-from tests.runtime.test_torch_engine import ARCHITECTURES, SHORT, fairseq_search, sentences
+from tests.runtime.torch_engine.test_torch_engine import ARCHITECTURES, SHORT, fairseq_search, sentences
 
 GREEDY = replace(SHORT, beam=1, max_len_b=12)
 
@@ -95,7 +95,7 @@ def test_the_readme_says_how_text_was_made_to_look_and_split(tmp_path):
     text = {"source_lang": "en", "normalisation": "moses", "tokenizer": "moses", "bpe": "subword_nmt"}
     export_ctranslate2(replace(random_model(), text={**text, "bpe_codes": "a b"}), tmp_path / "ct2", "float32")
     readme = (tmp_path / "ct2" / "README.txt").read_text()
-    assert "nmt_prune.normalisation.normalise(line, 'en')" in readme
+    assert "nmt_prune.text.normalisation.normalise(line, 'en')" in readme
     assert "Moses' tokenizer for 'en'" in readme
     assert "subwords by subword_nmt; what it takes is in manifest.json" in readme
     assert json.loads((tmp_path / "ct2" / "manifest.json").read_text())["text"]["normalisation"] == "moses"

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint, existing, parameter_count
+from nmt_prune.inspection.emptied import sublayers
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import parse
 from nmt_prune.masks.statistics import largest_weight, matrix_statistics, totals
-from nmt_prune.masks.structure import sublayers
 from tests.tiny_model import TYINGS, tiny_model
 from tests.toy import toy_state
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from nmt_prune.dictionaries import SPECIAL, read_dictionaries, read_symbols
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_file import save_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_matrices
 from nmt_prune.masks.transfer import transfer, transfer_weights
-from nmt_prune.settings import PruningSettings
+from nmt_prune.pruning.settings import PruningSettings
+from nmt_prune.text.dictionaries import SPECIAL, read_dictionaries, read_symbols
 from tests.toy import VOCABULARY, toy_model, toy_state
 
 PRUNABLES = list(prunable_matrices(toy_model()))

@@ -11,7 +11,7 @@ from fairseq.checkpoint_utils import load_model_ensemble_and_task
 from fairseq_cli import generate, interactive, validate
 
 from nmt_prune.checkpoints import Checkpoint, save
-from nmt_prune.conversion import strip
+from nmt_prune.checkpoints.stock import strip
 from tests.tasks.corpus import SIZES
 from tests.tasks.fairseq_command import USER_DIR, run
 from tests.tasks.training import STOCK, Training, assert_same

@@ -8,8 +8,8 @@ import torch
 from fairseq_cli import generate, interactive, validate
 
 from nmt_prune.checkpoints import Checkpoint, save
-from nmt_prune.structured.shrinking import shrink
-from nmt_prune.structured.widths import WIDTHS, flag
+from nmt_prune.checkpoints.widths import WIDTHS, flag
+from nmt_prune.shrinking.checkpoint import shrink
 from tests.models.shrinking import (
     DIMENSION,
     HEAD_DIM,

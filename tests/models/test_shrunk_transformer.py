@@ -9,8 +9,8 @@ from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY
 from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
+from nmt_prune.checkpoints.widths import PRESETS
 from nmt_prune.models.shrunk_transformer import ShrunkTransformer
-from nmt_prune.structured.widths import PRESETS
 from tests.models.test_decoding import LENGTHS, SOURCE, at_once, step_by_step
 from tests.tasks.training import assert_same
 from tests.tiny_model import SMALL, dictionary, tiny_model

@@ -9,10 +9,10 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from nmt_prune.checkpoints import Checkpoint, save
-from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.translation import Decoding, generate_command
-from nmt_prune.models.programs import translation_speed
-from nmt_prune.models.programs.translation_speed import measure
+from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.quality.translation import Decoding, generate_command
+from nmt_prune.measuring import translation_speed
+from nmt_prune.measuring.translation_speed import measure
 from tests.models.shrinking import translations
 from tests.tasks.corpus import SIZES as SENTENCES
 
@@ -53,7 +53,7 @@ def test_all_translate_the_whole_test_set(speeds, corpus, dense, pruned):
 
 def test_what_is_missing_is_said(speeds, pruned, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nmt_prune.runtime.compiled", None)
-    monkeypatch.setattr("nmt_prune.evaluation.exports.find_spec", lambda name: None)
+    monkeypatch.setattr("nmt_prune.evaluation.costs.exports.find_spec", lambda name: None)
     state = Checkpoint.load(pruned.folder / "checkpoint_last.pt").state
     save({**state, "model": {"encoder.embed_tokens.weight": torch.zeros(4, 4)}}, tmp_path / "other.pt")
     found = speeds(pruned.folder / "checkpoint_last.pt", tmp_path / "other.pt")

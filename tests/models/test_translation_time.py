@@ -2,9 +2,9 @@
 
 import pytest
 
-from nmt_prune.evaluation.costs import measure_costs
-from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.translation import Decoding
+from nmt_prune.evaluation.costs.measurement import measure_costs
+from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.quality.translation import Decoding
 from tests.models.shrinking import LAYERS, PRE_NORM, SIZES, mask, unit
 from tests.tasks.corpus import SIZES as SENTENCES
 

@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from nmt_prune.runtime.search_options import Hypothesis
+from nmt_prune.runtime.settings.search_options import Hypothesis
 
 
 def assert_equal(found: list[list[Hypothesis]], expected: list[list[Hypothesis]], tolerance: float = 1e-4) -> None:

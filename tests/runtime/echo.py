@@ -8,11 +8,11 @@ import threading
 from collections.abc import Sequence
 from types import ModuleType
 
-from nmt_prune.dictionaries import EOS, SPECIAL
 from nmt_prune.runtime import loading
-from nmt_prune.runtime.search_options import Hypothesis, SearchOptions
-from nmt_prune.storage.architecture import Architecture, Stack
-from nmt_prune.storage.model import CompactModel
+from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.storage.model.architecture import Architecture, Stack
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.text.dictionaries import EOS, SPECIAL
 
 _STACK = Stack(8, 4, (2,), (), (8,), True, True, "relu", 1.0, False, "sinusoidal", 50)
 WORDS = ("one", "two", "three", "four", "ä", "�")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.dictionaries import EOS, SPECIAL
-from nmt_prune.storage.architecture import Architecture, Stack
-from nmt_prune.storage.layout import layout
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.plain import Plain
+from nmt_prune.storage.model.architecture import Architecture, Stack
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.layout import layout
+from nmt_prune.storage.model.plain import Plain
+from nmt_prune.text.dictionaries import EOS, SPECIAL
 
 Array = npt.NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import translator as module
 from nmt_prune.runtime.batching import BatchSize
-from nmt_prune.runtime.search_options import SearchOptions
+from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
 from tests.runtime.echo import EchoEngine, echo_model
 

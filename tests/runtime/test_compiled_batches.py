@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from nmt_prune.runtime.torch_engine import TorchEngine
-from nmt_prune.storage.plain import Plain
-from nmt_prune.storage.precision import converted
+from nmt_prune.runtime.torch_engine.engine import TorchEngine
+from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.precision import converted
 from tests.runtime.comparing import assert_equal
 from tests.runtime.models import random_model
-from tests.runtime.test_torch_engine import PRE, SHORT, sentences
+from tests.runtime.torch_engine.test_torch_engine import PRE, SHORT, sentences
 
 _engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
 from nmt_prune.runtime.compiled import CompiledEngine  # noqa: E402

@@ -8,12 +8,20 @@ import torch
 from fairseq.ngram_repeat_block import NGramRepeatBlock
 from fairseq.sequence_generator import SequenceGenerator
 
-from nmt_prune.dictionaries import EOS, UNK
-from nmt_prune.runtime.search_options import SearchOptions
-from nmt_prune.runtime.torch_engine import TorchEngine
+from nmt_prune.runtime.settings.search_options import SearchOptions
+from nmt_prune.runtime.torch_engine.engine import TorchEngine
+from nmt_prune.text.dictionaries import EOS, UNK
 from tests.runtime.comparing import assert_equal
 from tests.runtime.models import DECODER, ENCODER, fairseq_model, random_model
-from tests.runtime.test_torch_engine import ARCHITECTURES, OPTIONS, PRE, SHORT, as_tuple, fairseq_search, sentences
+from tests.runtime.torch_engine.test_torch_engine import (
+    ARCHITECTURES,
+    OPTIONS,
+    PRE,
+    SHORT,
+    as_tuple,
+    fairseq_search,
+    sentences,
+)
 
 pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
 from nmt_prune.runtime.compiled import CompiledEngine

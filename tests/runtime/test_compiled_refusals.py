@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nmt_prune.dictionaries import EOS, PAD
 from nmt_prune.errors import PruneError
-from nmt_prune.runtime.search_options import SearchOptions
-from nmt_prune.storage.plain import Plain
+from nmt_prune.runtime.settings.search_options import SearchOptions
+from nmt_prune.storage.model.plain import Plain
+from nmt_prune.text.dictionaries import EOS, PAD
 from tests.runtime.models import ENCODER, random_model
 
 pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")

@@ -8,8 +8,8 @@ import pytest
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.engines import make_engine
-from nmt_prune.runtime.torch_engine import TorchEngine
-from nmt_prune.storage.plain import Plain
+from nmt_prune.runtime.torch_engine.engine import TorchEngine
+from nmt_prune.storage.model.plain import Plain
 from tests.runtime.echo import EchoEngine, install
 from tests.runtime.models import random_model
 

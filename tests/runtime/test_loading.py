@@ -8,7 +8,7 @@ import pytest
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.loading import load_model
-from nmt_prune.storage.compact_file import save_compact
+from nmt_prune.storage.format.compact_file import save_compact
 from tests.runtime.models import random_model
 
 NAME = "encoder.layers.0.fc1.weight"

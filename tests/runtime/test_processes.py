@@ -14,8 +14,8 @@ import pytest
 
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.translator import Translator
-from nmt_prune.storage.compact_file import save_compact
-from nmt_prune.storage.splitting import Splitting
+from nmt_prune.storage.format.compact_file import save_compact
+from nmt_prune.storage.model.splitting import Splitting
 from tests.runtime.models import random_model
 
 SOURCE = [["w1", "w2", f"w{number}"] for number in range(3, 9)] * 3

@@ -12,17 +12,17 @@ import pytest
 
 from data_prep.corpora import choose
 from data_prep.data_folder import prepare
-from data_prep.fetching import Fetching
+from data_prep.download.fetching import Fetching
 from data_prep.preparation import Preparation
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.text import read_lines
-from nmt_prune.evaluation.translation import Decoding, generate_command, run_fairseq, translate
+from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.quality.text import read_lines
+from nmt_prune.evaluation.quality.translation import Decoding, generate_command, run_fairseq, translate
 from nmt_prune.runtime.loading import load_model
-from nmt_prune.runtime.search_options import SearchOptions
+from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
-from nmt_prune.storage.compact_file import save_compact
-from nmt_prune.storage.from_checkpoint import compact_model
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from nmt_prune.storage.format.compact_file import save_compact
 from tests import programs
 
 pytestmark = pytest.mark.slow

@@ -15,12 +15,12 @@ from fairseq.data.encoders.sentencepiece_bpe import SentencepieceBPE
 from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 from fairseq.tokenizer import tokenize_line
 
-from nmt_prune.dictionaries import SPECIAL
 from nmt_prune.errors import PruneError
-from nmt_prune.normalisation import normalise
 from nmt_prune.runtime.segmentation import Segmentation
-from nmt_prune.storage.splitting import subword_nmt_codes
-from nmt_prune.subwords import gpt2_alphabet, join
+from nmt_prune.storage.model.splitting import subword_nmt_codes
+from nmt_prune.text.dictionaries import SPECIAL
+from nmt_prune.text.normalisation import normalise
+from nmt_prune.text.subwords import gpt2_alphabet, join
 from tests.runtime.echo import echo_model
 
 LINES = [

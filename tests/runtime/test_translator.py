@@ -5,13 +5,13 @@ from itertools import count
 
 import pytest
 
-from nmt_prune.dictionaries import EOS
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import translator as module
 from nmt_prune.runtime.batching import BatchSize
-from nmt_prune.runtime.search_options import SearchOptions
-from nmt_prune.runtime.torch_engine import TorchEngine
+from nmt_prune.runtime.settings.search_options import SearchOptions
+from nmt_prune.runtime.torch_engine.engine import TorchEngine
 from nmt_prune.runtime.translator import LineResult, Translator
+from nmt_prune.text.dictionaries import EOS
 from tests.runtime.echo import WORDS, EchoEngine, echo_model
 from tests.runtime.models import random_model
 

@@ -21,11 +21,11 @@ from safetensors.numpy import save
 
 from nmt_prune.errors import PruneError
 from nmt_prune.kinds import MODEL
-from nmt_prune.storage import compact_file
-from nmt_prune.storage.compact_file import FORMAT, load_compact, save_compact
-from nmt_prune.storage.header import LARGEST_RATIO
-from nmt_prune.storage.stored import plain
-from nmt_prune.storage.streams import compress, decompress_up_to
+from nmt_prune.storage.coding.streams import compress, decompress_up_to
+from nmt_prune.storage.format import compact_file
+from nmt_prune.storage.format.compact_file import FORMAT, load_compact, save_compact
+from nmt_prune.storage.format.header import LARGEST_RATIO
+from nmt_prune.storage.format.stored import plain
 from tests.storage.models import small_model
 
 SECONDS = 10

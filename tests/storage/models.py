@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from nmt_prune.dictionaries import SPECIAL
-from nmt_prune.storage.architecture import Architecture
-from nmt_prune.storage.encoded import Encoded
-from nmt_prune.storage.layout import layout
-from nmt_prune.storage.model import CompactModel
-from nmt_prune.storage.plain import Plain
+from nmt_prune.storage.model.architecture import Architecture
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.encoded import Encoded
+from nmt_prune.storage.model.layout import layout
+from nmt_prune.storage.model.plain import Plain
+from nmt_prune.text.dictionaries import SPECIAL
 from tests.runtime.models import STACK
 
 ENCODER = replace(STACK, heads=(4, 0), ffn=(20, 24), max_positions=64)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmt_prune.storage.compact_file import load_compact, save_compact
+from nmt_prune.storage.format.compact_file import load_compact, save_compact
 from tests.models.shrinking import LAYERS, PRE_NORM, SIZES, head, mask, translations, unit
 from tests.storage.models import small_model
 from tests.tasks.training import MASK, load

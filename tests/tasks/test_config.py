@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from nmt_prune.errors import PruneError
-from nmt_prune.schedules.constant import Constant
-from nmt_prune.schedules.cubic import Cubic
+from nmt_prune.pruning.schedules.constant import Constant
+from nmt_prune.pruning.schedules.cubic import Cubic
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.refusals import refuse_unreachable_average, refuse_unsupported
 

@@ -5,8 +5,8 @@ import torch
 from fairseq.criterions.cross_entropy import CrossEntropyCriterion
 
 from nmt_prune.errors import PruneError
-from nmt_prune.structured.search import SearchSettings
-from nmt_prune.tasks.dev_set import load_dev_set
+from nmt_prune.measuring.dev_set import load_dev_set
+from nmt_prune.subnetworks.search import SearchSettings
 from tests.tasks.corpus import SIZES
 
 

@@ -10,8 +10,8 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_parameters
+from nmt_prune.measuring.checkpoints import checkpoint_evidence
 from nmt_prune.models.masked_transformer import MaskedTransformer, tiny
-from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence
 from nmt_prune.tasks.evidence import Calibration, evidence_of
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.saliency import Saliency, saliencies
+from nmt_prune.pruning.saliency import Saliency, saliencies
 
 
 @saliencies.register("column-norm")

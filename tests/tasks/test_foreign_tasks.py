@@ -60,7 +60,7 @@ def test_moments_of_what_is_pruned_revive_nothing(run_training, dense, sparse, t
 
 def test_without_that_weights_come_back(run_training, sparse, monkeypatch):
     """The control: nothing else holds them."""
-    from nmt_prune.masks.masking import Masking
+    from nmt_prune.training.masking import Masking
 
     monkeypatch.setattr(Masking, "hold", lambda masking, model: None)
     tuned = run_training("run", STOCK_TASK, "--finetune-from-model", sparse.folder / "checkpoint_last.pt")

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from nmt_prune.checkpoints import Checkpoint, save
+from nmt_prune.checkpoints.own_dictionaries import KEY, own
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.joining import joining
-from nmt_prune.evaluation.subset import Subset
+from nmt_prune.evaluation.quality.joining import joining
+from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.masks.mask_file import load_masks, save_masks
-from nmt_prune.own_dictionaries import KEY, own
-from nmt_prune.settings import PruningSettings
-from nmt_prune.storage.compact_file import load_compact, save_compact
-from nmt_prune.storage.from_checkpoint import compact_model
-from nmt_prune.storage.splitting import AS_FOUND
-from nmt_prune.storage.to_checkpoint import checkpoint_state
-from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence
+from nmt_prune.measuring.checkpoints import checkpoint_evidence
+from nmt_prune.pruning.settings import PruningSettings
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from nmt_prune.storage.checkpoints.to_checkpoint import checkpoint_state
+from nmt_prune.storage.format.compact_file import load_compact, save_compact
+from nmt_prune.storage.model.splitting import AS_FOUND
 from tests.tasks.training import load, train
 
 WORDS = r"its source dictionary is not the one that .* was trained with"

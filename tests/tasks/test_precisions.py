@@ -10,7 +10,7 @@ from fairseq_cli import train as fairseq_train
 from omegaconf import DictConfig
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.masks.masking import Masking
+from nmt_prune.training.masking import Masking
 from tests.devices import PRETENDED, everywhere, on_gpus
 from tests.tasks.training import FC1, Training, assert_same
 

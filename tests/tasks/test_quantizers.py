@@ -9,7 +9,7 @@ from fairseq_cli import generate, validate
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.cli import app, main
-from nmt_prune.quantization.quantized import Facts
+from nmt_prune.pruning.quantization.quantized import Facts
 from tests.devices import everywhere
 from tests.tasks.fairseq_command import USER_DIR, run
 from tests.tasks.test_data_parallel import train_on_two

@@ -8,8 +8,8 @@ import torch
 from fairseq.optim.adafactor import FairseqAdafactor
 from fairseq.optim.lr_scheduler.inverse_square_root_schedule import InverseSquareRootSchedule
 
-from nmt_prune.experiments.recipe_file import load_recipe
-from nmt_prune.tasks.scaled_adafactor import ScaledAdafactor
+from nmt_prune.experiments.recipe.recipe_file import load_recipe
+from nmt_prune.optimizers.scaled_adafactor import ScaledAdafactor
 
 FLAGS = {"adafactor_eps": "(1e-30, 1e-3)", "clip_threshold": 1.0, "decay_rate": -0.8, "beta1": None}
 FLAGS |= {"weight_decay": 0.0, "scale_parameter": True, "relative_step": False, "warmup_init": False, "lr": [0.01]}

@@ -12,10 +12,10 @@ from nmt_prune.cli import main
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_file import load_masks
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.settings import PruningSettings
-from nmt_prune.structured.search import SearchSettings
-from nmt_prune.structured.subnetworks import SUBNETWORKS, bad_subnetwork, random_subnetwork
-from nmt_prune.tasks.dev_set import load_dev_set
+from nmt_prune.measuring.dev_set import load_dev_set
+from nmt_prune.pruning.settings import PruningSettings
+from nmt_prune.subnetworks.controls import SUBNETWORKS, bad_subnetwork, random_subnetwork
+from nmt_prune.subnetworks.search import SearchSettings
 from tests.tasks.training import Training, train
 
 pytestmark = pytest.mark.slow

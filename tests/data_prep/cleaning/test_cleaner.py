@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from data_prep.cleaning.cleaner import SHARED, Cleaner, Cleaning, folded
-from data_prep.streaming import Block
-from data_prep.texts import Text
+from data_prep.text.streaming import Block
+from data_prep.text.texts import Text
 from nmt_prune.errors import PruneError
 
 TEXT = Text("web", Path("web.en"), Path("web.de"))

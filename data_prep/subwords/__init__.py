@@ -1,0 +1,1 @@
+"""Subword models: learned, applied, and held-out text split with them."""

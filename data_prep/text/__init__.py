@@ -1,0 +1,1 @@
+"""Parallel text as files and as streams of pairs."""

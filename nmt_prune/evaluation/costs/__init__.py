@@ -1,0 +1,1 @@
+"""What a model costs: memory, bytes on disk, CPU time."""

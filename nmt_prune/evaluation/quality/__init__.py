@@ -1,0 +1,1 @@
+"""How good translations are: subsets, translation, scores, significance."""

@@ -1,0 +1,32 @@
+"""Mini-batches behind a run that no update counts: what masks were measured on, and a search's."""
+
+from pathlib import Path
+
+from nmt_prune.evaluation.records.run import RUN_FILE, RunRecord, read_record
+from nmt_prune.files import read_json
+
+_RECORDS = ("pruning.json", "steps.json")  # of a training that was pruned, and of a search
+
+
+def other_passes(folder: Path) -> int | None:
+    """Mini-batches that went through the models of a run and its ancestors other than in an update.
+
+    Args:
+        folder: folder of the run; its ancestors' lie beside it.
+
+    Returns:
+        None where a record is of before they were counted, or an ancestor is gone.
+    """
+    counts = [_own(folder)]
+    if (folder / RUN_FILE).is_file() and (parent := read_record(RunRecord, folder / RUN_FILE).parent) is not None:
+        # The parent of a run on another corpus is named from one folder further up.
+        beside = next((up / parent for up in folder.parents[:2] if (up / parent / RUN_FILE).is_file()), None)
+        counts.append(None if beside is None else other_passes(beside))
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _own(folder: Path) -> int | None:
+    records = [read_json(folder / name) for name in _RECORDS if (folder / name).is_file()]
+    counts = [record.get("other_passes") for record in records]
+    return None if None in counts else sum(counts)

@@ -1,0 +1,1 @@
+"""From the records of many runs to results, aggregates, tables and figures."""

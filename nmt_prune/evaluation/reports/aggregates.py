@@ -1,0 +1,133 @@
+"""Results over seeds: one aggregate per cell of the table."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nmt_prune.evaluation.quality.significance import SIGNIFICANT
+from nmt_prune.evaluation.reports.export_result import NUMBERS
+from nmt_prune.evaluation.reports.results import RunResult
+from nmt_prune.techniques import LONGER
+from nmt_prune.techniques.labels import ordered
+
+
+class Cell(NamedTuple):
+    """A place in the table; the runs in it differ only in their seeds.
+
+    Attributes:
+        technique: what was done.
+        sparsity: target sparsity.
+        updates: total updates where they tell runs of a technique apart, else 0.
+    """
+
+    technique: str
+    sparsity: float
+    updates: int = 0
+
+    @classmethod
+    def of(cls, technique: str, sparsity: float, total_updates: int) -> "Cell":
+        """The place of a run."""
+        return cls(technique, sparsity, total_updates if technique == LONGER else 0)
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The runs of one technique at one sparsity that differ in their seeds.
+
+    Attributes:
+        cell: which ones.
+        seeds: their seeds.
+        bleu: mean BLEU.
+        bleu_std: sample standard deviation of BLEU (n - 1); None for one seed.
+        bleu_range: lowest and highest BLEU.
+        bleu_delta: mean difference to the dense runs of the same seeds; None where one is missing.
+        significant: whether every seed differs significantly from its dense run, and all in the same direction.
+        chrf: mean chrF.
+        ter: mean TER.
+        total_updates: least and most updates behind a run, its ancestors' included.
+        other_passes: least and most mini-batches behind a run that no update counts; None where that is not known.
+        sparsity: mean measured sparsity over ``prunable``, ``all`` and ``body`` weights.
+        megabytes: mean size ``masked`` and ``used``, see :class:`RunResult`; None where one is not known.
+        cpu_ratio: mean CPU time relative to the dense model; None where one is not known.
+        cpu_measured: whether it was measured for any run, and is not 1 by construction.
+        exports: means by the names of :class:`ExportResult`; None where one is not known.
+        engine: what ran the packed models; several where they differ, None where none ran.
+    """
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    bleu: float
+    bleu_std: float | None
+    bleu_range: tuple[float, float]
+    bleu_delta: float | None
+    significant: bool
+    chrf: float
+    ter: float
+    total_updates: tuple[int, int]
+    other_passes: tuple[int, int] | None
+    sparsity: dict[str, float]
+    megabytes: dict[str, float] | None
+    cpu_ratio: float | None
+    cpu_measured: bool
+    exports: dict[str, float | None]
+    engine: str | None
+
+    @classmethod
+    def of(cls, cell: Cell, rows: list[RunResult]) -> "Aggregate":
+        """Aggregates the rows of a cell."""
+        bleu = [row.bleu for row in rows]
+        deltas = [row.bleu_delta for row in rows if row.bleu_delta is not None]
+        updates = [row.total_updates for row in rows]
+        passes = [row.other_passes for row in rows if row.other_passes is not None]
+        clear = all(row.bleu_p_value is not None and row.bleu_p_value < SIGNIFICANT for row in rows)
+        return cls(
+            cell=cell,
+            seeds=tuple(sorted(row.seed for row in rows)),
+            bleu=statistics.fmean(bleu),
+            bleu_std=statistics.stdev(bleu) if len(bleu) > 1 else None,
+            bleu_range=(min(bleu), max(bleu)),
+            bleu_delta=statistics.fmean(deltas) if len(deltas) == len(rows) else None,
+            significant=clear and len({delta > 0 for delta in deltas}) == 1,
+            chrf=statistics.fmean(row.chrf for row in rows),
+            ter=statistics.fmean(row.ter for row in rows),
+            total_updates=(min(updates), max(updates)),
+            other_passes=(min(passes), max(passes)) if len(passes) == len(rows) else None,
+            sparsity={
+                "prunable": statistics.fmean(row.sparsity_prunable for row in rows),
+                "all": statistics.fmean(row.sparsity_all for row in rows),
+                "body": statistics.fmean(row.sparsity_body for row in rows),
+            },
+            megabytes=_megabytes(rows),
+            cpu_ratio=_mean([row.cpu_ratio for row in rows]),
+            cpu_measured=any(row.cpu_seconds is not None for row in rows),
+            exports={name: _mean([getattr(row.exports, name) for row in rows]) for name in NUMBERS},
+            engine=" and ".join(sorted({row.exports.engine for row in rows if row.exports.engine})) or None,
+        )
+
+
+def _megabytes(rows: list[RunResult]) -> dict[str, float] | None:
+    sizes = {kind: _mean([getattr(row, f"mb_{kind}") for row in rows]) for kind in ("masked", "used")}
+    known = {kind: size for kind, size in sizes.items() if size is not None}
+    return known if len(known) == len(sizes) else None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def aggregate(rows: Iterable[RunResult]) -> dict[Cell, Aggregate]:
+    """Aggregates rows over seeds; a run that stands for several techniques counts for each.
+
+    Returns:
+        Aggregates in the order of techniques, then sparsity, then updates.
+    """
+    cells: dict[Cell, list[RunResult]] = defaultdict(list)
+    for row in rows:
+        for technique in row.techniques:
+            cells[Cell.of(technique, row.target_sparsity, row.total_updates)].append(row)
+    rank = {technique: position for position, technique in enumerate(ordered(cell.technique for cell in cells))}
+    in_order = sorted(cells, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates))
+    return {cell: Aggregate.of(cell, cells[cell]) for cell in in_order}

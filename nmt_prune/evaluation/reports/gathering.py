@@ -1,0 +1,144 @@
+"""Gathering the results of a recipe from its run folders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.costs.speeds import speed_of
+from nmt_prune.evaluation.quality.significance import Comparison, compare
+from nmt_prune.evaluation.quality.text import digest, read_lines
+from nmt_prune.evaluation.records.costs import Costs, SpeedRecord
+from nmt_prune.evaluation.records.other_passes import other_passes
+from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, ScoreRecord
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, read_runs, total_updates
+from nmt_prune.evaluation.reports.aggregates import Cell
+from nmt_prune.evaluation.reports.export_result import ExportResult
+from nmt_prune.evaluation.reports.results import Convention, Results, RunResult
+from nmt_prune.evaluation.reports.variants import variants
+from nmt_prune.techniques import DENSE
+
+
+def gather(folder: Path, data: Path | None = None) -> Results:
+    """Reads all runs of a recipe and compares each with the dense run of its seed.
+
+    Args:
+        folder: ``runs/<recipe>``.
+        data: data folder with the references; None is where they were when the runs were scored.
+
+    Raises:
+        PruneError: there is no scored run, runs were scored in different ways, two runs claim the same cell, or
+            hypotheses or references are missing or do not belong to the scores.
+    """
+    runs, unscored = read_runs(folder)
+    first = runs[0]
+    convention = Convention.of(first.scores)
+    for run in runs:
+        _check_convention(first, run)
+    by_name = {run.name: run for run in runs}
+    totals = {run.name: total_updates(run, by_name) for run in runs}
+    _check_unique(runs, totals)
+    references = _references(first.scores, data)
+    comparisons: dict[str, Comparison] = {}
+    for seed in sorted({run.record.seed for run in runs}):
+        same_seed = [run for run in runs if run.record.seed == seed]
+        dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
+        systems = {run.name: run.hypotheses() for run in same_seed}
+        comparisons |= compare(systems, references, dense, tokenize=first.scores.tokenize)
+    rows = tuple(_row(run, totals[run.name], comparisons[run.name], speed_of(run, runs)) for run in runs)
+    return Results(
+        folder.resolve().name,
+        convention,
+        rows,
+        unscored,
+        first.record.pair,
+        variants=variants(run.record for run in runs),
+    )
+
+
+def _check_convention(first: ScoredRun, other: ScoredRun) -> None:
+    ours, theirs = asdict(Convention.of(first.scores)), asdict(Convention.of(other.scores))
+    for key, value in ours.items():
+        if theirs[key] != value:
+            raise PruneError(
+                f"{first.name} and {other.name} were scored with different {key}"
+                f" ({value} and {theirs[key]}): score one of them again"
+            )
+
+
+def _check_unique(runs: Sequence[ScoredRun], totals: Mapping[str, int]) -> None:
+    seen: dict[tuple[Cell, int], str] = {}
+    for run in runs:
+        record = run.record
+        for technique in (record.technique, *record.also):
+            key = Cell.of(technique, record.sparsity, totals[run.name]), record.seed
+            if key in seen:
+                raise PruneError(
+                    f"{seen[key]} and {run.name} are both {technique} at sparsity {record.sparsity:g} with seed"
+                    f" {record.seed}; give one of them another technique name in its {RUN_FILE}"
+                )
+            seen[key] = run.name
+
+
+def _references(scores: ScoreRecord, data: Path | None) -> list[str]:
+    recorded = Path(scores.reference)
+    candidates = [recorded] if data is None else [data / "raw" / recorded.name, recorded]
+    path = next(filter(Path.is_file, candidates), None)
+    if path is None:
+        raise PruneError(
+            f"reference {candidates[0]} is gone; give --data with the folder that holds raw/{recorded.name}"
+        )
+    if digest(path) != scores.reference_sha256:
+        raise PruneError(f"reference {path} is not the one that the runs were scored with; score them again")
+    return read_lines(path)
+
+
+def _row(run: ScoredRun, total: int, comparison: Comparison, speed: SpeedRecord | None) -> RunResult:
+    record, scores = run.record, run.scores
+    if abs(comparison.bleu - scores.bleu) > 1e-6:
+        raise PruneError(
+            f"{run.folder / scores.hypotheses_file} gives BLEU {comparison.bleu:.2f} and {SCORES_FILE} says"
+            f" {scores.bleu:.2f}: the hypotheses or the reference have changed; score the run again"
+        )
+    return RunResult(
+        run=run.name,
+        technique=record.technique,
+        also=record.also,
+        target_sparsity=record.sparsity,
+        sparsity_prunable=scores.sparsity["prunable"],
+        sparsity_all=scores.sparsity["all"],
+        sparsity_body=scores.sparsity["body"],
+        seed=record.seed,
+        updates=run.updates,
+        planned_updates=record.updates,
+        total_updates=total,
+        dev_bleu=scores.dev_bleu,
+        bleu=scores.bleu,
+        bleu_low=comparison.low,
+        bleu_high=comparison.high,
+        bleu_delta=comparison.delta,
+        bleu_p_value=comparison.p_value,
+        chrf=scores.chrf,
+        ter=scores.ter,
+        checkpoint=scores.checkpoint,
+        bleu_signature=scores.signatures["bleu"],
+        chrf_signature=scores.signatures["chrf"],
+        ter_signature=scores.signatures["ter"],
+        **{f"cut_{name}": (scores.cut or {}).get(name) for name in ("not_closed", "loss_before", "loss_after")},
+        left_out=scores.left_out,
+        other_passes=other_passes(run.folder),
+        **_costs(scores.costs),
+        exports=ExportResult.of(scores.costs.exports if scores.costs else None, speed),
+    )
+
+
+def _costs(costs: Costs | None) -> dict[str, float | None]:
+    if costs is None:
+        return {}
+    return {
+        "mb_masked": costs.bytes_masked / 1e6,
+        "mb_used": costs.bytes_used / 1e6,
+        "cpu_ratio": costs.cpu_ratio,
+        "cpu_seconds": costs.cpu.seconds if costs.cpu else None,
+        "cpu_seconds_dense": costs.cpu.seconds_dense if costs.cpu else None,
+    }

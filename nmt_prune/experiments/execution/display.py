@@ -1,0 +1,98 @@
+"""Showing progress on a terminal, or as lines where there is none."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from nmt_prune.experiments.execution.progress import Snapshot, clock
+from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.techniques.labels import is_searched
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class Display(Protocol):
+    """Something that shows progress."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Shows the state now."""
+
+    def say(self, message: str) -> None:
+        """Says something once, at once."""
+
+
+class Lines:
+    """A line on stderr, at most every 15 seconds, when there is something new."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown_at = 0.0
+
+    def show(self, snapshot: Snapshot) -> None:
+        if time.monotonic() - self._shown_at >= SECONDS_BETWEEN_LINES:
+            self._shown_at = time.monotonic()
+            self.say(str(snapshot))
+
+    def say(self, message: str) -> None:
+        self._console.print(message, soft_wrap=True, markup=False, highlight=False)
+
+
+class Bars:
+    """A bar for the whole experiment and one for each training, redrawn in place."""
+
+    def __init__(self, console: Console, live: Live) -> None:
+        self._console = console
+        self._live = live
+
+    def show(self, snapshot: Snapshot) -> None:
+        bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+        left = "" if snapshot.left is None else f", about {clock(snapshot.left)} left"
+        scoring = f", {snapshot.unscored} to score" if snapshot.unscored else ""
+        note = f"{snapshot.finished}/{snapshot.total} runs{scoring}, {clock(snapshot.elapsed)} elapsed{left}"
+        bars.add_task("all", total=snapshot.total, completed=snapshot.finished, note=note)
+        for running in snapshot.running:
+            bleu = "" if running.bleu is None else f", BLEU {running.bleu:.1f}"
+            note = f"{running.done}/{running.run.updates} updates{bleu}"
+            bars.add_task(running.run.name, total=running.run.updates, completed=running.done, note=note)
+        self._live.update(bars, refresh=True)
+
+    def say(self, message: str) -> None:
+        self._console.print(message, soft_wrap=True, markup=False, highlight=False)
+
+
+@contextmanager
+def open_display() -> Iterator[Display]:
+    """Opens the display that stderr allows."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield Bars(console, live)
+
+
+def plan_table(plan: Plan) -> Table:
+    """The plan for a dry run."""
+    table = Table("run", "parent", "technique", box=None)
+    for column in ("sparsity", "updates", "total"):
+        table.add_column(column, justify="right")
+    table.add_column("state")
+    for run in plan.runs:
+        folder = plan.folder(run)
+        state = "to do"
+        if folder.trained.exists():
+            state = "done" if folder.scores.exists() or not run.is_scored else "to score"
+        elif (folder.path / "checkpoint_last.pt").exists():
+            state = "to resume"
+        techniques = ", ".join([run.technique, *run.also])
+        # What a search finds decides the sparsity of what follows from it.
+        is_found = run.step == "search" or is_searched(run.technique)
+        numbers = "to be found" if is_found else f"{run.sparsity:.1%}", str(run.updates), str(run.total_updates)
+        table.add_row(run.name, run.parent or "–", techniques, *numbers, state)
+    return table

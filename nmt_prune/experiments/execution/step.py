@@ -1,0 +1,142 @@
+"""One step of a plan, as the runner's executor starts it: ``python -m ...execution.step PLAN STEP [RUN]``."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.execution.devices import ON_CPU, environment
+from nmt_prune.experiments.execution.training_log import last_error
+from nmt_prune.experiments.planning.commands import (
+    data_command,
+    is_quantized,
+    quantize_command,
+    report_command,
+    run_command,
+    score_command,
+    transfer_commands,
+)
+from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.experiments.recipe.sections import gpus_wanted
+from nmt_prune.files import write_json
+from nmt_prune.processes import die_with_parent, exclusive
+
+# How long a run or a GPU may still be held by the processes of a runner that was just killed.
+PATIENCE = 20.0
+
+
+def main() -> None:
+    """Does the step; a failure is noted for the runner and ends with exit status 1."""
+    die_with_parent()
+    plan_file, step, *names = sys.argv[1:]
+    plan = Plan.read(Path(plan_file))
+    os.chdir(plan.start)
+    try:
+        if step == "train":
+            train(plan, names[0])
+        elif step == "score":
+            score(plan, names[0])
+        elif step == "report":
+            execute(report_command(plan.places), plan.places.runs / "report.log")
+        else:
+            prepare(plan)
+    except PruneError as error:
+        message = f"{' '.join([step, *names])} failed: {error}"
+        with suppress(PruneError):  # on a full disk Snakemake's output has to do
+            write_json(plan.failure(step, *names), message)
+        raise SystemExit(message) from error
+    except OSError as error:  # a log or a folder that cannot be written
+        raise SystemExit(f"Error: {' '.join([step, *names])} failed: {reason(error)}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def reason(error: OSError) -> str:
+    """What the system says of a file, and what to do."""
+    advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check that it may be used"
+    return f"{error.filename or 'a file'}: {error.strerror or error}; {advice}, then repeat the command"
+
+
+def prepare(plan: Plan) -> None:
+    """Prepares the corpora of all runs.
+
+    Raises:
+        PruneError: one of them cannot be prepared.
+    """
+    if plan.data_is_given:
+        return
+    corpora = {plan.places.data_of(run.settings["corpus"]): run.settings["corpus"] for run in plan.runs}
+    for corpus in corpora.values():
+        execute(data_command(corpus, plan.places), plan.places.runs / "data.log")
+
+
+def train(plan: Plan, name: str) -> None:
+    """Trains a run (or searches, or prunes), or goes on where it was, and marks it as trained.
+
+    Raises:
+        PruneError: the command failed.
+    """
+    run = plan.run(name)
+    folder = plan.folder(run)
+    wanted = gpus_wanted(run.settings["training"])
+    with (
+        exclusive(folder.path / ".lock", f"run {name}", PATIENCE),
+        environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables,
+    ):
+        folder.describe(run, plan.places)
+        repaired = folder.repair_checkpoint()
+        if repaired:
+            with folder.log.open("a", encoding="utf-8") as log:
+                log.write(f"{repaired}\n")
+        for command in transfer_commands(run, plan.places) if "transfer" in run.settings else ():
+            execute(command, folder.log)
+        execute(run_command(run, plan.places), folder.log, variables)
+        write_json(folder.trained, {"last_update": run.last_update})
+
+
+def score(plan: Plan, name: str) -> None:
+    """Translates and scores with a run's best checkpoint, quantized if that is what it was trained for.
+
+    Raises:
+        PruneError: the scoring failed.
+    """
+    run = plan.run(name)
+    if is_quantized(run):
+        execute(quantize_command(run, plan.places), plan.folder(run).path / "score.log")
+    wanted = min(1, gpus_wanted(run.settings["training"]))
+    with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables:
+        execute(score_command(run, plan.places), plan.folder(run).path / "score.log", variables)
+
+
+def execute(command: list[str], log: Path, variables: Mapping[str, str] = ON_CPU) -> None:
+    """Runs a command with some environment variables set; its output is appended to a log.
+
+    Raises:
+        PruneError: the command failed; the message has its last error line and the log's path.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        start = output.seek(0, os.SEEK_END)
+        process = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **variables},
+            preexec_fn=die_with_parent,
+        )
+    if -process.returncode == signal.SIGKILL:
+        raise PruneError(f"killed by SIGKILL, as the system does when memory runs out; the log is {log}")
+    if process.returncode < 0:
+        raise PruneError(f"killed by {signal.Signals(-process.returncode).name}; the log is {log}")
+    if process.returncode > 0:
+        raise PruneError(f"{last_error(log, start)}; the log is {log}")
+
+
+if __name__ == "__main__":
+    main()

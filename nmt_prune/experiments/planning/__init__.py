@@ -1,0 +1,1 @@
+"""From a recipe to a plan: which run follows from which, with which flags."""

@@ -1,0 +1,214 @@
+"""From a recipe to a plan."""
+
+import difflib
+import os
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, Literal
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.planning.pruning_flags import pruning_flags
+from nmt_prune.experiments.planning.runs import Run, with_ancestors
+from nmt_prune.experiments.recipe.schema import Recipe
+from nmt_prune.experiments.recipe.sections import Search
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.techniques import DENSE, LONGER
+
+
+def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
+    """Expands a recipe into runs, parents before children; what techniques have in common is run once.
+
+    Args:
+        recipe: the recipe.
+        only: techniques and controls of the recipe to keep; empty is all. The dense baseline is always kept.
+
+    Raises:
+        PruneError: ``only`` names something that is not in the recipe.
+    """
+    listed = [*recipe.names, *recipe.controls]
+    for name in only:
+        if name not in listed:
+            close = difflib.get_close_matches(name, listed, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(listed) or 'none'}"
+            raise PruneError(f"--only {name}: the recipe {recipe.name} has no such technique or control; {hint}")
+    runs = [run for seed in recipe.seeds for run in _Expansion(recipe, seed).runs()]
+    if not only:
+        return runs
+    wanted = {DENSE, *only, *(search.label(name) for name in only for search in recipe.search)}
+    kept = {run.name for run in runs if {run.technique, *run.also} & wanted}
+    return with_ancestors(runs, kept)
+
+
+class _Expansion:
+    """The runs of one seed."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        self._recipe = recipe
+        self._seed = seed
+        self._runs: dict[str, Run] = {}
+        self._results: dict[str, list[str]] = {}
+        self._length = recipe.training.max_update
+        self._rewind = recipe.updates(recipe.rewind)
+
+    def runs(self) -> list[Run]:
+        self.dense()
+        for name in (*self._recipe.names, *(name for name in self._recipe.controls if name != LONGER)):
+            technique = self._recipe.technique(name)
+            if technique.mask.by_search:
+                for search in self._recipe.search:
+                    self._subnetwork(name, search)
+                continue
+            for percent in self._recipe.ladder:
+                if percent > 0:
+                    self._note(name, self._rung(name, percent))
+                elif technique.quantizes:
+                    self._make(f"{name}-0", name, name, 0.0, self.dense())
+        if LONGER in self._recipe.controls:
+            self._dense_longer()
+        return [self._named(run) for run in self._runs.values()]
+
+    def _note(self, technique: str, run: Run | None) -> Run | None:
+        """Remembers that the run is a result of the technique."""
+        if run is not None and technique not in self._results.setdefault(run.name, []):
+            self._results[run.name].append(technique)
+        return run
+
+    def _named(self, run: Run) -> Run:
+        """Says whose result the run is: the technique that makes it, if the recipe lists it, comes first."""
+        owners = sorted(self._results.get(run.name, [run.technique]), key=lambda name: name != run.technique)
+        return replace(run, technique=owners[0], also=tuple(owners[1:]))
+
+    def dense(self) -> Run:
+        points = f"0,{self._rewind}"
+        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points})
+
+    def _dense_longer(self) -> None:
+        """The equal-update control: the dense model, trained again and again with a new warm-up."""
+        longest = max(run.total_updates for run in self._runs.values())
+        parent = self.dense()
+        for round_ in range(2, -(-longest // self._length) + 1):
+            pruning = {
+                "mask_from": f"{parent.name}/checkpoint_last.pt",
+                "sparsity": "0",
+                "reset": "keep",
+                "clock": "restart",
+            }
+            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning)
+
+    def below(self, technique: str, owner: str, percent: float) -> Run | None:
+        rounds = self._recipe.rounds(owner)
+        ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
+        return self._rung(technique, _below(percent, ladder))
+
+    def last_start_round(self, technique: str) -> Run | None:
+        return self._rung(technique, self._recipe.rounds(technique)[-1])
+
+    def _rung(self, name: str, percent: float) -> Run | None:
+        """The run of a technique at a rung of its ladder; 0 is the dense run; None where it has none."""
+        if percent == 0:
+            return self.dense()
+        technique, rounds = self._recipe.technique(name), self._recipe.rounds(name)
+        if technique.start and percent <= rounds[-1]:
+            if self._recipe.technique(technique.start).mask.grows:
+                return self._note(name, self._rung(technique.start, percent))
+            return self._note(name, self._start_round(name, technique.start, percent, rounds))
+        return self._make(f"{name}-{percent:g}", name, name, percent, technique.mask.run(name, percent, self))
+
+    def _subnetwork(self, name: str, search: Search) -> Run:
+        """The run of a subnetwork that is searched for in the dense run."""
+        recipe, dense = self._recipe, self.dense()
+        technique = recipe.technique(name)
+        trained = f"{dense.name}/checkpoint_{search.checkpoint}.pt"
+        options = {"checkpoint": trained, **search.options()}
+        if recipe.extension:
+            options["extension"] = os.pathsep.join(recipe.extension)
+        parent = self._add(search.label("search"), "search", 0.0, dense, {}, "search", options)
+        pruning = {
+            "mask_from": f"{parent.name}/{technique.subnetwork}.safetensors",
+            "rewind_from": f"{dense.name}/rewind_{self._rewind}.pt" if technique.rewind else trained,
+            "reset": technique.reset,
+            "clock": technique.clock,
+        }
+        label = search.label(name)
+        return self._add(label, label, 0.0, parent, pruning, "train" if technique.is_trained else "prune")
+
+    def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
+        """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""
+        if percent not in rounds:
+            return None
+        below = _below(percent, rounds)
+        parent = self._rung(name, below) if below else self.dense()
+        is_common = _up_to(percent, rounds) == _up_to(percent, self._recipe.ladder)
+        label = start if is_common else name
+        return self._make(f"{label}-{percent:g}", label, start, percent, parent)
+
+    def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
+        technique = self._recipe.technique(made_by)
+        pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self.dense())
+        needs: list[str] = []
+        # On the first rung both find their masks on the dense run; later a budget that ranks matrices would give the
+        # control counts by its own weights.
+        if technique.counts_of and parent != self.dense() and budgets.build(pruning["budget"]).ranks_matrices:
+            counted = self._rung(technique.counts_of, percent)
+            assert counted is not None
+            pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
+            needs.append(counted.name)
+        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs))
+
+    def _add(
+        self,
+        label: str,
+        technique: str,
+        sparsity: float,
+        parent: Run | None,
+        pruning: dict[str, str],
+        step: Literal["train", "search", "prune"] = "train",
+        search: dict[str, Any] | None = None,
+        needs: tuple[str, ...] = (),
+    ) -> Run:
+        name = f"{label}-seed{self._seed}"
+        if name in self._runs:
+            return self._runs[name]
+        clock = pruning.get("clock", "restart")
+        first, end = 0, self._length if step == "train" else 0
+        if clock == "rewind":
+            first = self._rewind
+        elif clock == "keep" and parent is not None:
+            first, end = parent.last_update, parent.last_update + self._length
+        run = Run(
+            name=name,
+            technique=technique,
+            sparsity=round(sparsity, 6),
+            seed=self._seed,
+            parent=parent.name if parent else None,
+            first_update=first,
+            updates=end - first,
+            total_updates=end - first + (parent.total_updates if parent else 0),
+            settings=self._settings(parent, pruning, end) | ({"search": search} if search else {}),
+            step=step,
+            needs=needs,
+        )
+        self._runs[name] = run
+        return run
+
+    def _settings(self, parent: Run | None, pruning: dict[str, str], max_update: int) -> dict[str, Any]:
+        recipe = self._recipe
+        return {
+            "seed": self._seed,
+            "parent": parent.name if parent else None,
+            "corpus": recipe.corpus.model_dump(exclude_none=True),
+            "model": recipe.model.flags(),
+            "training": {**recipe.training.flags(), "max_update": max_update},
+            "precision": recipe.precision,
+            "generation": recipe.generation.model_dump(),
+            "pruning": pruning,
+        }
+
+
+def _below(percent: float, ladder: Collection[float]) -> float:
+    """The rung below; 0 below the first."""
+    return max((rung for rung in ladder if rung < percent), default=0)
+
+
+def _up_to(percent: float, ladder: Collection[float]) -> list[float]:
+    return [rung for rung in ladder if rung <= percent]

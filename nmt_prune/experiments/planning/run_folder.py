@@ -1,0 +1,157 @@
+"""What a run's folder says about the run: its settings, how far it is, whether it failed."""
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.planning.commands import Places, run_command, train_arguments
+from nmt_prune.experiments.planning.runs import Run
+from nmt_prune.files import atomic_path, read_json, write_json
+
+# A ticket, its provenance and the rewind point of update 0.
+_BEFORE_AN_UPDATE = ("checkpoint_last.pt", "pruning.json", "rewind_0.pt")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder. Its files appear complete or not at all, the marker of a step after everything else of it."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """Output of all trainings of this run, the newest last."""
+        return self.path / "train.log"
+
+    @property
+    def trained(self) -> Path:
+        """Marker of the finished training."""
+        return self.path / "trained.json"
+
+    @property
+    def scores(self) -> Path:
+        """Marker of the finished run."""
+        return self.path / "scores.json"
+
+    def describe(self, run: Run, places: Places) -> None:
+        """Writes ``run.json``: what this run is, and the command that repeats it."""
+        is_training = run.step == "train"
+        command = ["fairseq-train", *train_arguments(run, places)] if is_training else run_command(run, places)
+        description = {
+            "name": run.name,
+            "technique": run.technique,
+            "also": list(run.also),
+            "sparsity": run.sparsity,
+            "seed": run.seed,
+            "updates": run.updates,
+            "total_updates": run.total_updates,
+            "parent": run.parent,
+            "step": run.step,
+            "command": command,
+            "settings": run.settings,
+        }
+        path = self.path / "run.json"
+        made = read_json(path) if path.exists() else description
+        if made.get("settings") != json.loads(json.dumps(run.settings)) and not self._has_begun(made):
+            for name in _BEFORE_AN_UPDATE:
+                (self.path / name).unlink(missing_ok=True)
+        if not path.exists() or made != description:
+            write_json(path, description)
+
+    def check(self, run: Run) -> None:
+        """Checks that what the folder holds belongs to this run; what failed before its first update binds nothing.
+
+        Raises:
+            PruneError: it was made with other settings, or not by a plan at all.
+        """
+        path = self.path / "run.json"
+        if not path.exists():
+            if any(self.path.glob("*.pt")):
+                raise PruneError(
+                    f"{self.path} holds checkpoints but no run.json; move it away or use another --runs-dir"
+                )
+            return
+        description = read_json(path)
+        made = dict(_flat(description.get("settings", {})))
+        wanted = dict(_flat(json.loads(json.dumps(run.settings))))
+        for key in [*wanted, *made]:
+            if made.get(key) != wanted.get(key) and self._has_begun(description):
+                raise PruneError(
+                    f"run {run.name} was made with {key} {_shown(made.get(key))}, not {_shown(wanted.get(key))}; give"
+                    f" the recipe another name, use another --runs-dir, or delete {self.path} and the runs based on it"
+                )
+
+    def _has_begun(self, description: Mapping[str, Any]) -> bool:
+        """Whether anything has come of the run: an update, or whatever it makes without one."""
+        files = {path.name for path in self.path.glob("[!.]*")} - {"run.json", "train.log", "score.log"}
+        if not files <= set(_BEFORE_AN_UPDATE):
+            return True
+        last = self.path / "checkpoint_last.pt"
+        if not last.exists():
+            return False
+        from nmt_prune.checkpoints import Checkpoint  # imports torch
+
+        try:
+            first = description["settings"]["training"]["max_update"] - description["updates"]
+            return Checkpoint.load(last).num_updates > first
+        except (PruneError, KeyError):
+            return True
+
+    def repair_checkpoint(self) -> str | None:
+        """Puts a ``checkpoint_last.pt`` right that no training can go on from.
+
+        fairseq copies it into place, so a kill can leave half of it; it has no optimizer state with
+        ``--no-save-optimizer-state``.
+
+        Returns:
+            What was done, if anything was.
+        """
+        last, best = self.path / "checkpoint_last.pt", self.path / "checkpoint_best.pt"
+        if not last.exists():
+            return None
+        if zipfile.is_zipfile(last):
+            return self._begin_anew_without_optimizer(last)
+        if best.exists() and zipfile.is_zipfile(best):
+            with atomic_path(last) as temporary:
+                temporary.write_bytes(best.read_bytes())
+            return f"{last} was truncated; training goes on from {best.name}"
+        last.unlink()
+        return f"{last} was truncated; training starts anew"
+
+    def _begin_anew_without_optimizer(self, last: Path) -> str | None:
+        from nmt_prune.checkpoints import Checkpoint  # imports torch
+
+        try:
+            checkpoint = Checkpoint.load(last)
+        except PruneError:
+            return None  # the training says it
+        if checkpoint.has_optimizer or checkpoint.num_updates == 0:
+            return None
+        last.unlink()
+        return f"{last} has no optimizer state; training starts anew"
+
+
+def check_all(runs: Iterable[Run], runs_folder: Path) -> None:
+    """Checks all folders of a plan before anything is written.
+
+    Raises:
+        PruneError: see :meth:`RunFolder.check`.
+    """
+    for run in runs:
+        RunFolder(runs_folder / run.name).check(run)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""What masks and checkpoints look like: counts, overlap, stability, memory."""

@@ -1,0 +1,1 @@
+"""Finding masks: the registries, the pruner that joins them, settings and tickets."""

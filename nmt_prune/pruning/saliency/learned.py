@@ -1,0 +1,219 @@
+"""Saliencies that are learned while training."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
+from nmt_prune.pruning.groups import Group
+from nmt_prune.pruning.saliency import Saliency, saliencies
+from nmt_prune.pruning.schedules import Schedule
+from nmt_prune.training.companion import Substitution
+from nmt_prune.training.masking import Masking
+from nmt_prune.training.optimizer_state import final_gradients, gradients, masters
+
+
+class Finder(Protocol):
+    """How masks are found from scores: what a learner needs of a pruner."""
+
+    @property
+    def group(self) -> Group:
+        """What is pruned together."""
+
+    @property
+    def prune_set(self) -> PruneSet:
+        """Which matrices may be pruned."""
+
+    def prune_by(
+        self,
+        scores: Mapping[str, Tensor],
+        weights: Mapping[Prunable, Tensor],
+        alive: MaskSet,
+        sparsity: float,
+        group: Group | None = None,
+    ) -> MaskSet:
+        """Prunes to a sparsity by scores that are given."""
+
+    def pruned_share(self, masks: MaskSet) -> float:
+        """Share of the prune set's groups that are gone."""
+
+
+@dataclass(frozen=True)
+class LearnedSaliency(Saliency):
+    """Scores that a training learns beside its weights, with an optimizer of their own.
+
+    Until the schedule has settled the forward pass sees masked or gated weights in place of the trained ones, and
+    nothing new is held at zero: every weight may come back. Then the masks become ordinary ones, and training goes on.
+
+    Args:
+        lr: learning rate of the scores.
+        optimizer: that of the scores: ``adam``, or ``sgd`` without momentum.
+    """
+
+    is_learned: ClassVar[bool] = True
+
+    lr: float = 0.01
+    optimizer: Literal["adam", "sgd"] = "adam"
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise PruneError(f"saliency: lr={self.lr:g} must be above 0")
+
+    @property
+    def name(self) -> str:
+        """The name under which it is registered."""
+        return next(name for name, entry in saliencies.entries().items() if entry is type(self))
+
+    def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
+        raise PruneError(
+            f"saliency {self.name} is learned while training: it needs fairseq-train, and a schedule that changes the"
+            " mask, e.g. --schedule cubic"
+        )
+
+    def check(self, group: Group, schedule: Schedule) -> None:
+        """Checks what it is used with.
+
+        Raises:
+            PruneError: the schedule leaves no time to learn, or the group cannot use such scores.
+        """
+        if schedule.settled_at <= 0 or schedule.final <= schedule.sparsity(0):
+            raise PruneError(
+                f"saliency {self.name} is learned while training: choose a schedule that changes the mask, e.g."
+                " --schedule cubic, and a --sparsity above that of the start"
+            )
+
+    @abstractmethod
+    def learner(self, masking: Masking, pruner: Finder, schedule: Schedule) -> "Learner":
+        """What learns the scores.
+
+        Args:
+            masking: the masks of the model to train.
+            pruner: how masks are found from scores.
+            schedule: until when.
+        """
+
+
+@dataclass(frozen=True)
+class Given(Saliency):
+    """Scores that exist already.
+
+    Args:
+        values: a score per weight, by matrix.
+    """
+
+    values: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
+
+    def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
+        return self.values[prunable.name]
+
+
+class Learner(Substitution):
+    """Learns scores until the schedule has settled; afterwards it does nothing.
+
+    Args:
+        saliency: the settings.
+        masking: the masks of the model.
+        pruner: how masks are found; the scores are those of its prune set.
+        schedule: until when, and to which sparsity.
+    """
+
+    def __init__(self, saliency: LearnedSaliency, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
+        chosen = restrict(masking.parameters_by_matrix, pruner.prune_set)
+        super().__init__({prunable: masking.parameters_by_matrix[prunable] for prunable in chosen})
+        self.masking, self.pruner, self.schedule = masking, pruner, schedule
+        self.settled_at = schedule.settled_at
+        self.updates = 0
+        self.scores = {name: score.requires_grad_() for name, score in self.initial_scores().items()}
+        kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+        self._optimizer = kinds[saliency.optimizer](list(self.scores.values()), lr=saliency.lr)
+
+    @abstractmethod
+    def initial_scores(self) -> dict[str, Tensor]:
+        """The scores to start from, in float32, by the name of what they belong to."""
+
+    @abstractmethod
+    def masks(self, update: int) -> MaskSet:
+        """The masks by the scores as they are, after ``update`` updates."""
+
+    @abstractmethod
+    def learn(self, slopes: Mapping[str, Tensor], weights: Mapping[str, Tensor], update: int) -> Mapping[str, Tensor]:
+        """Sets the gradients of the scores.
+
+        Args:
+            slopes: gradient of the loss by the substitutes, averaged and clipped, in float32, by matrix.
+            weights: the trained weights, in float32, by matrix.
+            update: number of updates so far.
+
+        Returns:
+            Factors that make the gradient by the substitutes one by the trained weights, by matrix; 1 for the others.
+        """
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the masks are ordinary ones by now."""
+        return self.updates >= self.settled_at
+
+    def before_forward(self, update: int) -> None:
+        self.updates = update
+        if not self.is_settled:
+            self._follow_the_model()
+            super().before_forward(update)
+
+    def before_step(self, optimizer: Any, update: int) -> None:
+        if self.is_settled:
+            return
+        super().before_step(optimizer, update)
+        names, parameters = [prunable.name for prunable in self.parameters], list(self.parameters.values())
+        slopes = dict(zip(names, gradients(optimizer, parameters), strict=True))
+        if not all(bool(slope.isfinite().all()) for slope in slopes.values()):
+            return  # under --amp such an update takes no step and is repeated
+        weights = dict(zip(names, masters(optimizer, parameters), strict=True))
+        self._optimizer.zero_grad()
+        factors = self.learn(slopes, weights, update)
+        for name, gradient in zip(names, final_gradients(optimizer, parameters), strict=True):
+            if gradient is not None and name in factors:
+                gradient.mul_(factors[name].to(gradient))
+        self._optimizer.step()
+
+    def after_step(self, optimizer: Any, update: int) -> None:
+        self.updates = update
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.is_settled:
+            return {"updates": self.updates}
+        scores = {name: score.detach() for name, score in self.scores.items()}
+        return {"updates": self.updates, "scores": scores, "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.updates = state["updates"]
+        if self.is_settled or "scores" not in state:
+            return
+        saved = state["scores"]
+        for name in sorted(self.scores.keys() | saved.keys()):
+            if name not in self.scores or name not in saved or self.scores[name].shape != saved[name].shape:
+                raise PruneError(
+                    f"the checkpoint's learned scores do not fit: {name} has others; go on with the --group and"
+                    " --prune-set that the training began with"
+                )
+            self.scores[name].data.copy_(saved[name])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    @torch.no_grad()
+    def _put(self, update: int | None) -> None:
+        if not self.is_settled:
+            self._follow_the_model()
+            super()._put(update)
+
+    def _follow_the_model(self) -> None:
+        """Moves the scores to the device that the model has gone to since it was built."""
+        device = next(iter(self.parameters.values())).device
+        if any(score.device != device for score in self.scores.values()):
+            for score in self.scores.values():
+                score.data, score.grad = score.data.to(device), None
+            self._optimizer.load_state_dict(self._optimizer.state_dict())  # moves its state to where the scores are

@@ -1,0 +1,208 @@
+"""What to prune, how, and what the survivors become: the settings that flags, recipes and the command line share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.own_dictionaries import KEY, own
+from nmt_prune.errors import PruneError
+from nmt_prune.files import file_digest
+from nmt_prune.masks.mask_file import SUFFIX, load_masks
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import PruneSet
+from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.budgets.threshold import Threshold
+from nmt_prune.pruning.groups import groups
+from nmt_prune.pruning.groups.element import Element
+from nmt_prune.pruning.pruner import Pruner
+from nmt_prune.pruning.resets import Reset, resets
+from nmt_prune.pruning.saliency import Evidence, MeasuredSaliency, saliencies
+from nmt_prune.pruning.schedules import Schedule, schedules
+from nmt_prune.pruning.tickets import make_ticket
+
+
+@dataclass(frozen=True)
+class PruningSettings:
+    """One technique, spelled out. The names are those of the flags of the task ``translation_pruning``.
+
+    Attributes:
+        mask_from: trained checkpoint whose weights (and masks so far) are pruned, or a mask file.
+        rewind_from: checkpoint that weights or clock are rewound to.
+        saliency: spec of the saliency.
+        budget: spec of the budget.
+        group: spec of the group.
+        sparsity: final sparsity of the prune set; None: that of ``mask_from``.
+        schedule: spec of the schedule.
+        mask_control: ``none``, ``shuffled`` or ``inverted``.
+        counts_from: checkpoint or mask file with the counts per matrix that the control has; None: the real mask's.
+        reset: spec of the reset.
+        clock: ``restart``, ``rewind`` or ``keep``.
+        prune_set: ``all`` or ``body``.
+        seed: seed of random masks, controls, resets and calibration batches.
+        calibration_batches: number of mini-batches that the saliency is measured on, if it is.
+        max_update: length of the training, for schedules that depend on it.
+    """
+
+    mask_from: str | None = None
+    rewind_from: str | None = None
+    saliency: str = "magnitude"
+    budget: str = "matrix"
+    group: str = "element"
+    sparsity: float | None = None
+    schedule: str = "constant"
+    mask_control: str = "none"
+    counts_from: str | None = None
+    reset: str = "keep"
+    clock: str = "restart"
+    prune_set: PruneSet = "all"
+    seed: int = 1
+    calibration_batches: int = 16
+    max_update: int = 0
+
+    def decisions(self) -> dict[str, Any]:
+        """Everything that decides how a training starts, by flag of the task, as JSON values.
+
+        Of a file the name and, while it is there, the SHA-256: a training goes on without its parents.
+        """
+        decided = asdict(self)
+        del decided["max_update"]
+        decided["prune_seed"] = decided.pop("seed")
+        for flag in ("mask_from", "rewind_from", "counts_from"):
+            if decided[flag] is not None:
+                path = Path(decided[flag])
+                decided[flag] = {"name": path.name, "sha256": file_digest(path) if path.is_file() else None}
+        return decided
+
+    @property
+    def mask_is_file(self) -> bool:
+        """Whether ``mask_from`` is a mask file and not a checkpoint."""
+        return self.mask_from is not None and Path(self.mask_from).suffix == SUFFIX
+
+    def pruner(self, head_dim: Mapping[str, int] | None = None, evidence: Evidence | None = None) -> Pruner:
+        """The pruner of these settings.
+
+        Args:
+            head_dim: width of an attention head by stack, for groups and saliencies that need to know.
+            evidence: the model and training data, for saliencies that are measured.
+        """
+        group = groups.build(self.group, head_dim=head_dim or {})
+        is_grouped = not isinstance(group, Element)
+        context = {"seed": self.seed, "head_dim": head_dim or {}, "evidence": evidence, "grouped": is_grouped}
+        return Pruner(
+            saliency=saliencies.build(self.saliency, **context),
+            budget=budgets.build(self.budget, final=self.sparsity),
+            group=group,
+            prune_set=self.prune_set,
+            mask_control=self.mask_control,
+            seed=self.seed,
+            counts=PruningSettings(mask_from=self.counts_from).load_mask_source()[1] if self.counts_from else None,
+        )
+
+    def departure(self, pruner: Pruner, alive: MaskSet) -> dict[str, Any]:
+        """What a schedule has to know of the masks that training starts from, as JSON values.
+
+        Args:
+            pruner: the pruner of these settings.
+            alive: the masks before anything is pruned.
+        """
+        inherited = pruner.pruned_share(alive)
+        stages = pruner.stages(alive, inherited if self.sparsity is None else self.sparsity)
+        return {"inherited": inherited, **({"stages": list(stages)} if len(stages) > 1 else {})}
+
+    def build_schedule(self, inherited: float, stages: Sequence[float] = ()) -> Schedule:
+        """The schedule of a training whose mask starts at the sparsity ``inherited``.
+
+        Args:
+            inherited: share of the prune set that is pruned already.
+            stages: the sparsities that the budget goes through.
+        """
+        context = {"inherited": inherited, "stages": tuple(stages), "max_update": self.max_update}
+        return schedules.build(self.schedule, final=inherited if self.sparsity is None else self.sparsity, **context)
+
+    def build_reset(self) -> Reset:
+        """The reset of these settings."""
+        return resets.build(self.reset, seed=self.seed)
+
+    def load_mask_source(self) -> tuple[Checkpoint | None, MaskSet]:
+        """Reads ``mask_from``.
+
+        Returns:
+            The trained checkpoint and its masks; for a mask file, the rewind checkpoint or None, and the file's masks.
+        """
+        assert self.mask_from is not None
+        if not self.mask_is_file:
+            trained = Checkpoint.load(self.mask_from)
+            return trained, trained.masks
+        masks, _ = load_masks(self.mask_from)
+        rewind_point = self._rewind_point()
+        if rewind_point is not None:
+            masks.check_matches(rewind_point.matrices, self.mask_from)
+        return rewind_point, masks
+
+    def _rewind_point(self) -> Checkpoint | None:
+        return Checkpoint.load(self.rewind_from) if self.rewind_from else None
+
+    def find_masks(
+        self, trained: Checkpoint, alive: MaskSet, evidence: Evidence | None = None
+    ) -> tuple[MaskSet, dict[str, Any]]:
+        """The masks that training starts with.
+
+        Args:
+            trained: the checkpoint to prune.
+            alive: its masks so far.
+            evidence: a model of its architecture and training data, for saliencies that are measured.
+
+        Returns:
+            The masks and, as JSON values, what a schedule has to know of ``alive`` (see ``departure``) and what the
+            saliency found out (see ``Pruner.find``).
+        """
+        if evidence is not None:
+            evidence = evidence.holding(trained.model, str(trained.path))
+        pruner = self.pruner(trained.head_dim, evidence)
+        departure = self.departure(pruner, alive)
+        masks, findings = pruner.find(trained.matrices, alive, self.build_schedule(**departure).sparsity(0))
+        return masks, {**departure, **findings}
+
+    def ticket(self, evidence: Evidence | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Computes the masks and the ticket.
+
+        Args:
+            evidence: a model of the architecture and training data, for saliencies that are measured.
+
+        Returns:
+            The state of a fairseq checkpoint and its provenance as JSON values.
+
+        Raises:
+            PruneError: something that the settings name is missing or does not fit.
+        """
+        trained, alive = self.load_mask_source()
+        if trained is None:
+            raise PruneError(f"{self.mask_from} is a mask without weights: give --rewind-from, a checkpoint with them")
+        is_asked = self.sparsity is not None or isinstance(budgets.build(self.budget), Threshold)
+        if not (is_asked or self.mask_is_file or trained.has_masks):
+            raise PruneError(f"{self.mask_from} is dense, and there is no --sparsity: say what share of it is to go")
+        masks, facts = self.find_masks(trained, alive, evidence)
+        rewind_point = trained if self.mask_is_file else self._rewind_point()
+        state = make_ticket(trained, masks, self.build_reset(), rewind_point, self.clock)
+        return state, {**self.provenance(trained), **facts, "masks": masks.digest()}
+
+    def provenance(self, trained: Checkpoint) -> dict[str, Any]:
+        """Where masks come from, as JSON values; without folder names and times: equal inputs give equal bytes."""
+        is_measured = isinstance(saliencies.build(self.saliency), MeasuredSaliency)
+        return {
+            "parent": trained.path.name,
+            "parent_sha256": trained.digest,
+            "parent_updates": trained.num_updates,
+            **({KEY: known} if (known := own(trained)) else {}),
+            "saliency": self.saliency,
+            "group": self.group,
+            "budget": self.budget,
+            "prune_set": self.prune_set,
+            "mask_control": self.mask_control,
+            **({"counts_from": Path(self.counts_from).name} if self.counts_from else {}),
+            "sparsity": self.sparsity,
+            "seed": self.seed,
+            **({"calibration_batches": self.calibration_batches} if is_measured else {}),
+        }

@@ -1,0 +1,1 @@
+"""How to translate: arguments, search options and their limits."""

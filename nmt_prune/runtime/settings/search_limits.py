@@ -1,0 +1,91 @@
+"""What an engine may be asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from types import MappingProxyType
+
+from nmt_prune.errors import PruneError
+from nmt_prune.runtime.settings.arguments import ArgumentError, check_kind, check_number
+from nmt_prune.runtime.settings.search_options import SearchOptions
+
+_LEAST = {"beam": 1, "nbest": 1, "min_len": 0, "max_len_a": 0, "max_len_b": 0, "no_repeat_ngram_size": 0}
+
+
+def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Refuses settings that mean nothing.
+
+    Args:
+        options: the settings.
+        names: what messages call some of them; the others by their flags.
+
+    Raises:
+        ArgumentError: one is out of range.
+        TypeError: one is of another type.
+    """
+    check_kind("options", options, SearchOptions, "SearchOptions")
+    name = {field.name: names.get(field.name) or "--" + field.name.replace("_", "-") for field in fields(options)}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.type is bool:
+            check_kind(name[field.name], value, bool, "True or False")
+        else:
+            check_number(name[field.name], value, field.type, _LEAST.get(field.name))  # type: ignore[arg-type]
+    if options.temperature <= 0:
+        raise ArgumentError(f"{name['temperature']} {options.temperature} is too small; give more than 0")
+    if options.nbest > options.beam:
+        raise ArgumentError(
+            f"{name['nbest']} {options.nbest} is more than {name['beam']} {options.beam}; widen the beam"
+        )
+
+
+def check_finite(name: str, is_finite: bool) -> None:
+    """Refuses a weight with nan or inf, with which every translation would be one.
+
+    Raises:
+        PruneError: it has one.
+    """
+    if not is_finite:
+        raise PruneError(f"{name} has weights that are not finite (nan or inf); nothing can be translated with them")
+
+
+def fit_beam(options: SearchOptions, words: int) -> SearchOptions:
+    """Narrows a beam that is wider than there are words, as fairseq does.
+
+    Args:
+        options: the settings.
+        words: size of the target dictionary; its padding is never said.
+    """
+    beam = min(options.beam, words - 1)
+    return replace(options, beam=beam, nbest=min(options.nbest, beam))
+
+
+def longest_output(options: SearchOptions, source_length: int, max_positions: int) -> int:
+    """Longest translation of a source, end of sentence not counted.
+
+    Args:
+        options: the settings.
+        source_length: tokens of the source, end of sentence included.
+        max_positions: longest sequence of the decoder.
+    """
+    return min(int(options.max_len_a * source_length + options.max_len_b), max_positions - 1)
+
+
+def check_limits(options: SearchOptions, lengths: Sequence[int], max_positions: int) -> None:
+    """Refuses a shortest translation that is longer than the longest one of some source.
+
+    Args:
+        options: the settings.
+        lengths: tokens of the sources, ends of sentence included.
+        max_positions: longest sequence of the decoder.
+
+    Raises:
+        ArgumentError: there is such a source.
+    """
+    if not lengths:
+        return
+    limit = longest_output(options, min(lengths), max_positions)
+    if options.min_len > limit:
+        raise ArgumentError(
+            f"--min-len {options.min_len} is more than the longest translation, {limit}, of a source of {min(lengths)}"
+            " tokens; lower it or raise --max-len-b"
+        )

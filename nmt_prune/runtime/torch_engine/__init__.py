@@ -1,0 +1,1 @@
+"""The engine that runs where nothing can be compiled: plain torch."""

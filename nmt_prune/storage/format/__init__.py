@@ -1,0 +1,1 @@
+"""The compact file: header, encodings, reading and writing (see FORMAT.md)."""

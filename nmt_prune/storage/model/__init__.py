@@ -1,0 +1,1 @@
+"""A compact model in memory."""

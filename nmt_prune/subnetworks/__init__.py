@@ -1,0 +1,1 @@
+"""Searching for subnetworks in a trained model."""

@@ -1,0 +1,218 @@
+"""The search for subnetworks in a trained checkpoint: s-pruning and m-pruning of Prasanna et al. 2020."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor, nn
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.masks.mask_file import save_masks
+from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.pruning.groups import groups
+from nmt_prune.pruning.groups.element import Element
+from nmt_prune.pruning.groups.head import Head
+from nmt_prune.pruning.groups.sublayer import Sublayer
+from nmt_prune.pruning.groups.unit import Unit
+from nmt_prune.pruning.saliency import Evidence, saliencies
+from nmt_prune.subnetworks.components import Components
+from nmt_prune.subnetworks.controls import bad_subnetwork, random_subnetwork
+from nmt_prune.subnetworks.journal import Entry, Journal
+from nmt_prune.subnetworks.phases import Phase, Threshold, magnitude_phases, search, structured_phases
+
+ATTENTION, FFN = ("self_attn", "encoder_attn"), ("ffn",)
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What a search prunes and how far.
+
+    Attributes:
+        method: ``s`` (heads and feed-forward components in three phases) or ``m`` (single weights of the body).
+        heads: spec of the group of heads.
+        ffn: spec of the group of feed-forward components: ``sublayer`` (Prasanna) or ``unit``.
+        saliency: spec of the saliency; None: the gate importance of ``heads`` and ``ffn``, or |w|.
+        step: share of all heads (and units) or, in m-pruning, of the remaining weights that a step prunes.
+        keep: share of the dev score to keep; without ``drop`` 0.9 (Prasanna).
+        drop: difference in the dev score that is allowed.
+        score: ``bleu`` or ``loss``.
+        beam: beam size of dev BLEU.
+        lenpen: length penalty of dev BLEU.
+        remove_bpe: subwords to join, as fairseq calls them; None: those of the dictionary.
+        tokenize: sacreBLEU's tokenizer of dev BLEU; None is that of the target language.
+        seed: seed of random subnetworks and calibration batches.
+        calibration_batches: number of mini-batches of training data that importance is measured on.
+    """
+
+    method: Literal["s", "m"] = "s"
+    heads: str = "head:normalise=true"
+    ffn: str = "sublayer"
+    saliency: str | None = None
+    step: float = 0.1
+    keep: float | None = None
+    drop: float | None = None
+    score: Literal["bleu", "loss"] = "bleu"
+    beam: int = 1
+    lenpen: float = 1.0
+    remove_bpe: str | None = None
+    tokenize: str | None = None
+    seed: int = 1
+    calibration_batches: int = 16
+
+    def __post_init__(self) -> None:
+        if self.method not in ("s", "m"):
+            raise PruneError(f"unknown search {self.method!r}; known: s (heads and FFN), m (weights)")
+        if self.score not in ("bleu", "loss"):
+            raise PruneError(f"unknown dev score {self.score!r}; known: bleu, loss")
+        unused = ("heads", "ffn") if self.method == "m" else ()
+        for name in (*unused, *(("beam", "lenpen", "remove_bpe") if self.score == "loss" else ())):
+            if getattr(self, name) != getattr(SearchSettings, name):
+                reason = "--method m" if name in unused else "--score loss"
+                raise PruneError(
+                    f"--{name.replace('_', '-')} {getattr(self, name)} does nothing with {reason}: leave it out"
+                )
+        if not 0 < self.step < 1:
+            raise PruneError(f"--step {self.step:g} is outside (0, 1); 0.1 prunes 10 % per step")
+
+    def parts(self, head_dim: Mapping[str, int]) -> list[Components]:
+        """The components that are pruned.
+
+        Args:
+            head_dim: width of an attention head by stack.
+
+        Raises:
+            PruneError: a group is unknown or of another kind.
+        """
+        if self.method == "m":
+            return [Components("weights", Element(), (*ATTENTION, *FFN))]
+        heads, ffn = groups.build(self.heads, head_dim=head_dim), groups.build(self.ffn)
+        if not isinstance(heads, Head):
+            raise PruneError(f"--heads {self.heads} is not the group head; give head or head:SETTING=VALUE")
+        if not isinstance(ffn, Sublayer | Unit):
+            raise PruneError(f"--ffn {self.ffn} is neither the group sublayer nor unit; give one of these")
+        return [Components("heads", heads, ATTENTION), Components("FFN components", ffn, FFN)]
+
+    def phases(self, parts: list[Components], start: MaskSet) -> list[Phase]:
+        """The phases of the search from ``start``."""
+        if self.method == "m":
+            return magnitude_phases(parts[0], self.step)
+        heads, ffn = parts
+        return structured_phases(heads, ffn, start, self.step, isinstance(ffn.group, Sublayer))
+
+    def check(self) -> None:
+        """Refuses settings that no model could be searched with.
+
+        Raises:
+            PruneError: a setting is impossible, or an entry is unknown.
+        """
+        Threshold(1.0, *self.limits)
+        saliencies.build(self.saliency_spec)
+        self.parts({})
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Share and difference of the dev score; with neither given, a share of 0.9 (Prasanna)."""
+        return (0.9 if self.keep is None and self.drop is None else self.keep), self.drop
+
+    @property
+    def saliency_spec(self) -> str:
+        """The saliency, or the default for what is pruned."""
+        if self.saliency is not None:
+            return self.saliency
+        if self.method == "m":
+            return "magnitude"
+        return "head-importance" + (":ffn=sublayer" if isinstance(groups.build(self.ffn), Sublayer) else "")
+
+
+def find_subnetworks(
+    trained: Checkpoint,
+    evidence: Evidence,
+    score: Callable[[nn.Module], float],
+    settings: SearchSettings,
+    out: Path,
+    tell: Callable[[Entry], None] = lambda entry: None,
+    data: str = "",
+) -> Journal:
+    """Searches, or goes on with a search, and writes the good, a random and the bad subnetwork.
+
+    Nothing is trained: importance comes from training data, the score from the validation set, and nothing from the
+    test set. (The original takes both from the set that it reports on.)
+
+    Args:
+        trained: the trained checkpoint.
+        evidence: its model and training data.
+        score: scores a model on the validation set.
+        settings: what to prune and how far.
+        out: folder of the journal and of ``good.safetensors``, ``random.safetensors`` and ``bad.safetensors``.
+        tell: told of each step and subnetwork when it has been scored.
+        data: name of the data folder, for the record.
+
+    Raises:
+        PruneError: settings and model do not fit, no step keeps the score, or no step lowers it.
+    """
+    parts, start = settings.parts(trained.head_dim), trained.masks
+    phases = settings.phases(parts, start)
+    context = {"seed": settings.seed, "head_dim": trained.head_dim, "evidence": evidence, "grouped": True}
+    saliency = saliencies.build(settings.saliency_spec, **context)
+    keep, drop = settings.limits
+    facts = {**asdict(settings), "keep": keep, "drop": drop, "saliency": settings.saliency_spec}
+    facts |= {
+        "parent": trained.path.name,
+        "parent_sha256": trained.digest,
+        "parent_updates": trained.num_updates,
+        "data": data,
+    }
+
+    def importance(masks: MaskSet) -> Mapping[str, Tensor]:
+        return saliency.score(trained.matrices, masks)
+
+    def measure(masks: MaskSet) -> float:
+        return score(evidence.probe(trained.matrices, masks).model)
+
+    def entry(name: str, masks: MaskSet, value: float, passed: bool) -> Entry:
+        left = {kind: count for components in parts for kind, count in components.by_kind(masks).items()}
+        passes, evidence.passes.count = evidence.passes.count, 0
+        return Entry(name, value, passed, masks.sparsity(), left, passes)
+
+    journal = Journal.read(out, facts)
+    dense = journal.start if journal else entry("start", start, measure(start), True)
+    threshold = Threshold(dense.score, *settings.limits, settings.score == "loss")
+    if journal is None:
+        journal = Journal(out, facts, dense, threshold.limit, start)
+        journal.write()
+    done = [(step.phase, step.passed) for step in journal.steps]
+    for step in search(phases, journal.masks, importance, measure, threshold.passes, done):
+        journal = journal.with_step(entry(step.phase, step.masks, step.score, step.passed), step.masks)
+        tell(journal.steps[-1])
+    _check(journal, phases)
+    good = journal.masks
+    found = {
+        "good": good,
+        "random": random_subnetwork(good, start, parts, settings.seed),
+        "bad": bad_subnetwork(good, start, parts, importance(start) if settings.method == "m" else {}, settings.seed),
+    }
+    scored = {each.phase for each in journal.subnetworks}
+    for name, masks in found.items():
+        save_masks(masks, out / f"{name}.safetensors", {**facts, "subnetwork": name})
+        if name not in scored:
+            value = measure(masks)
+            journal = journal.with_subnetwork(entry(name, masks, value, threshold.passes(value)))
+            tell(journal.subnetworks[-1])
+    return journal
+
+
+def _check(journal: Journal, phases: list[Phase]) -> None:
+    """Refuses a search that found nothing, or that its threshold did not end."""
+    if not any(step.passed for step in journal.steps):
+        scores = ", ".join(f"{step.score:.4f} after {step.phase}" for step in journal.steps)
+        raise PruneError(
+            f"{journal.folder}: no step keeps a dev {journal.settings['score']} of {journal.limit:.4f} ({scores});"
+            " give a smaller --step, a lower --keep or a higher --drop"
+        )
+    if all(step.passed for step in journal.steps) and phases[0].at_most is None:
+        raise PruneError(
+            f"{journal.folder}: the dev {journal.settings['score']} never fell below {journal.limit:.4f}, until nothing"
+            " was left to prune; give a higher --keep or a lower --drop"
+        )

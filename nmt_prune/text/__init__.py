@@ -1,0 +1,1 @@
+"""What text is: encodings, languages, normalisation, subwords, dictionaries, BLEU."""

@@ -1,0 +1,1 @@
+"""Holding masks while a model is trained, and what takes part in its updates."""

@@ -1,0 +1,88 @@
+"""Processes that download: what is left when one ends, and two at the same file."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data_prep.download.fetching import Fetching
+from data_prep.download.files import fetch_all
+from data_prep.download.files import http as transfer
+
+from .downloading import CONTENT, IMPATIENT, PATH, ranges, remote
+from .mirror import Fault
+
+PROCESS = """
+import sys
+from pathlib import Path
+from data_prep.download.files import Remote, fetch_all
+from data_prep.download.fetching import Fetching
+
+folder, mirror, url, size, digest = sys.argv[1:]
+fetching = Fetching(Path(folder), lambda line: print(line, flush=True), mirrors=(mirror,))
+fetch_all([Remote("x.tgz", url, int(size), digest)], Path(folder), fetching)
+"""
+
+
+@pytest.fixture
+def start(tmp_path, mirror):
+    """Starts a process that downloads the file into ``tmp_path/cache``."""
+    processes = []
+
+    def call() -> subprocess.Popen[str]:
+        file = remote()
+        arguments = [str(tmp_path / "cache"), mirror.address, file.url, str(file.size), file.sha256]
+        command = [sys.executable, "-c", PROCESS, *arguments]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    yield call
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_bytes(part: Path, size: int) -> None:
+    deadline = time.monotonic() + 20
+    while not part.exists() or part.stat().st_size < size:
+        assert time.monotonic() < deadline, "the download does not come on"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_an_ended_process_leaves_a_part_that_is_resumed(tmp_path, mirror, start, end):
+    mirror.misbehave(PATH, Fault(pause=0.1))
+    process = start()
+    wait_for_bytes(tmp_path / "cache/x.tgz.part", 60_000)
+    process.send_signal(end)
+    process.communicate(timeout=5)
+    assert process.returncode != 0
+    held = (tmp_path / "cache/x.tgz.part").stat().st_size
+    assert held < len(CONTENT)
+    fetching = Fetching(tmp_path / "cache", lambda line: None, (mirror.address,))
+    (path,) = fetch_all([remote()], tmp_path / "cache", fetching, IMPATIENT)
+    assert path.read_bytes() == CONTENT
+    assert ranges(mirror) == [None, f"bytes={held}-"]
+    assert mirror.served() < 2 * len(CONTENT)
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_stalls(tmp_path, mirror, start):
+    mirror.misbehave(PATH, Fault(stall_after=2 * transfer._BLOCK))
+    process = start()
+    wait_for_bytes(tmp_path / "cache/x.tgz.part", transfer._BLOCK)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode != 0
+    assert not (tmp_path / "cache/x.tgz").exists()
+
+
+def test_two_processes_download_a_file_once(mirror, start):
+    mirror.misbehave(PATH, Fault(pause=0.02))
+    processes = [start(), start()]
+    outputs = [process.communicate(timeout=30)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(mirror.requests) == 1
+    assert sum("another nmt-prune is at it; waiting" in output for output in outputs) == 1

@@ -1,0 +1,57 @@
+import pytest
+
+from nmt_prune.evaluation.reports.aggregates import Cell, aggregate
+from nmt_prune.techniques.labels import ordered
+from tests.evaluation.samples import row
+
+
+def test_mean_and_spread_by_hand():
+    rows = [
+        row("slt", 0.8, bleu, updates, seed=seed, delta=delta, p_value=0.01)
+        for seed, (bleu, updates, delta) in enumerate([(20, 1600, -2), (21, 1600, -3), (25, 1700, -1)])
+    ]
+    cell = aggregate(rows)[Cell("slt", 0.8)]
+    assert cell.bleu == 22
+    assert cell.bleu_std == pytest.approx(7**0.5)  # (4 + 1 + 9) / 2
+    assert cell.bleu_range == (20, 25)
+    assert cell.bleu_delta == -2
+    assert (cell.chrf, cell.ter) == (44, 78)
+    assert cell.total_updates == (1600, 1700)
+    assert cell.seeds == (0, 1, 2)
+    assert cell.significant
+
+
+def test_one_seed_has_no_spread():
+    assert aggregate([row("mp", 0.5, 20, 800)])[Cell("mp", 0.5)].bleu_std is None
+
+
+@pytest.mark.parametrize(
+    ("tests", "significant"),
+    [
+        ([(-1, 0.01), (-2, 0.04)], True),
+        ([(1, 0.01), (2, 0.04)], True),
+        ([(-1, 0.01), (-2, 0.06)], False),
+        ([(-1, 0.01), (1, 0.01)], False),
+        ([(-1, 0.01), (None, None)], False),
+        ([(-1, 0.05)], False),
+    ],
+)
+def test_significant_only_if_every_seed_says_the_same(tests, significant):
+    rows = [row("mp", 0.5, 20, 800, seed=seed, delta=delta, p_value=p) for seed, (delta, p) in enumerate(tests)]
+    assert aggregate(rows)[Cell("mp", 0.5)].significant is significant
+
+
+def test_a_shared_run_counts_for_each_technique():
+    cells = aggregate([row("slt", 0.5, 20, 1600, also=("slt-mp",))])
+    assert list(cells) == [Cell("slt", 0.5), Cell("slt-mp", 0.5)]
+    assert cells[Cell("slt-mp", 0.5)].bleu == 20
+
+
+def test_dense_controls_are_told_apart_by_their_updates():
+    cells = aggregate([row("dense-longer", 0, 23, 1600), row("dense-longer", 0, 24, 2400), row("dense", 0, 22, 800)])
+    assert list(cells) == [Cell("dense", 0), Cell("dense-longer", 0, 1600), Cell("dense-longer", 0, 2400)]
+
+
+def test_order_of_the_paper_then_others_by_name():
+    names = ["zeta", "mp-slt", "random", "alpha", "mp", "dense", "slt", "lt", "mp"]
+    assert ordered(names) == ["dense", "mp", "lt", "slt", "mp-slt", "random", "alpha", "zeta"]

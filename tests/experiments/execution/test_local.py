@@ -1,0 +1,80 @@
+"""The runner without Snakemake, with fake programs: the same runs, resumed the same way."""
+
+import os
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.execution import local, runner
+from nmt_prune.experiments.execution.local import Step
+from nmt_prune.experiments.execution.runner import run_plan
+
+ALL = ["dense-seed1", "mp-50-seed1", "mp-80-seed1", "slt-50-seed1", "slt-80-seed1"]
+
+
+@pytest.fixture(autouse=True)
+def _no_snakemake(monkeypatch):
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_LOOKS", 0.1)
+    monkeypatch.setattr(runner, "has_snakemake", lambda: False)
+
+
+def test_everything_is_done_once_and_in_order(laboratory):
+    report = run_plan(laboratory.plan(), cores=2)
+    assert (report / "table.md").read_text().split() == ALL
+    assert sorted(laboratory.trained()) == ALL
+    calls = {call["run"]: call for call in laboratory.calls("train")}
+    assert calls["dense-seed1"]["ended"] <= calls["slt-50-seed1"]["began"]
+    assert calls["slt-50-seed1"]["ended"] <= calls["slt-80-seed1"]["began"]
+    assert laboratory.calls("data")[0]["ended"] <= min(call["began"] for call in calls.values())
+    assert len(laboratory.calls("score")) == 5
+    laboratory.forget_calls()
+    run_plan(laboratory.plan(), cores=2)
+    assert not (laboratory.control / "calls.jsonl").exists()
+
+
+def test_what_does_not_need_a_failed_training_goes_on(laboratory):
+    (laboratory.control / "fail.slt-50-seed1").touch()
+    with pytest.raises(PruneError, match=r"train slt-50-seed1 failed: .*repeat the command to go on"):
+        run_plan(laboratory.plan(), cores=2)
+    assert {"dense-seed1", "mp-50-seed1", "mp-80-seed1"} <= set(laboratory.trained())
+    assert len(laboratory.calls("score")) == 3
+    assert laboratory.calls("report") == []
+    (laboratory.control / "fail.slt-50-seed1").unlink()
+    laboratory.forget_calls()
+    run_plan(laboratory.plan(), cores=2)
+    assert laboratory.trained() == ["slt-50-seed1", "slt-80-seed1"]
+
+
+def test_trainings_share_gpus(laboratory, monkeypatch):
+    monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
+    (laboratory.control / "slow").touch()
+    run_plan(laboratory.plan(techniques=["mp"], controls=["random-init"], gpu_share=0.5))
+    calls = laboratory.calls("train")
+    assert {call["gpus"] for call in calls} == {"5", "7"}
+    assert {call["threads"] for call in calls} == {str(max(1, os.cpu_count() // 4))}
+    together = [sum(b["began"] <= a["began"] < b["ended"] for b in calls) for a in calls]
+    assert max(together) in (3, 4)
+    assert max(sum(b["began"] <= a["began"] < b["ended"] and a["gpus"] == b["gpus"] for b in calls) for a in calls) == 2
+
+
+def test_arguments_of_snakemake_need_it(laboratory):
+    with pytest.raises(PruneError, match=r"--executor=slurm is for Snakemake, which is not installed: pip install"):
+        run_plan(laboratory.plan(), extra=["--executor=slurm"])
+
+
+def test_order():
+    runs = [
+        {"run": "a", "after": ["old"], "train": True, "score": False, "priority": 3},
+        {"run": "b", "after": ["a"], "train": True, "score": True, "priority": 2},
+        {"run": "old", "after": [], "train": False, "score": True, "priority": 0},
+    ]
+    data, a, b = ("data",), ("train", "a"), ("train", "b")
+    scores = [("score", "b"), ("score", "old")]
+    assert list(local.steps({"steps": runs})) == [
+        Step(data, frozenset()),
+        Step(a, frozenset([data]), 3),
+        Step(b, frozenset([data, a]), 2),
+        Step(scores[0], frozenset([b])),
+        Step(scores[1], frozenset()),
+        Step(("report",), frozenset([data, a, b, *scores])),
+    ]

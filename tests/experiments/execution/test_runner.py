@@ -1,0 +1,212 @@
+"""The runner with real Snakemake and fake programs."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.execution import display, runner
+from nmt_prune.experiments.execution.runner import run_plan
+from nmt_prune.processes import exclusive
+
+ALL = ["dense-seed1", "mp-50-seed1", "mp-80-seed1", "slt-50-seed1", "slt-80-seed1"]
+
+# The runner in a process of its own, to be killed.
+DRIVER = """
+import sys
+from pathlib import Path
+from tests.experiments.laboratory import Laboratory
+from nmt_prune.experiments.execution.runner import run_plan
+run_plan(Laboratory(Path(sys.argv[1])).plan(techniques=["slt"], training={"max_update": 60}), cores=1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_LOOKS", 0.1)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.1)
+    report = run_plan(laboratory.plan(), cores=2)
+    assert (report / "table.md").read_text().split() == ALL
+    assert sorted(laboratory.trained()) == ALL
+    calls = {call["run"]: call for call in laboratory.calls("train")}
+    assert calls["dense-seed1"]["ended"] <= calls["slt-50-seed1"]["began"]
+    assert calls["slt-50-seed1"]["ended"] <= calls["slt-80-seed1"]["began"]
+    assert laboratory.calls("data")[0]["ended"] <= min(call["began"] for call in calls.values())
+    assert all(call["threads"] == "1" and call["run_json_was_there"] for call in calls.values())
+    described = json.loads((laboratory.runs / "slt-80-seed1" / "run.json").read_text())
+    assert described["command"][0] == "fairseq-train"
+    assert (described["parent"], described["sparsity"], described["total_updates"]) == ("slt-50-seed1", 0.8, 60)
+    assert described["settings"]["training"]["max_update"] == 20
+    shown = capfd.readouterr()
+    assert "5/5 runs" in shown.err
+    assert shown.out == ""
+
+
+def test_finished_runs_are_never_done_again(laboratory):
+    run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    run_plan(laboratory.plan(), cores=2)
+    assert not (laboratory.control / "calls.jsonl").exists()
+    # Newer data, older results, no notes of Snakemake's: none of them makes a finished run unfinished.
+    shutil.rmtree(laboratory.runs / ".snakemake")
+    for marker in laboratory.runs.glob("*/*.json"):
+        os.utime(marker, (0, 0))
+    (laboratory.runs / "mp-80-seed1" / "scores.json").unlink()
+    run_plan(laboratory.plan(), cores=2)
+    assert laboratory.trained() == []
+    assert [call["run"] for call in laboratory.calls("score")] == ["mp-80-seed1"]
+    assert len(laboratory.calls("report")) == 1
+
+
+def test_other_published_numbers_only_renew_the_report(laboratory):
+    run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    with_numbers = replace(laboratory.plan(), published=("brix2020",))
+    run_plan(with_numbers, cores=2)
+    assert (laboratory.trained(), len(laboratory.calls("report"))) == ([], 1)
+    run_plan(with_numbers, cores=2)
+    assert len(laboratory.calls("report")) == 1
+
+
+def test_a_report_that_was_deleted_is_made_again(laboratory):
+    run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    shutil.rmtree(laboratory.plan().places.runs / "report")
+    run_plan(laboratory.plan(), cores=2)
+    assert (laboratory.trained(), len(laboratory.calls("report"))) == ([], 1)
+
+
+def test_a_longer_ladder_adds_only_its_runs(laboratory):
+    run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    run_plan(laboratory.plan(ladder=[50, 80, 90], techniques=["mp", "slt", "mp-slt"]), cores=2)
+    assert sorted(laboratory.trained()) == [
+        "mp-60-seed1",
+        "mp-90-seed1",
+        "mp-slt-80-seed1",
+        "mp-slt-90-seed1",
+        "slt-90-seed1",
+    ]
+    described = json.loads((laboratory.runs / "mp-50-seed1" / "run.json").read_text())
+    assert described["also"] == ["mp-slt"]
+
+
+def test_runs_go_side_by_side_on_as_many_cores(laboratory):
+    (laboratory.control / "slow").touch()
+    for cores, most in ((1, 1), (2, 2)):
+        shutil.rmtree(laboratory.runs, ignore_errors=True)
+        run_plan(laboratory.plan(techniques=["mp"], ladder=[50, 80]), cores=cores)
+        calls = laboratory.calls("train")
+        laboratory.forget_calls()
+        together = [sum(other["began"] <= call["began"] < other["ended"] for other in calls) for call in calls]
+        assert max(together) == most
+
+
+def test_the_longest_chain_goes_first(laboratory):
+    run_plan(laboratory.plan(controls=["dense-longer"]), cores=1)
+    assert laboratory.trained()[0] == "dense-seed1"
+    assert laboratory.trained().index("slt-80-seed1") < laboratory.trained().index("mp-50-seed1")
+
+
+def test_a_failure_is_one_line_and_spares_the_rest(laboratory, capfd):
+    (laboratory.control / "fail.slt-50-seed1").touch()
+    with pytest.raises(PruneError) as caught:
+        run_plan(laboratory.plan(), cores=1)
+    log = laboratory.runs / "slt-50-seed1" / "train.log"
+    expected = f"train slt-50-seed1 failed: RuntimeError: loss is NaN; the log is {log}"
+    assert str(caught.value) == f"{expected}; repeat the command to go on from there"
+    assert expected in capfd.readouterr().err.splitlines()
+    assert {"mp-50-seed1", "mp-80-seed1"} <= set(laboratory.trained())
+    assert not (laboratory.runs / "slt-80-seed1").exists()
+    (laboratory.control / "fail.slt-50-seed1").unlink()
+    laboratory.forget_calls()
+    run_plan(laboratory.plan(), cores=1)
+    assert {call["run"]: call["resumed_at"] for call in laboratory.calls("train")} == {
+        "slt-50-seed1": 10,
+        "slt-80-seed1": 0,
+    }
+
+
+def test_failing_data_stop_everything(laboratory):
+    (laboratory.folder / "data-bin").write_text("in the way")
+    with pytest.raises(PruneError, match="data failed: FileExistsError"):
+        run_plan(laboratory.plan(), cores=1)
+    assert laboratory.trained() == []
+
+
+def test_what_snakemake_refuses_is_reported(laboratory):
+    with pytest.raises(PruneError, match=r"Snakemake failed: .*no-such-executor.*snakemake\.log"):
+        run_plan(laboratory.plan(), cores=1, extra=["--executor", "no-such-executor"])
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death):
+    (laboratory.control / "slow").touch()
+    command = [sys.executable, "-c", DRIVER, str(laboratory.folder)]
+    log = laboratory.runs / "slt-50-seed1" / "train.log"
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: log.exists() and "num_updates=15" in log.read_text())
+        training = int((laboratory.control / "pid").read_text())
+        assert is_alive(training)
+    finally:
+        process.send_signal(death)
+        process.wait(timeout=30)
+    wait_until(lambda: not is_alive(training), seconds=5)
+    stopped_after = log.read_text()
+    laboratory.forget_calls()
+    (laboratory.control / "slow").unlink()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=60)
+    assert log.read_text().startswith(stopped_after)
+    first, second = laboratory.calls("train")
+    assert (first["run"], second["run"]) == ("slt-50-seed1", "slt-80-seed1")
+    assert first["resumed_at"] >= 10
+    assert second["resumed_at"] == 0
+    assert (laboratory.runs / "report" / "table.md").read_text().split() == [
+        "dense-seed1",
+        "slt-50-seed1",
+        "slt-80-seed1",
+    ]
+
+
+HOLDER = "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, 2); print(flush=True); input()"
+
+
+def test_two_runners_do_not_share_a_folder(laboratory):
+    lock = laboratory.runs / ".lock"
+    laboratory.runs.mkdir(parents=True)
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        holder.stdout.readline()
+        with pytest.raises(PruneError, match="runs/small is in use by another nmt-prune"):
+            run_plan(laboratory.plan(), cores=1)
+    finally:
+        holder.kill()
+        holder.communicate()
+    with exclusive(lock, "the folder"):
+        assert lock.read_text() == str(os.getpid())

@@ -1,0 +1,79 @@
+import pytest
+
+from nmt_prune.evaluation.quality.translation import error_line
+from nmt_prune.experiments.execution.training_log import LogState, last_error, read_state
+
+# Lines of fairseq 0.12.3.
+LOG = """\
+2026-11-21 07:00:00 | INFO | fairseq.trainer | No existing checkpoint found runs/x/checkpoint_last.pt
+2026-11-21 07:00:01 | INFO | train_inner | epoch 001:     20 / 99 loss=10.0, ppl=900, wps=1e3, num_updates=20, lr=0.1
+2026-11-21 07:00:02 | INFO | train_inner | epoch 001:     40 / 99 loss=9.0, ppl=800, wps=1e3, num_updates=40, lr=0.1
+2026-11-21 07:00:03 | INFO | valid | epoch 001 | valid on 'valid' subset | loss 8.5 | bleu 1.25 | num_updates 40
+"""
+LATER = """\
+2026-11-21 07:00:04 | INFO | train_inner | epoch 001:     60 / 99 loss=8.0, num_updates=60, lr=0.1
+2026-11-21 07:00:05 | INFO | valid | epoch 001 | valid on 'valid' subset | bleu 3.5 | num_updates 60 | best_bleu 4.75
+"""
+RESUMED = (
+    "2026-11-21 08:00:00 | INFO | fairseq.trainer | Loaded checkpoint x/checkpoint_last.pt (epoch 1 @ 40 updates)\n"
+)
+
+
+def test_the_last_update_and_the_last_bleu_count(tmp_path):
+    log = tmp_path / "train.log"
+    assert read_state(log) == LogState(None, None)
+    log.write_text(LOG.split("\n", 1)[0])
+    assert read_state(log) == LogState(None, None)
+    log.write_text(LOG)
+    assert read_state(log) == LogState(40, 1.25)
+    log.write_text(LOG + LATER)
+    assert read_state(log) == LogState(60, 3.5)
+    log.write_text(LOG + LATER + RESUMED)
+    assert read_state(log) == LogState(40, 3.5)
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("num_updates=1\n" + "x" * 100_000 + "\n" + LATER)
+    assert read_state(log) == LogState(60, 3.5)
+
+
+def test_the_last_error_of_this_attempt(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("ValueError: old\n")
+    start = log.stat().st_size
+    assert last_error(log, start) == "it wrote nothing"
+    with log.open("a") as file:
+        file.write("fine\nstill fine\n\n")
+    assert last_error(log, start) == "still fine"
+    with log.open("a") as file:
+        file.write("Traceback:\nRuntimeError: new\nterminating\n")
+    assert last_error(log, start) == "RuntimeError: new"
+
+
+def test_a_line_that_announces_the_reason_comes_with_it(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text(
+        'RuntimeError: Error(s) in loading state_dict for MaskedTransformer:\n\tUnexpected key(s): "decoder.more"\n'
+    )
+    expected = 'RuntimeError: Error(s) in loading state_dict for MaskedTransformer: Unexpected key(s): "decoder.more"'
+    assert last_error(log) == expected
+    assert error_line(log.read_text()) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["OSError: [Errno 28] No space left on device: 'a.pt'", "", "RuntimeError: unexpected pos 64"],
+            "OSError: [Errno 28] No space left on device: 'a.pt'; the disk is full: free some space",
+        ),
+        (
+            ["KeyError: 1", "The above exception was the direct cause of the following exception:", "x"],
+            "KeyError: 1",
+        ),
+    ],
+)
+def test_the_error_is_the_cause(tmp_path, lines, expected):
+    (tmp_path / "log").write_text("\n".join(lines))
+    assert last_error(tmp_path / "log") == expected

@@ -1,0 +1,68 @@
+"""A dry run refuses what a run would refuse."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.planning.commands import Places
+from nmt_prune.experiments.planning.expansion import expand
+from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.experiments.planning.preflight import check_plan
+from tests.experiments.recipes import make_recipe
+
+TRAINING = {"max_update": 100, "max_tokens": 800, "optimizer": "adam", "lr": 0.005}
+
+
+def check(folder: Path, **changes) -> None:
+    recipe = make_recipe(**{"training": TRAINING, **changes})
+    check_plan(Plan.of(expand(recipe), Places(folder / "runs", folder / "data-bin")))
+
+
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        ({"name": "nmbers"}, "corpus: unknown corpus 'nmbers'; did you mean numbers"),
+        ({"name": "numbers", "target": "xx"}, "corpus: .*xx: corpus numbers has "),
+        ({"name": "numbers", "train": "x"}, "corpus: corpus numbers takes no --train"),
+        ({"name": "numbers", "vocab_size": 3}, "corpus: --vocab-size 3 is too small"),
+        (
+            {"name": "plain", "train": "a", "valid": "b", "test": "c"},
+            r"corpus: a\.en, one of the train files, does not",
+        ),
+    ],
+)
+def test_a_corpus_that_cannot_be_made_is_refused(tmp_path, monkeypatch, corpus, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PruneError, match=message) as error:
+        check(tmp_path, corpus=corpus)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {**TRAINING, "learning-rate": 1}}, "unrecognized arguments: --learning-rate 1"),
+        ({"training": {**TRAINING, "clip-norm": "much"}}, "argument --clip-norm: invalid .* value: 'much'"),
+        ({"training": {"max_update": 100, "optimizer": "adam"}}, "give max-tokens or batch-size"),
+        ({"model": {"arch": "masked_transfomer"}}, "argument --arch/-a: invalid choice: 'masked_transfomer'"),
+        ({"model": {"arch": "masked_transformer_tiny", "encoder-attention-heads": 3}}, "AssertionError: "),
+        ({"training": {**TRAINING, "quantizer": "tenary"}}, "unknown quantizer 'tenary'; did you mean ternary"),
+    ],
+)
+def test_a_training_that_fairseq_refuses_is_refused(tmp_path, changes, message):
+    with pytest.raises(PruneError, match=f"the trainings of this recipe would fail: .*{message}") as error:
+        check(tmp_path, **changes)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_good_recipe_passes_and_writes_nothing(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(subprocess, "run", lambda *a, run=subprocess.run, **k: asked.append(run(*a, **k)) or asked[-1])
+    assert check(tmp_path) is None
+    assert [(process.returncode, process.stdout) for process in asked] == [(0, "")], "fairseq has judged it"
+    assert not list(tmp_path.iterdir())

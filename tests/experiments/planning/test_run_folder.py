@@ -1,0 +1,126 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.execution.runner import run_plan
+from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.experiments.planning.run_folder import RunFolder, check_all
+from tests.experiments.fake_programs import read_checkpoint, write_checkpoint
+
+
+@pytest.fixture
+def made(laboratory):
+    """A plan whose folders hold their run.json and something that came of the run."""
+    plan = laboratory.plan()
+    for run in plan.runs:
+        plan.folder(run).describe(run, plan.places)
+        (plan.folder(run).path / "checkpoint_best.pt").touch()
+    return plan
+
+
+def checkpoint(folder, updates):
+    state = {"model": {"weight": torch.zeros(1)}, "optimizer_history": [{"num_updates": updates}]}
+    torch.save(state, folder / "checkpoint_last.pt")
+
+
+@pytest.mark.parametrize("updates", [None, 0])
+def test_a_run_without_an_update_binds_nothing(laboratory, updates):
+    """It failed in the flags, or between its ticket and the first update."""
+    plan = laboratory.plan(training={"max_update": 20, "learning-rate": 0.005})
+    folder = plan.folder(plan.runs[0])
+    folder.describe(plan.runs[0], plan.places)
+    folder.log.write_text("fairseq-train: error: unrecognized arguments: --learning-rate 0.005\n")
+    if updates is not None:
+        checkpoint(folder.path, updates)
+        (folder.path / "pruning.json").write_text("{}")
+    corrected = laboratory.plan(training={"max_update": 20, "lr": 0.005})
+    check_all(corrected.runs, laboratory.runs)
+    folder.describe(corrected.runs[0], corrected.places)
+    assert json.loads((folder.path / "run.json").read_text())["settings"]["training"]["lr"] == 0.005
+    assert not list(folder.path.glob("*.pt"))
+    assert not (folder.path / "pruning.json").exists()
+    assert folder.log.exists()
+
+
+def test_a_run_with_an_update_binds(laboratory):
+    plan = laboratory.plan()
+    plan.folder(plan.runs[0]).describe(plan.runs[0], plan.places)
+    checkpoint(plan.folder(plan.runs[0]).path, 1)
+    with pytest.raises(PruneError, match=r"was made with training\.lr unset, not 0\.005"):
+        check_all(laboratory.plan(training={"max_update": 20, "lr": 0.005}).runs, laboratory.runs)
+
+
+def test_equal_settings_pass(laboratory, made):
+    check_all(laboratory.plan().runs, laboratory.runs)
+    check_all(laboratory.plan(techniques=["slt"]).runs, laboratory.runs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "run", "difference"),
+    [
+        ({"training": {"max_update": 30}}, "dense-seed1", "training.max_update 20, not 30"),
+        ({"training": {"max_update": 20, "lr": 0.1}}, "dense-seed1", "training.lr unset, not 0.1"),
+        ({"model": {"arch": "other"}}, "dense-seed1", "model.arch masked_transformer_tiny, not other"),
+        ({"corpus": {"name": "numbers", "size": 9}}, "dense-seed1", "corpus.size unset, not 9"),
+        ({"generation": {"beam": 1}}, "dense-seed1", "generation.beam 5, not 1"),
+        ({"budget": "global"}, "mp-50-seed1", "pruning.budget matrix, not global"),
+        ({"ladder": [50, 70, 80]}, "slt-80-seed1", "parent slt-50-seed1, not slt-70-seed1"),
+        ({"rewind": 2}, "dense-seed1", "pruning.rewind_points 0,1, not 0,2"),
+    ],
+)
+def test_changed_settings_are_named_and_nothing_is_touched(laboratory, made, changes, run, difference):
+    before = {path: path.read_bytes() for path in laboratory.runs.rglob("*.json")}
+    with pytest.raises(PruneError) as caught:
+        run_plan(laboratory.plan(**changes), cores=1)
+    assert str(caught.value).startswith(f"run {run} was made with {difference}; ")
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in laboratory.runs.rglob("*.json")} == before
+    assert laboratory.trained() == []
+
+
+def test_checkpoints_of_unknown_origin_are_not_trained_on(laboratory):
+    folder = laboratory.runs / "dense-seed1"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint_last.pt").touch()
+    with pytest.raises(PruneError, match=r"dense-seed1 holds checkpoints but no run\.json"):
+        run_plan(laboratory.plan(), cores=1)
+
+
+def test_a_description_follows_the_plan_but_its_settings_never_change(laboratory, made):
+    run = made.run("slt-50-seed1")
+    folder = made.folder(run)
+    folder.describe(replace(run, also=("slt-mp",)), made.places)
+    assert json.loads((folder.path / "run.json").read_text())["also"] == ["slt-mp"]
+    folder.check(run)
+
+
+def test_a_truncated_last_checkpoint_is_replaced_by_the_best(tmp_path):
+    folder = RunFolder(tmp_path)
+    last, best = tmp_path / "checkpoint_last.pt", tmp_path / "checkpoint_best.pt"
+    assert folder.repair_checkpoint() is None
+    write_checkpoint(last, 20)
+    assert folder.repair_checkpoint() is None
+    write_checkpoint(best, 10)
+    last.write_bytes(last.read_bytes()[:-30])
+    assert "goes on from checkpoint_best.pt" in folder.repair_checkpoint()
+    assert read_checkpoint(last) == 10
+    last.write_bytes(b"half")
+    best.write_bytes(b"half")
+    assert "starts anew" in folder.repair_checkpoint()
+    assert not last.exists()
+
+
+@pytest.mark.parametrize(("optimizer", "updates", "is_kept"), [({}, 20, True), (None, 0, True), (None, 20, False)])
+def test_a_last_checkpoint_without_optimizer_state_is_a_ticket_or_nothing(tmp_path, optimizer, updates, is_kept):
+    last, history = tmp_path / "checkpoint_last.pt", [{"num_updates": updates}]
+    torch.save({"model": {}, "optimizer_history": history, "last_optimizer_state": optimizer}, last)
+    repaired = RunFolder(tmp_path).repair_checkpoint()
+    assert last.exists() == is_kept
+    assert repaired == (None if is_kept else f"{last} has no optimizer state; training starts anew")
+
+
+def test_a_plan_survives_its_file(laboratory, made):
+    assert Plan.read(made.write()) == made
