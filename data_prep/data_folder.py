@@ -11,9 +11,9 @@ from typing import Any
 
 from data_prep.corpora import CORPORA, Corpus
 from data_prep.digests import folder_digests
+from data_prep.fetching import Fetching
 from data_prep.pipeline import BINARY, HELD_OUT, MODEL, RAW, Pipeline
 from data_prep.preparation import Preparation
-from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, read_json, write_json
 from nmt_prune.processes import exclusive

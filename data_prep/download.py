@@ -11,8 +11,8 @@ from threading import Event
 from urllib.parse import urlsplit
 
 from data_prep.download_progress import Meters, open_meters
+from data_prep.fetching import Fetching
 from data_prep.locks import awaited
-from data_prep.texts import Fetching
 from data_prep.transfer import Patience, Transfer, Unavailable
 from data_prep.verification import is_complete, remember
 from nmt_prune.errors import PruneError

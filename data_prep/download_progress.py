@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from data_prep.progress import Progress
-from data_prep.texts import Report
+from data_prep.progress import Progress, Report
 
 Moved = Callable[[int], None]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from data_prep.texts import Report
+from data_prep.progress import Report
 from nmt_prune.errors import PruneError
 from nmt_prune.processes import exclusive
 

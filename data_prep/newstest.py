@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from data_prep.download import addresses
+from data_prep.fetching import Fetching
 from data_prep.locks import awaited
-from data_prep.texts import Fetching, count_lines
+from data_prep.texts import count_lines
 from data_prep.transfer import innermost_reason
 from nmt_prune.errors import PruneError
 

@@ -13,6 +13,7 @@ from data_prep.cleaning.duplicates import first_occurrences
 from data_prep.cleaning.summary import Summary
 from data_prep.corpora import Corpus
 from data_prep.encoding import Encoder, Limits
+from data_prep.fetching import Fetching
 from data_prep.held_out import choose_held_out, read_pairs, segment_held_out
 from data_prep.pairs import write_sides
 from data_prep.preparation import Preparation
@@ -20,7 +21,7 @@ from data_prep.progress import Progress
 from data_prep.stages import Stage
 from data_prep.streaming import stream
 from data_prep.subwords import Segmenter, train_model
-from data_prep.texts import Fetching, Text
+from data_prep.texts import Text
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 

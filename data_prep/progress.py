@@ -1,9 +1,11 @@
 """Progress of long steps, as lines."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
-from data_prep.texts import Report
+Report = Callable[[str], None]
+"""Called with a line about each slow step."""
 
 _SECONDS_BETWEEN_LINES = 15.0
 

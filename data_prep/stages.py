@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from data_prep.texts import Report
+from data_prep.progress import Report
 from nmt_prune.files import read_json, write_json
 
 _RECORD = "stage.json"

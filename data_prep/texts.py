@@ -1,13 +1,10 @@
-"""Parallel text files, and how they come from elsewhere."""
+"""Parallel text files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from nmt_prune.errors import PruneError
-
-Report = Callable[[str], None]
 
 
 class Text(NamedTuple):
@@ -37,25 +34,6 @@ class Texts:
     train: list[Text]
     valid: Text
     test: Text
-
-
-@dataclass(frozen=True)
-class Fetching:
-    """How files come from elsewhere.
-
-    Attributes:
-        cache: folder that keeps what was downloaded.
-        report: called with a line about each slow step.
-        mirrors: base addresses that are tried before the original one.
-        offline: use only what is in ``cache``.
-        downloads: how many files are downloaded at once.
-    """
-
-    cache: Path
-    report: Report
-    mirrors: tuple[str, ...] = ()
-    offline: bool = False
-    downloads: int = 3
 
 
 def check_equal_lines(text: Text) -> None:

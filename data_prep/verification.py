@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data_prep.texts import Report
+from data_prep.progress import Report
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 

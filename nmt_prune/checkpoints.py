@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
+from nmt_prune.kinds import CHECKPOINT, refuse_other_kinds
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable, prunable_matrices
 from nmt_prune.old_names import upgraded
@@ -25,6 +26,8 @@ MASK_MODULE = "mask_version_1"
 
 QUANTIZATION_MODULE = "quantization_version_1"
 """Attribute of a masked model that says how it is quantized; fairseq's EMA leaves keys with "version" alone."""
+
+_GIVE = "give a file that fairseq-train wrote"
 
 _USUAL = ("checkpoint_best.pt", "checkpoint_last.pt")
 
@@ -119,13 +122,15 @@ class Checkpoint:
             raise PruneError(f"{path} is a folder; {hint}") from None
         except Exception as error:  # damaged bytes make the unpickler fail with almost any type
             foreign = re.search(r"GLOBAL (\S+)", str(error))
+            refuse_other_kinds(path, CHECKPOINT, _GIVE)
             if foreign:
                 reason = f"it holds objects of type {foreign[1]}; save its 'model' and 'cfg' (or 'args') alone"
             else:
-                reason = "it is truncated or of another kind; give a file that fairseq-train wrote"
+                reason = f"it is truncated or of another kind; {_GIVE}"
             raise PruneError(f"{path} cannot be read as a checkpoint: {reason}") from None
         model = state.get("model") if isinstance(state, dict) else None
         if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):
+            refuse_other_kinds(path, CHECKPOINT, _GIVE)
             raise PruneError(f"{path} is not a fairseq checkpoint: it has no state dict under 'model'")
         checkpoint = cls(path, {**state, "model": upgraded(model)})
         checkpoint.check_masks()
@@ -210,6 +215,11 @@ class Checkpoint:
         """Number of updates of the training that wrote the checkpoint."""
         return int(self.history.get("num_updates", 0))
 
+    @property
+    def has_optimizer(self) -> bool:
+        """Whether there is an optimizer state, without which (``--no-save-optimizer-state``) no training goes on."""
+        return self.state.get("last_optimizer_state") is not None
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the file."""
@@ -230,3 +240,21 @@ def save(state: Mapping[str, Any], path: Path | str) -> None:
                 torch.save(dict(state), file)
         except RuntimeError as error:  # what torch's zip writer makes of a failed write
             raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None
+
+
+def existing(checkpoint: Checkpoint) -> MaskSet:
+    """The weights that exist: by the checkpoint's masks, or where it has none (a stock checkpoint), those not zero."""
+    if checkpoint.has_masks:
+        return checkpoint.masks
+    return MaskSet({prunable: weight != 0 for prunable, weight in checkpoint.matrices.items()})
+
+
+def parameter_count(checkpoint: Checkpoint) -> int:
+    """Parameters of a checkpoint's model, tied matrices once, without fairseq's bookkeeping buffers."""
+    aliases = {alias for prunable in checkpoint.matrices for alias in prunable.aliases}
+    return sum(tensor.numel() for name, tensor in checkpoint.model.items() if name not in aliases and is_weight(name))
+
+
+def is_weight(name: str) -> bool:
+    """Whether a state-dict entry is trained, as opposed to ``version`` and ``_float_tensor`` buffers."""
+    return name.rsplit(".", 1)[-1] not in ("version", "_float_tensor")

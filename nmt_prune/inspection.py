@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.overlap import overlaps
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.masks.statistics import existing, matrix_statistics, parameter_count, totals
+from nmt_prune.masks.statistics import matrix_statistics, totals
 from nmt_prune.masks.structure import sublayers
 from nmt_prune.quantization.size import quantized_bytes
 from nmt_prune.scopes import known_scope

@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import math
 import os
 import pkgutil
 import re
@@ -96,6 +97,8 @@ class Registry(Generic[T]):
                 values[key] = TypeAdapter(types[key]).validate_python(text)
             except ValidationError as error:
                 raise PruneError(f"{self.kind} {spec!r}: {key}={text!r}: {error.errors()[0]['msg']}") from None
+            if isinstance(values[key], float) and not math.isfinite(values[key]):
+                raise PruneError(f"{self.kind} {spec!r}: {key}={text!r}: give a finite number")
         if missing := [key for key, default in allowed.items() if default is dataclasses.MISSING and key not in values]:
             raise PruneError(f"{self.kind} {spec!r}: {name} needs {missing[0]}; write {name}:{missing[0]}=VALUE")
         accepted = {field.name for field in dataclasses.fields(entry)}  # type: ignore[arg-type]

@@ -75,7 +75,7 @@ def _continued(trained: Checkpoint, source: Checkpoint, reset: Reset, clock: str
     continued = trained if clock == "keep" else source
     # Kept weights with a rewound learning rate keep the moments that belong to them (Renda 2020, section 2).
     owner = continued if reset.needs_rewind_point else trained
-    if owner.state.get("last_optimizer_state") is None:
+    if not owner.has_optimizer:
         raise PruneError(
             f"{owner.path} has no optimizer state, which the clock {clock!r} goes on with; take a checkpoint that"
             " was saved without --no-save-optimizer-state, or use --clock restart"

@@ -13,6 +13,7 @@ from nmt_prune.regularisers import regularisers
 from nmt_prune.resets import resets
 from nmt_prune.saliency import saliencies
 from nmt_prune.schedules import schedules
+from nmt_prune.techniques import techniques
 from tests import programs
 
 
@@ -37,6 +38,7 @@ def _same_random_numbers_for_every_test():
 def _no_entry_outlives_its_test(monkeypatch):
     for registry in (saliencies, budgets, groups, resets, schedules, regularisers, quantizers):
         monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
+    monkeypatch.setattr(techniques, "_entries", dict(techniques))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nmt_prune.companions import Companion, Companions, Substitution
+from nmt_prune.companion import Companion, Substitution
+from nmt_prune.companions import Companions
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.optimizer_state import gradients

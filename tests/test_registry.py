@@ -95,6 +95,8 @@ def test_context_reaches_the_fields_that_an_entry_has(trees):
         ("oak:=3", "unknown setting ''"),
         ("oak:age=3", "unknown setting 'age'"),  # not the user's to set
         ("oak:rings=many", "tree 'oak:rings=many': rings='many': .*valid integer"),
+        ("oak:height=nan", "tree 'oak:height=nan': height='nan': give a finite number"),
+        ("oak:height=-inf", "height='-inf': give a finite number"),
         ("oak:rings=2.5", "rings='2.5': .*valid integer"),
         ("oak:height=", "height='': .*valid number"),
         ("oak:evergreen=perhaps", "evergreen='perhaps': .*valid boolean"),

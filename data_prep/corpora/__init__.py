@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
+from data_prep.fetching import Fetching
 from data_prep.pairs import Splits, write_sides
-from data_prep.texts import Fetching, Report, Texts
+from data_prep.progress import Report
+from data_prep.texts import Texts
 from nmt_prune.errors import PruneError
 from nmt_prune.registry import Registry
 

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from data_prep import debian
 from data_prep.corpora import CORPORA, SplitCorpus, require_languages
+from data_prep.fetching import Fetching
 from data_prep.help_pages import paragraphs
 from data_prep.pairs import Pair, Splits, distinct, is_translation
-from data_prep.texts import Fetching, Report
+from data_prep.progress import Report
 from nmt_prune.files import file_digest
 
 _PACKAGES = {

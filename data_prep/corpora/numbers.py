@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from data_prep.corpora import CORPORA, SplitCorpus, require_languages
+from data_prep.fetching import Fetching
 from data_prep.pairs import Pair, Splits
-from data_prep.texts import Fetching, Report
+from data_prep.progress import Report
 from nmt_prune.errors import PruneError
 
 LANGUAGES = ("en", "de", "fr")

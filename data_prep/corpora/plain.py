@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from data_prep.corpora import CORPORA, Corpus
-from data_prep.texts import Fetching, Text, Texts, check_equal_lines
+from data_prep.fetching import Fetching
+from data_prep.texts import Text, Texts, check_equal_lines
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.plain_text import SUFFIXES, is_compressed, text_lines

@@ -8,8 +8,9 @@ from data_prep.archive_table import Archive, read_table
 from data_prep.corpora import CORPORA, Corpus
 from data_prep.download import fetch_all
 from data_prep.extraction import extract
+from data_prep.fetching import Fetching
 from data_prep.newstest import Newstest, sides
-from data_prep.texts import Fetching, Text, Texts, check_equal_lines
+from data_prep.texts import Text, Texts, check_equal_lines
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest, read_json, write_json
 

@@ -121,7 +121,10 @@ def apportion(weights: Sequence[float], capacities: Sequence[int], floors: Seque
         PruneError: the floors need more, or the capacities hold fewer, than ``count`` places.
     """
     if not sum(floors) <= count <= sum(capacities):
-        raise PruneError(f"{count} weights cannot survive: the floors need {sum(floors)}, {sum(capacities)} exist")
+        raise PruneError(
+            f"{count} of {sum(capacities)} cannot survive: every matrix (or sublayer) keeps a floor, {sum(floors)} in"
+            " all; ask for a lower --sparsity, or a lower floor of the --budget"
+        )
     low, high = 0.0, max((capacity + 1) / weight for weight, capacity in zip(weights, capacities, strict=True))
     shares: list[float] = []
     for _ in range(200):  # bisection for the scale at which the clamped shares add up

@@ -52,8 +52,8 @@ def data(
     """
     from data_prep.corpora import choose
     from data_prep.data_folder import prepare
+    from data_prep.fetching import Fetching
     from data_prep.preparation import Preparation
-    from data_prep.texts import Fetching
 
     own = {"train": train, "valid": valid, "test": test, "corpora": corpora, "archives": archives}
     sizes = {"size": size, "valid_size": valid_size, "test_size": test_size}

@@ -24,6 +24,7 @@ def mask(
     extension: options.Extension = None,
 ) -> None:
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
+    from nmt_prune.errors import PruneError
     from nmt_prune.inert import refuse_inert_settings
     from nmt_prune.masks.mask_file import save_masks
     from nmt_prune.registry import load_extensions
@@ -44,7 +45,8 @@ def mask(
     )
     refuse_inert_settings(settings)
     trained, alive = settings.load_mask_source()
-    assert trained is not None
+    if trained is None:
+        raise PruneError(f"{checkpoint} is a mask file, which has no weights to prune; give a checkpoint")
     masks, facts = settings.find_masks(trained, alive, options.evidence(checkpoint, data, calibration_batches, seed))
     save_masks(masks, out, {**settings.provenance(trained), **facts})
     kept, size = (sum(counts) for counts in zip(*((masks.kept(p), p.size) for p in masks.prunables), strict=True))

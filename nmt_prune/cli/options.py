@@ -74,7 +74,7 @@ def evidence(checkpoint: Path, data: Path | None, calibration_batches: int, seed
     """What saliencies are measured on; None without ``data``."""
     if data is None:
         return None
-    from nmt_prune.tasks.evidence import checkpoint_evidence  # imports fairseq, which takes seconds
+    from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence
 
     with warnings_to(warn):
         return checkpoint_evidence(checkpoint, data, calibration_batches, seed)

@@ -13,7 +13,7 @@ def user_dir() -> None:
 
 
 def list_entries(extension: options.Extension = None) -> None:
-    """List saliencies, budgets, groups, schedules, resets, regularisers and quantizers with their settings."""
+    """List techniques and the entries of all registries with their settings."""
     from nmt_prune.budgets import budgets
     from nmt_prune.groups import groups
     from nmt_prune.quantization import quantizers
@@ -22,8 +22,12 @@ def list_entries(extension: options.Extension = None) -> None:
     from nmt_prune.resets import resets
     from nmt_prune.saliency import saliencies
     from nmt_prune.schedules import schedules
+    from nmt_prune.techniques import techniques
 
     load_extensions(extension)
+    typer.echo("technique:")
+    for name, technique in techniques.items():
+        typer.echo(f"  {name:<26} {technique.summary}{' (a control)' if technique.is_control else ''}")
     for registry in (saliencies, budgets, groups, schedules, resets, regularisers, quantizers):
         typer.echo(f"{registry.kind}:")
         for name, entry in registry.entries().items():

@@ -69,7 +69,8 @@ def run(
         costs = Cost.of(plan).lines(tokens_per_second)
         console.print(plan_table(plan))
         console.print("", *costs, sep="\n", markup=False, highlight=False, soft_wrap=True)
-        check_plan(plan)
+    check_plan(plan)
+    if dry_run:
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -14,8 +14,7 @@ def shrink(
     ] = False,
 ) -> None:
     """Remove heads and FFN units that a mask has emptied: the same translations from a smaller and faster model."""
-    from nmt_prune.checkpoints import Checkpoint, save
-    from nmt_prune.masks.statistics import parameter_count
+    from nmt_prune.checkpoints import Checkpoint, parameter_count, save
     from nmt_prune.structured.shrinking import shrink as convert
     from nmt_prune.structured.widths import WIDTHS, flag, format_widths
 

@@ -27,8 +27,8 @@ def average(
     largest: Annotated[float, typer.Option(help="refuse weights above this magnitude")] = 100.0,
 ) -> None:
     """Average checkpoints that have the same masks."""
+    from nmt_prune.averaging import average as mean
     from nmt_prune.checkpoints import Checkpoint, save
-    from nmt_prune.conversion import average as mean
 
     save(mean([Checkpoint.load(path) for path in checkpoints], largest), out)
     typer.echo(f"{out}: average of {len(checkpoints)} checkpoints")

@@ -4,11 +4,32 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nmt_prune.evaluation.export_result import NUMBERS
 from nmt_prune.evaluation.results import RunResult
 from nmt_prune.evaluation.significance import SIGNIFICANT
-from nmt_prune.evaluation.techniques import Cell, ordered
+from nmt_prune.techniques import LONGER
+from nmt_prune.techniques.labels import ordered
+
+
+class Cell(NamedTuple):
+    """A place in the table; the runs in it differ only in their seeds.
+
+    Attributes:
+        technique: what was done.
+        sparsity: target sparsity.
+        updates: total updates where they tell runs of a technique apart, else 0.
+    """
+
+    technique: str
+    sparsity: float
+    updates: int = 0
+
+    @classmethod
+    def of(cls, technique: str, sparsity: float, total_updates: int) -> "Cell":
+        """The place of a run."""
+        return cls(technique, sparsity, total_updates if technique == LONGER else 0)
 
 
 @dataclass(frozen=True)

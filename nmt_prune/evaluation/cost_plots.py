@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from nmt_prune.evaluation.aggregates import Aggregate, aggregate
+from nmt_prune.evaluation.aggregates import Aggregate, Cell, aggregate
 from nmt_prune.evaluation.results import Results
 from nmt_prune.evaluation.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
-from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
+from nmt_prune.techniques import DENSE, LONGER
+from nmt_prune.techniques.labels import label
 
 
 class Cost(NamedTuple):

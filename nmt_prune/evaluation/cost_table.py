@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from nmt_prune.evaluation.aggregates import Aggregate
+from nmt_prune.evaluation.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.results import RunResult
 from nmt_prune.evaluation.tables import NOTHING, bleu_cell, markdown, percent, sparsity_of
-from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
+from nmt_prune.techniques import DENSE, LONGER
+from nmt_prune.techniques.labels import label
 
 ON_DISK = ("mb_csc", "mb_csc_deflated", "mb_packed", "mb_packed_int8")
 

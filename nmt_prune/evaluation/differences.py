@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.aggregates import Cell
 from nmt_prune.evaluation.results import RunResult
 from nmt_prune.evaluation.tables import NOTHING, markdown, percent
-from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, is_searched, label, ordered
+from nmt_prune.techniques import DENSE, LONGER
+from nmt_prune.techniques.labels import is_searched, label, ordered
 
 
 def check_against(rows: Sequence[RunResult], against: str) -> None:

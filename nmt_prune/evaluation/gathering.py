@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.aggregates import Cell
 from nmt_prune.evaluation.cost_records import Costs, SpeedRecord
 from nmt_prune.evaluation.export_result import ExportResult
 from nmt_prune.evaluation.other_passes import other_passes
@@ -13,8 +14,9 @@ from nmt_prune.evaluation.results import Convention, Results, RunResult
 from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs, total_updates
 from nmt_prune.evaluation.significance import Comparison, compare
 from nmt_prune.evaluation.speeds import speed_of
-from nmt_prune.evaluation.techniques import DENSE, Cell
 from nmt_prune.evaluation.text import digest, read_lines
+from nmt_prune.evaluation.variants import variants
+from nmt_prune.techniques import DENSE
 
 
 def gather(folder: Path, data: Path | None = None) -> Results:
@@ -44,7 +46,14 @@ def gather(folder: Path, data: Path | None = None) -> Results:
         systems = {run.name: run.hypotheses() for run in same_seed}
         comparisons |= compare(systems, references, dense, tokenize=first.scores.tokenize)
     rows = tuple(_row(run, totals[run.name], comparisons[run.name], speed_of(run, runs)) for run in runs)
-    return Results(folder.resolve().name, convention, rows, unscored, first.record.pair)
+    return Results(
+        folder.resolve().name,
+        convention,
+        rows,
+        unscored,
+        first.record.pair,
+        variants=variants(run.record for run in runs),
+    )
 
 
 def _check_convention(first: ScoredRun, other: ScoredRun) -> None:

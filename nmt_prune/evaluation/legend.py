@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from nmt_prune.evaluation.results import Results, RunResult
 from nmt_prune.evaluation.significance import METHOD, SIGNIFICANT
 from nmt_prune.evaluation.tables import percent
-from nmt_prune.evaluation.techniques import DENSE, is_searched
+from nmt_prune.techniques import DENSE
+from nmt_prune.techniques.labels import is_searched, label
 
 TOLERANCE = 0.005
 """Largest difference between target and measured sparsity that is not worth a remark."""
@@ -40,6 +41,7 @@ def conventions(results: Results) -> list[str]:
             " After `+`: mini-batches that went through a model in no update, to measure saliencies, to learn masks of"
             " frozen weights (`oes`) or to search: work that systems without them did not have."
         )
+    lines[-1:-1] = [f"{label(name)}: {how}." for name, how in results.variants.items()]
     if any(row.also for row in results.rows):
         lines.insert(-1, "A number that appears under two techniques is one run: up to there they are the same.")
     return lines

@@ -10,12 +10,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nmt_prune.evaluation.aggregates import Aggregate, aggregate
+from nmt_prune.evaluation.aggregates import Aggregate, Cell, aggregate
 from nmt_prune.evaluation.published import Number, Published
 from nmt_prune.evaluation.results import Results
 from nmt_prune.evaluation.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.tables import updates
-from nmt_prune.evaluation.techniques import DENSE, LONGER, Cell, label
+from nmt_prune.techniques import DENSE, LONGER
+from nmt_prune.techniques.labels import label
 
 MOST_LEGEND_LINES = 10
 """More techniques than these have their legend beside the axes."""

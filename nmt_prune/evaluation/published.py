@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.techniques import DENSE
+from nmt_prune.techniques import DENSE
 
 FOLDER = Path(__file__).with_name("published")
 

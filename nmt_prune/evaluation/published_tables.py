@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from nmt_prune.evaluation.aggregates import Aggregate
+from nmt_prune.evaluation.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.published import Number, Published
 from nmt_prune.evaluation.results import Results
 from nmt_prune.evaluation.tables import NOTHING, markdown, percent
-from nmt_prune.evaluation.techniques import DENSE, Cell, label, ordered
+from nmt_prune.techniques import DENSE
+from nmt_prune.techniques.labels import label, ordered
 
 Aggregates = Mapping[Cell, Aggregate]
 

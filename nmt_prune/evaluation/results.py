@@ -105,6 +105,7 @@ class Results:
         unscored: runs that have no scores yet.
         pair: language pair, e.g. ``en-de``; None if the runs do not say.
         published: papers to show beside; only with a pair that they have.
+        variants: saliency, schedule and reset of techniques that have others than their own.
     """
 
     recipe: str
@@ -113,6 +114,7 @@ class Results:
     unscored: tuple[str, ...] = ()
     pair: str | None = None
     published: tuple[Published, ...] = ()
+    variants: dict[str, str] = field(default_factory=dict)
 
     def seeds(self) -> list[int]:
         """All seeds."""

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nmt_prune.bleu import bleu_metric
-from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
 from nmt_prune.evaluation.costs import measure_costs
 from nmt_prune.evaluation.records import ScoreRecord, hypotheses_file
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import digest, write_lines
 from nmt_prune.evaluation.translation import Decoding, Translation, translate
-from nmt_prune.masks.statistics import sparsity
+from nmt_prune.masks.statistics import totals
 
 
 def score_checkpoint(
@@ -30,14 +30,14 @@ def score_checkpoint(
         PruneError: the checkpoint cannot be read or translated with; nothing is overwritten.
     """
     bleu_metric(subset.tokenizer)  # refused before anything is translated
-    measured = sparsity(checkpoint)
+    loaded = Checkpoint.load(checkpoint)
     start = time.perf_counter()
     translation = translate(checkpoint, subset, decoding)
     seconds = time.perf_counter() - start
     scores = subset.score(translation.lines)
     dev = Translation([])
     if valid is None:
-        dev_bleu = training_bleu(Checkpoint.load(checkpoint))
+        dev_bleu = training_bleu(loaded)
     else:
         dev = translate(checkpoint, valid, decoding)
         dev_bleu = valid.score(dev.lines).bleu
@@ -47,7 +47,7 @@ def score_checkpoint(
         **asdict(scores),
         dev_bleu=dev_bleu,
         dev_bleu_from=None if dev_bleu is None else "training" if valid is None else "translation",
-        sparsity=measured,
+        sparsity=totals(existing(loaded), parameter_count(loaded)),
         seconds=round(seconds, 2),
         checkpoint=checkpoint.name,
         data=subset.data.resolve().name,
@@ -60,7 +60,7 @@ def score_checkpoint(
         left_out=translation.left_out,
         dev_left_out=dev.left_out,
         updates=trained_updates(checkpoint),
-        cut=(Checkpoint.load(checkpoint).state.get("task_state") or {}).get("start", {}).get("cut"),
+        cut=(loaded.state.get("task_state") or {}).get("start", {}).get("cut"),
         costs=measure_costs(checkpoint, subset, decoding, translation.left_out),
     )
     write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from nmt_prune.evaluation.aggregates import Aggregate
+from nmt_prune.evaluation.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.export_result import DENSE_REFERENCES
 from nmt_prune.evaluation.results import RunResult
 from nmt_prune.evaluation.tables import NOTHING, bleu_cell, markdown, sparsity_of
-from nmt_prune.evaluation.techniques import LONGER, Cell, label
+from nmt_prune.techniques import LONGER
+from nmt_prune.techniques.labels import label
 
 BY_CONSTRUCTION = "1 (dense)"
 CLOSE = 0.05

@@ -12,10 +12,10 @@ from nmt_prune.evaluation.records import SCORES_FILE, read_record
 from nmt_prune.evaluation.scored_runs import ScoredRun, read_runs
 from nmt_prune.evaluation.search_settings import search_options
 from nmt_prune.evaluation.subset import Subset
-from nmt_prune.evaluation.techniques import DENSE
 from nmt_prune.evaluation.text import digest
 from nmt_prune.evaluation.translation import Decoding, generate_command, run_fairseq
 from nmt_prune.files import write_json
+from nmt_prune.techniques import DENSE
 
 SENTENCES_AT_ONCE = 8
 

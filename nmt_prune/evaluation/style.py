@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nmt_prune.evaluation.results import Results
-from nmt_prune.evaluation.techniques import DENSE, is_control, ordered
 from nmt_prune.files import atomic_path
+from nmt_prune.techniques import DENSE
+from nmt_prune.techniques.labels import is_control, ordered
 
 # Okabe & Ito's colours, without the yellow that is too pale for a line: told apart with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

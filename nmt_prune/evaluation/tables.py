@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from nmt_prune.evaluation.aggregates import Aggregate
-from nmt_prune.evaluation.techniques import DENSE, Cell, is_control, is_searched, label, ordered
+from nmt_prune.evaluation.aggregates import Aggregate, Cell
+from nmt_prune.techniques import DENSE
+from nmt_prune.techniques.labels import is_control, is_searched, label, ordered
 
 NOTHING = "–"
 

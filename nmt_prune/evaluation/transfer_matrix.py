@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_prune.evaluation.aggregates import Aggregate, aggregate
+from nmt_prune.evaluation.aggregates import Aggregate, Cell, aggregate
 from nmt_prune.evaluation.results import Results
 from nmt_prune.evaluation.tables import NOTHING, markdown, percent
-from nmt_prune.evaluation.techniques import DENSE, Cell, is_control, label, ordered
 from nmt_prune.files import atomic_path
+from nmt_prune.techniques import DENSE
+from nmt_prune.techniques.labels import is_control, label, ordered
 
 OWN = "slt"
 TRANSFERRED = "from-"

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.devices import gpus_wanted
 from nmt_prune.experiments.plan import Plan
-from nmt_prune.experiments.run_plan import path_lengths
+from nmt_prune.experiments.run_plan import gpus_wanted, path_lengths
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.run_plan import Run
+from nmt_prune.experiments.run_plan import Run, gpus_wanted
 from nmt_prune.processes import exclusive
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -26,11 +25,6 @@ def visible_gpus() -> tuple[str, ...]:
     count = torch.cuda.device_count()
     named = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
     return tuple(named[:count] or map(str, range(count)))
-
-
-def gpus_wanted(training: Mapping[str, Any]) -> int:
-    """GPUs that a training with these flags uses; 0 with ``cpu``."""
-    return 0 if training.get("cpu") else int(training.get("distributed_world_size") or 1)
 
 
 def slots(runs: Collection[Run], gpus: Collection[str], cores: int | None) -> int:

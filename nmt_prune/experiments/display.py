@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from nmt_prune.evaluation.techniques import is_searched
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.progress import Snapshot, clock
+from nmt_prune.techniques.labels import is_searched
 
 SECONDS_BETWEEN_LINES = 15.0
 

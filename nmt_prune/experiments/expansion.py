@@ -12,7 +12,7 @@ from nmt_prune.experiments.pruning_flags import pruning_flags
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.run_plan import Run, with_ancestors
 from nmt_prune.experiments.sections import Search
-from nmt_prune.experiments.techniques import DENSE, DENSE_LONGER, TECHNIQUES
+from nmt_prune.techniques import DENSE, LONGER
 
 
 def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
@@ -25,7 +25,7 @@ def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
     Raises:
         PruneError: ``only`` names something that is not in the recipe.
     """
-    listed = [*recipe.techniques, *recipe.controls]
+    listed = [*recipe.names, *recipe.controls]
     for name in only:
         if name not in listed:
             close = difflib.get_close_matches(name, listed, n=1)
@@ -51,18 +51,19 @@ class _Expansion:
         self._rewind = recipe.updates(recipe.rewind)
 
     def runs(self) -> list[Run]:
-        self._dense()
-        for name in (*self._recipe.techniques, *self._recipe.controls):
-            if name in TECHNIQUES and TECHNIQUES[name].mask == "search":
+        self.dense()
+        for name in (*self._recipe.names, *(name for name in self._recipe.controls if name != LONGER)):
+            technique = self._recipe.technique(name)
+            if technique.mask.by_search:
                 for search in self._recipe.search:
                     self._subnetwork(name, search)
                 continue
-            for percent in self._recipe.ladder if name in TECHNIQUES else ():
+            for percent in self._recipe.ladder:
                 if percent > 0:
                     self._note(name, self._rung(name, percent))
-                elif TECHNIQUES[name].quantizes:
-                    self._make(f"{name}-0", name, name, 0.0, self._dense())
-        if DENSE_LONGER in self._recipe.controls:
+                elif technique.quantizes:
+                    self._make(f"{name}-0", name, name, 0.0, self.dense())
+        if LONGER in self._recipe.controls:
             self._dense_longer()
         return [self._named(run) for run in self._runs.values()]
 
@@ -77,14 +78,14 @@ class _Expansion:
         owners = sorted(self._results.get(run.name, [run.technique]), key=lambda name: name != run.technique)
         return replace(run, technique=owners[0], also=tuple(owners[1:]))
 
-    def _dense(self) -> Run:
+    def dense(self) -> Run:
         points = f"0,{self._rewind}"
         return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points})
 
     def _dense_longer(self) -> None:
         """The equal-update control: the dense model, trained again and again with a new warm-up."""
         longest = max(run.total_updates for run in self._runs.values())
-        parent = self._dense()
+        parent = self.dense()
         for round_ in range(2, -(-longest // self._length) + 1):
             pruning = {
                 "mask_from": f"{parent.name}/checkpoint_last.pt",
@@ -92,32 +93,31 @@ class _Expansion:
                 "reset": "keep",
                 "clock": "restart",
             }
-            parent = self._add(f"{DENSE_LONGER}-x{round_}", DENSE_LONGER, 0.0, parent, pruning)
+            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning)
+
+    def below(self, technique: str, owner: str, percent: float) -> Run | None:
+        rounds = self._recipe.rounds(owner)
+        ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
+        return self._rung(technique, _below(percent, ladder))
+
+    def last_start_round(self, technique: str) -> Run | None:
+        return self._rung(technique, self._recipe.rounds(technique)[-1])
 
     def _rung(self, name: str, percent: float) -> Run | None:
         """The run of a technique at a rung of its ladder; 0 is the dense run; None where it has none."""
         if percent == 0:
-            return self._dense()
-        technique, rounds = TECHNIQUES[name], self._recipe.rounds(name)
+            return self.dense()
+        technique, rounds = self._recipe.technique(name), self._recipe.rounds(name)
         if technique.start and percent <= rounds[-1]:
-            if TECHNIQUES[technique.start].mask == "none":
+            if self._recipe.technique(technique.start).mask.grows:
                 return self._note(name, self._rung(technique.start, percent))
             return self._note(name, self._start_round(name, technique.start, percent, rounds))
-        ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
-        if technique.mask in ("none", "init"):
-            parent = None
-        elif technique.mask == DENSE:
-            parent = self._dense()
-        elif technique.mask == "start":
-            parent = self._rung(name, rounds[-1])
-        else:
-            source = name if technique.mask == "previous" else technique.mask
-            parent = self._rung(source, _below(percent, ladder))
-        return self._make(f"{name}-{percent:g}", name, name, percent, parent)
+        return self._make(f"{name}-{percent:g}", name, name, percent, technique.mask.run(name, percent, self))
 
     def _subnetwork(self, name: str, search: Search) -> Run:
         """The run of a subnetwork that is searched for in the dense run."""
-        technique, recipe, dense = TECHNIQUES[name], self._recipe, self._dense()
+        recipe, dense = self._recipe, self.dense()
+        technique = recipe.technique(name)
         trained = f"{dense.name}/checkpoint_{search.checkpoint}.pt"
         options = {"checkpoint": trained, **search.options()}
         if recipe.extension:
@@ -137,18 +137,18 @@ class _Expansion:
         if percent not in rounds:
             return None
         below = _below(percent, rounds)
-        parent = self._rung(name, below) if below else self._dense()
+        parent = self._rung(name, below) if below else self.dense()
         is_common = _up_to(percent, rounds) == _up_to(percent, self._recipe.ladder)
         label = start if is_common else name
         return self._make(f"{label}-{percent:g}", label, start, percent, parent)
 
     def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
-        technique = TECHNIQUES[made_by]
-        pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self._dense())
+        technique = self._recipe.technique(made_by)
+        pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self.dense())
         needs: list[str] = []
         # On the first rung both find their masks on the dense run; later a budget that ranks matrices would give the
         # control counts by its own weights.
-        if technique.counts_of and parent != self._dense() and budgets.build(pruning["budget"]).ranks_matrices:
+        if technique.counts_of and parent != self.dense() and budgets.build(pruning["budget"]).ranks_matrices:
             counted = self._rung(technique.counts_of, percent)
             assert counted is not None
             pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"

@@ -4,7 +4,7 @@ import os
 
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.run_plan import Run
-from nmt_prune.experiments.techniques import DENSE, Technique
+from nmt_prune.techniques import DENSE, Technique
 
 
 def pruning_flags(
@@ -60,5 +60,7 @@ def _schedule(recipe: Recipe, technique: Technique, parent: Run | None) -> str:
         return f"rigl:interval={min(100, interval)}"  # Evci 2020; a short training needs more moves than that
     if technique.schedule == "layerwise":
         return f"layerwise:end={end}"
-    initial = parent.sparsity if parent else 0.0
-    return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
+    if technique.schedule == "cubic":
+        initial = parent.sparsity if parent else 0.0
+        return f"cubic:initial={initial:g},end={end},interval={interval}"
+    return technique.schedule

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nmt_prune.evaluation.published import load_published
+from nmt_prune.experiments.inline_technique import InlineTechnique, NameOrVariant
 from nmt_prune.experiments.sections import (
     Corpus,
     Generation,
@@ -17,8 +18,8 @@ from nmt_prune.experiments.sections import (
     Section,
     Training,
 )
-from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
 from nmt_prune.registry import Registry, load_extensions
+from nmt_prune.techniques import Technique, techniques
 
 
 class Recipe(Section):
@@ -34,15 +35,15 @@ class Recipe(Section):
         training: how to train.
         generation: how to translate.
         ladder: sparsities in percent, rising; at 0 techniques that quantize do only that.
-        techniques: names of techniques.
+        extension: Python files with saliencies, budgets, groups, schedules, resets or techniques of the user's own, in
+            a recipe file relative to it.
+        techniques: names of techniques, or variants of them.
         controls: names of controls.
         seeds: each gives a whole set of runs.
         rewind: t of the rewind point θ_t.
         rewind_source: whose θ_t survivors are rewound to: that of the ``last`` run (Brix 2020) or of the ``dense``
             one (Yu 2020).
         mask_checkpoint: checkpoint of the last run that masks are found on; a search has its own.
-        extension: Python files with saliencies, budgets, groups, schedules or resets of the user's own, in a recipe
-            file relative to it.
         saliency: spec of the saliency.
         budget: spec of the budget.
         group: spec of what is pruned together.
@@ -61,13 +62,13 @@ class Recipe(Section):
     training: Training
     generation: Generation = Generation()
     ladder: Annotated[list[Rung], Field(min_length=1)]
-    techniques: list[str] = Field(default_factory=list)
+    extension: list[str] = Field(default_factory=list)  # before what may name its entries
+    techniques: list[NameOrVariant] = Field(default_factory=list)
     controls: list[str] = Field(default_factory=list)
     seeds: Annotated[list[int], Field(min_length=1)] = Field(default_factory=lambda: [1])
     rewind: Moment = 0.05
     rewind_source: Literal["last", "dense"] = "last"
     mask_checkpoint: Literal["last", "best"] = "last"
-    extension: list[str] = Field(default_factory=list)  # before the specs that may name its entries
     saliency: str = "magnitude"
     budget: str = "matrix"
     group: str = "element"
@@ -102,17 +103,21 @@ class Recipe(Section):
 
     @field_validator("techniques", "controls")
     @classmethod
-    def _known(cls, names: list[str], info: Any) -> list[str]:
-        known = CONTROLS if info.field_name == "controls" else TECHNIQUES.keys() - CONTROLS.keys()
-        for name in names:
-            if name not in known:
+    def _known(cls, listed: list[Any], info: Any) -> list[Any]:
+        controls = techniques.controls()
+        known = controls if info.field_name == "controls" else techniques.keys() - controls.keys()
+        names = [one if isinstance(one, str) else one.name for one in listed]
+        for one, name in zip(listed, names, strict=True):
+            if isinstance(one, str) and name not in known:
                 raise ValueError(f"{name!r} is none of {', '.join(sorted(known))}")
-        return names
+            if names.count(name) > 1:
+                raise ValueError(f"{name!r} is there twice; remove one, or give the variant another name")
+        return listed
 
     @field_validator("start_rounds")
     @classmethod
     def _of_started_techniques(cls, rounds: dict[str, list[float]]) -> dict[str, list[float]]:
-        known = [name for name, technique in TECHNIQUES.items() if technique.start]
+        known = [name for name, technique in techniques.items() if technique.start]
         for name, percents in rounds.items():
             if name not in known:
                 raise ValueError(f"{name!r} has no start rounds; {' and '.join(known)} have")
@@ -144,8 +149,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _rungs_of_some_technique(self) -> "Recipe":
-        if 0 in self.ladder and not any(name in TECHNIQUES and TECHNIQUES[name].quantizes for name in self.techniques):
-            quantizing = ", ".join(name for name, technique in TECHNIQUES.items() if technique.quantizes)
+        if 0 in self.ladder and not any(self.technique(name).quantizes for name in self.names):
+            quantizing = ", ".join(name for name, technique in techniques.items() if technique.quantizes)
             raise ValueError(f"ladder: 0 is for techniques that quantize; add one of {quantizing}, or leave it out")
         return self
 
@@ -156,13 +161,23 @@ class Recipe(Section):
                 raise ValueError(f"{name} lies after training.max_update {self.training.max_update}")
         return self
 
+    @property
+    def names(self) -> list[str]:
+        """The techniques by name, its own variants included."""
+        return [one if isinstance(one, str) else one.name for one in self.techniques]
+
+    def technique(self, name: str) -> Technique:
+        """A technique of the table, or a variant that the recipe has."""
+        own = (one for one in self.techniques if isinstance(one, InlineTechnique) and one.name == name)
+        return next((one.technique() for one in own), None) or techniques.find(name)
+
     def updates(self, moment: float) -> int:
         """A moment as an update number, at least 1."""
         return max(1, round(moment * self.training.max_update)) if moment < 1 else int(moment)
 
     def rounds(self, technique: str) -> tuple[float, ...]:
         """Start rounds of a technique, in percent."""
-        return tuple(self.start_rounds.get(technique, TECHNIQUES[technique].rounds))
+        return tuple(self.start_rounds.get(technique, self.technique(technique).rounds))
 
     def data_folder(self, data_dir: Path) -> Path:
         """Where the prepared corpus lies."""

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments.inline_technique import TAGS, InlineTechnique
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.transfer_recipe import TransferRecipe
 
@@ -72,7 +73,7 @@ def _describe(error: ValidationError, kind: type[Recipe]) -> str:
     """The first thing that is wrong, in one line. Unknown keys first: they often are why another one is missing."""
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     problem = problems[0]
-    key = ".".join(str(part) for part in problem["loc"]) or "recipe"
+    key = ".".join(str(part) for part in problem["loc"] if part not in TAGS) or "recipe"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key}; {_nearest(str(problem['loc'][-1]), _known_keys(kind, problem['loc'][:-1]))}"
     if problem["type"] == "missing":
@@ -88,9 +89,14 @@ def _known_keys(kind: type[Recipe], location: tuple[int | str, ...]) -> list[str
     for key in location:
         if isinstance(key, int):
             continue
+        if key in TAGS:
+            section = InlineTechnique
+            continue
         annotation = section.model_fields[str(key)].annotation
         if get_origin(annotation) is list:
-            (annotation,) = get_args(annotation)
+            annotation = get_args(annotation)[0]
+        if str(key) == "techniques":
+            continue  # the tag that follows says which kind of entry
         assert isinstance(annotation, type)
         section = annotation
     return list(section.model_fields)

@@ -102,20 +102,37 @@ class RunFolder:
             return True
 
     def repair_checkpoint(self) -> str | None:
-        """Puts a truncated ``checkpoint_last.pt`` right; fairseq copies it into place, so a kill can leave half of it.
+        """Puts a ``checkpoint_last.pt`` right that no training can go on from.
+
+        fairseq copies it into place, so a kill can leave half of it; it has no optimizer state with
+        ``--no-save-optimizer-state``.
 
         Returns:
             What was done, if anything was.
         """
         last, best = self.path / "checkpoint_last.pt", self.path / "checkpoint_best.pt"
-        if not last.exists() or zipfile.is_zipfile(last):
+        if not last.exists():
             return None
+        if zipfile.is_zipfile(last):
+            return self._begin_anew_without_optimizer(last)
         if best.exists() and zipfile.is_zipfile(best):
             with atomic_path(last) as temporary:
                 temporary.write_bytes(best.read_bytes())
             return f"{last} was truncated; training goes on from {best.name}"
         last.unlink()
         return f"{last} was truncated; training starts anew"
+
+    def _begin_anew_without_optimizer(self, last: Path) -> str | None:
+        from nmt_prune.checkpoints import Checkpoint  # imports torch
+
+        try:
+            checkpoint = Checkpoint.load(last)
+        except PruneError:
+            return None  # the training says it
+        if checkpoint.has_optimizer or checkpoint.num_updates == 0:
+            return None
+        last.unlink()
+        return f"{last} has no optimizer state; training starts anew"
 
 
 def check_all(runs: Iterable[Run], runs_folder: Path) -> None:

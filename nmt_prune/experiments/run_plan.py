@@ -83,3 +83,8 @@ def path_lengths(runs: Iterable[Run], left: Mapping[str, int]) -> dict[str, int]
         for name in run.after:
             lengths[name] = max(lengths[name], left[name] + lengths[run.name])
     return lengths
+
+
+def gpus_wanted(training: Mapping[str, Any]) -> int:
+    """GPUs that a training with these flags uses; 0 with ``cpu``."""
+    return 0 if training.get("cpu") else int(training.get("distributed_world_size") or 1)

@@ -42,13 +42,13 @@ PLANNED_FLAGS |= {"clock", "rewind_points", "prune_set", "prune_seed", "fp16", "
 class Section(BaseModel):
     """A mapping of the recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class FlagSection(BaseModel):
     """A mapping of the recipe whose further keys are flags of fairseq-train, with ``-`` or ``_``."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False, frozen=True)
     __pydantic_extra__: dict[str, Flag] = Field(init=False)
 
     @model_validator(mode="before")

@@ -19,8 +19,9 @@ from nmt_prune.experiments.commands import (
     score_command,
     transfer_commands,
 )
-from nmt_prune.experiments.devices import ON_CPU, environment, gpus_wanted
+from nmt_prune.experiments.devices import ON_CPU, environment
 from nmt_prune.experiments.plan import Plan
+from nmt_prune.experiments.run_plan import gpus_wanted
 from nmt_prune.experiments.training_log import last_error
 from nmt_prune.files import write_json
 from nmt_prune.processes import die_with_parent, exclusive

@@ -10,8 +10,8 @@ from nmt_prune.experiments.commands import PATHS, Places
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.plan import Plan
 from nmt_prune.experiments.run_plan import Run, with_ancestors
-from nmt_prune.experiments.techniques import DENSE
 from nmt_prune.experiments.transfer_recipe import TICKET, TransferRecipe
+from nmt_prune.techniques import DENSE
 
 TRANSFERRED, PARENT = "transferred.safetensors", "parent.pt"
 """The mask file in the folder of a run whose mask comes from another corpus, and the weights where they do, too."""

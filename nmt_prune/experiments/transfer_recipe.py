@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nmt_prune.experiments.recipe import Recipe
 from nmt_prune.experiments.sections import Corpus, Percent
-from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
+from nmt_prune.techniques import RungBelow, Technique, techniques
 
 TICKET = "slt"
 """The technique that finds the masks."""
@@ -65,7 +65,7 @@ class TransferRecipe(Recipe):
     @classmethod
     def _of_the_ticket(cls, names: list[str]) -> list[str]:
         for name in names:
-            if name not in CONTROLS or name not in TECHNIQUES or TECHNIQUES[name].mask not in ("previous", TICKET):
+            if name not in techniques or not techniques[name].is_control or not _is_of_the_ticket(techniques[name]):
                 raise ValueError(f"{name!r} is no control of {TICKET}'s masks")
         return names
 
@@ -92,3 +92,7 @@ class TransferRecipe(Recipe):
     def data_folders(self, data_dir: Path) -> dict[str, Path]:
         """Where the prepared corpora lie, by ``corpus.folder``."""
         return {corpus.data_folder: data_dir / corpus.data_folder for corpus in self.corpora}
+
+
+def _is_of_the_ticket(control: Technique) -> bool:
+    return control.mask in (RungBelow(), RungBelow(TICKET))

@@ -44,7 +44,17 @@ class Head(Group):
         for heads in chosen.prunables:
             if heads.block == "encoder_attn" and not chosen[heads.name].any() and not self.empty_cross_attention:
                 raise PruneError(
-                    f"group head: {heads.name} would lose all its heads, and its layer sight of the source; prune less,"
-                    " use --budget matrix, or allow it with --group head:empty_cross_attention=true"
+                    f"group head: {heads.name} would lose all its heads, and its layer sight of the source;"
+                    f" {_advice(chosen)}"
                 )
         return super().expand(chosen, masks)
+
+
+def _advice(chosen: MaskSet) -> str:
+    """What keeps a head in every cross-attention: of the same share everywhere one where there are the fewest."""
+    fewest = min(heads.size for heads in chosen.prunables if heads.block == "encoder_attn")
+    allow = "allow it with empty_cross_attention=true in --group"
+    if fewest == 1:
+        return f"one is all that there is: {allow}"
+    most = int(1e4 * (1 - 1 / fewest)) / 1e4
+    return f"give --budget matrix and a --sparsity of at most {most:g}, or {allow}"

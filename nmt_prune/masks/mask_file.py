@@ -20,12 +20,12 @@ from torch import Tensor
 
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
+from nmt_prune.kinds import MASK_FILE, MASKS, refuse_other_kinds
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import PADDING_INDEX, Prunable, parse
 
 SUFFIX = ".safetensors"
 _FORMAT = 1
-_KEY = "nmt_prune"
 
 
 def save_masks(masks: MaskSet, path: Path | str, provenance: Mapping[str, Any]) -> None:
@@ -52,7 +52,7 @@ def save_masks(masks: MaskSet, path: Path | str, provenance: Mapping[str, Any]) 
     tensors = {name: np.packbits(masks[name].cpu().numpy()) for name in masks}
     # One metadata key only: safetensors writes several in no fixed order.
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={_KEY: json.dumps(header)}))
+        temporary.write_bytes(save(tensors, metadata={MASKS: json.dumps(header)}))
 
 
 def load_masks(path: Path | str) -> tuple[MaskSet, dict[str, Any]]:
@@ -65,11 +65,12 @@ def load_masks(path: Path | str) -> tuple[MaskSet, dict[str, Any]]:
         PruneError: the file is missing, is no mask file or contradicts itself.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise PruneError(f"mask file {path} does not exist")
+    refuse_other_kinds(path, MASK_FILE, "*.safetensors is for mask files, which nmt-prune mask writes")
     try:
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            header = json.loads((file.metadata() or {}).get(MASKS, "null"))
             packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError) as error:
         raise PruneError(f"{path} is not a mask file ({error}); write one with nmt-prune mask") from None

@@ -102,3 +102,14 @@ class MaskSet:
                     f"{source}: {name} is {found} there and {needed} in the model; masks fit only the architecture"
                     " (and the tying of embeddings) that they were computed on"
                 )
+
+
+def overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:
+    """The masks, those of ``chosen`` in place of theirs."""
+    names = set(chosen)
+    return MaskSet(
+        {
+            prunable: chosen[prunable.name] if prunable.name in names else masks[prunable.name]
+            for prunable in masks.prunables
+        }
+    )

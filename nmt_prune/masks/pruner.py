@@ -1,7 +1,7 @@
 """From weights to masks: a saliency, a budget, a prune set and a control together."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -11,9 +11,10 @@ from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.controls import control
-from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.mask_set import MaskSet, overlay
 from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
 from nmt_prune.saliency import Saliency
+from nmt_prune.saliency.learned import Given
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,18 @@ class Pruner:
             PruneError: more is pruned already, or a score is NaN.
         """
         return self.find(weights, alive, sparsity)[0]
+
+    def prune_by(
+        self,
+        scores: Mapping[str, Tensor],
+        weights: Mapping[Prunable, Tensor],
+        alive: MaskSet,
+        sparsity: float,
+        group: Group | None = None,
+    ) -> MaskSet:
+        """Prunes by scores that are given, by name of the matrix, as :meth:`prune` does by its saliency."""
+        pruner = replace(self, saliency=Given(values=scores), group=group or self.group)
+        return pruner.prune(weights, alive, sparsity)
 
     def find(
         self, weights: Mapping[Prunable, Tensor], alive: MaskSet, sparsity: float
@@ -149,17 +162,6 @@ class Pruner:
         """Which groups of the prune set exist."""
         chosen = restrict(masks.prunables, self.prune_set)
         return self.group.alive(MaskSet({prunable: masks[prunable.name] for prunable in chosen}))
-
-
-def overlay(masks: MaskSet, chosen: MaskSet) -> MaskSet:
-    """The masks, those of ``chosen`` in place of theirs."""
-    names = set(chosen)
-    return MaskSet(
-        {
-            prunable: chosen[prunable.name] if prunable.name in names else masks[prunable.name]
-            for prunable in masks.prunables
-        }
-    )
 
 
 def _is_reached(existing: MaskSet, sparsity: float) -> bool:

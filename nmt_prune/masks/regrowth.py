@@ -1,18 +1,17 @@
 """Dropping weights and growing others at the same density (RigL)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nmt_prune.companions import Companion
+from nmt_prune.companion import Companion
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import final_gradients, gradients, masters
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.masks.selection import select
-from nmt_prune.schedules.rigl import Rigl
 
 
 def regrown(
@@ -49,6 +48,16 @@ def regrown(
     return MaskSet(masks)
 
 
+class Moves(Protocol):
+    """When weights move, and how many: what the schedule of RigL knows."""
+
+    def moves_at(self, update: int) -> bool:
+        """Whether weights are dropped and grown in the update that follows ``update`` others."""
+
+    def moving_share(self, update: int) -> float:
+        """The share of a matrix's weights that is dropped and grown."""
+
+
 class Regrowth(Companion):
     """Moves the mask of a training while the update's step is due.
 
@@ -64,7 +73,7 @@ class Regrowth(Companion):
     """
 
     def __init__(
-        self, masking: Masking, moving: Iterable[Prunable], schedule: Rigl, agree: Callable[[str, str], None]
+        self, masking: Masking, moving: Iterable[Prunable], schedule: Moves, agree: Callable[[str, str], None]
     ) -> None:
         self._masking = masking
         self._moving = {prunable.name for prunable in moving}

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 
@@ -33,13 +31,6 @@ class MatrixStatistics:
     def sparsity(self) -> float:
         """Share of weights that do not exist."""
         return 1 - self.kept / self.prunable.size
-
-
-def existing(checkpoint: Checkpoint) -> MaskSet:
-    """The weights that exist: by the checkpoint's masks, or where it has none (a stock checkpoint), those not zero."""
-    if checkpoint.has_masks:
-        return checkpoint.masks
-    return MaskSet({prunable: weight != 0 for prunable, weight in checkpoint.matrices.items()})
 
 
 def matrix_statistics(masks: MaskSet, weights: Mapping[Prunable, Tensor] | None = None) -> list[MatrixStatistics]:
@@ -77,23 +68,6 @@ def totals(masks: MaskSet, parameters: int) -> dict[str, float]:
         "all": gone / parameters,
         "body": masks.sparsity(prunable for prunable in masks.prunables if prunable.in_body),
     }
-
-
-def parameter_count(checkpoint: Checkpoint) -> int:
-    """Parameters of a checkpoint's model, tied matrices once, without fairseq's bookkeeping buffers."""
-    aliases = {alias for prunable in checkpoint.matrices for alias in prunable.aliases}
-    return sum(tensor.numel() for name, tensor in checkpoint.model.items() if name not in aliases and is_weight(name))
-
-
-def is_weight(name: str) -> bool:
-    """Whether a state-dict entry is trained, as opposed to ``version`` and ``_float_tensor`` buffers."""
-    return name.rsplit(".", 1)[-1] not in ("version", "_float_tensor")
-
-
-def sparsity(path: Path | str) -> dict[str, float]:
-    """The totals of a checkpoint file; see :func:`totals`."""
-    checkpoint = Checkpoint.load(path)
-    return totals(existing(checkpoint), parameter_count(checkpoint))
 
 
 def largest_weight(weights: Iterable[Tensor]) -> float:

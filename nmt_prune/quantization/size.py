@@ -1,12 +1,11 @@
 """How many bytes the weights of a checkpoint need."""
 
-from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints import Checkpoint, parameter_count
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group, groups
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.masks.statistics import parameter_count
 from nmt_prune.quantization import FULL
 from nmt_prune.quantization.quantized import Facts
 

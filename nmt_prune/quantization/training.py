@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nmt_prune.companions import Substitution
+from nmt_prune.companion import Substitution
 from nmt_prune.groups import Group
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable, PruneSet, restrict

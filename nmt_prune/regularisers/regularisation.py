@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from nmt_prune.companions import Companion
+from nmt_prune.companion import Companion
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element

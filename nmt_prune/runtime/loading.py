@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.kinds import kind_of
 from nmt_prune.storage.model import CompactModel
 from nmt_prune.storage.splitting import AS_FOUND, Splitting, resplit
 
@@ -35,12 +36,15 @@ def load_model(
     try:
         with path.open("rb") as file:
             start = file.read(9)
+    except IsADirectoryError:
+        raise PruneError(f"{path} is a folder; give a file: a compact model (*.nmt) or a checkpoint (*.pt)") from None
     except OSError as error:
         raise PruneError(f"model {path} cannot be read: {error.strerror}") from None
     # A safetensors file begins with a length of eight bytes, which could be any, and a JSON object.
     is_compact = start.endswith(b"{") and len(start) == 9
     if not is_compact and not start.startswith(_CHECKPOINT_STARTS):
-        raise PruneError(f"{path} is neither a compact model nor a checkpoint; make one with nmt-prune pack")
+        kind = kind_of(path) or "of an unknown kind"
+        raise PruneError(f"{path} is {kind}, neither a compact model nor a checkpoint; make one with nmt-prune pack")
     if not is_compact:
         from nmt_prune.checkpoints import Checkpoint
         from nmt_prune.storage.from_checkpoint import compact_model

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,16 +13,13 @@ from nmt_prune.groups import Group
 from nmt_prune.groups.head import Head
 from nmt_prune.groups.unit import Unit
 from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import masters
 from nmt_prune.masks.prunable import Prunable, restrict
 from nmt_prune.randomness import generator
 from nmt_prune.saliency import saliencies
-from nmt_prune.saliency.learned import Given, LearnedSaliency, Learner
+from nmt_prune.saliency.learned import Finder, LearnedSaliency, Learner
 from nmt_prune.schedules import Schedule
-
-if TYPE_CHECKING:
-    from nmt_prune.masks.masking import Masking
-    from nmt_prune.masks.pruner import Pruner
 
 TEMPERATURE, LOWEST, HIGHEST = 0.33, -0.1, 1.1
 """τ, γ and ζ of Louizos et al. 2018 as Voita et al. 2019 have them."""
@@ -88,14 +85,14 @@ class HardConcrete(LearnedSaliency):
         if not isinstance(group, (Head, Unit)):
             raise PruneError("saliency hard-concrete has gates on heads or units: give --group head or --group unit")
 
-    def learner(self, masking: "Masking", pruner: "Pruner", schedule: Schedule) -> "GateLearner":
+    def learner(self, masking: Masking, pruner: Finder, schedule: Schedule) -> "GateLearner":
         return GateLearner(self, masking, pruner, schedule)
 
 
 class GateLearner(Learner):
     """The gates, one log α per group, by family."""
 
-    def __init__(self, saliency: HardConcrete, masking: "Masking", pruner: "Pruner", schedule: Schedule) -> None:
+    def __init__(self, saliency: HardConcrete, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
         self.saliency = saliency
         # Before the scores are made, one for each group.
         self._families = pruner.group.families(restrict(masking.parameters_by_matrix, pruner.prune_set))
@@ -114,8 +111,8 @@ class GateLearner(Learner):
                 for family, members in self._families.items()
                 for prunable, ids in members
             }
-            pruner = replace(self.pruner, saliency=Given(values=values), group=group)
-            return pruner.prune(self.masking.parameters_by_matrix, held, self.schedule.sparsity(update))
+            weights, sparsity = self.masking.parameters_by_matrix, self.schedule.sparsity(update)
+            return self.pruner.prune_by(values, weights, held, sparsity, group)
         is_open = {family: expected_gate(self.scores[family.name]).cpu() > 0 for family in self._families}
         within = MaskSet({prunable: held[prunable.name] for prunable in self.parameters})
         kept = group.expand(MaskSet(is_open), within)

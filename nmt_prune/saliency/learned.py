@@ -3,23 +3,45 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from nmt_prune.companions import Substitution
+from nmt_prune.companion import Substitution
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.optimizer_state import final_gradients, gradients, masters
-from nmt_prune.masks.prunable import Prunable, restrict
+from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
 from nmt_prune.saliency import Saliency, saliencies
 from nmt_prune.schedules import Schedule
 
-if TYPE_CHECKING:
-    from nmt_prune.masks.masking import Masking
-    from nmt_prune.masks.pruner import Pruner
+
+class Finder(Protocol):
+    """How masks are found from scores: what a learner needs of a pruner."""
+
+    @property
+    def group(self) -> Group:
+        """What is pruned together."""
+
+    @property
+    def prune_set(self) -> PruneSet:
+        """Which matrices may be pruned."""
+
+    def prune_by(
+        self,
+        scores: Mapping[str, Tensor],
+        weights: Mapping[Prunable, Tensor],
+        alive: MaskSet,
+        sparsity: float,
+        group: Group | None = None,
+    ) -> MaskSet:
+        """Prunes to a sparsity by scores that are given."""
+
+    def pruned_share(self, masks: MaskSet) -> float:
+        """Share of the prune set's groups that are gone."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +89,7 @@ class LearnedSaliency(Saliency):
             )
 
     @abstractmethod
-    def learner(self, masking: "Masking", pruner: "Pruner", schedule: Schedule) -> "Learner":
+    def learner(self, masking: Masking, pruner: Finder, schedule: Schedule) -> "Learner":
         """What learns the scores.
 
         Args:
@@ -101,7 +123,7 @@ class Learner(Substitution):
         schedule: until when, and to which sparsity.
     """
 
-    def __init__(self, saliency: LearnedSaliency, masking: "Masking", pruner: "Pruner", schedule: Schedule) -> None:
+    def __init__(self, saliency: LearnedSaliency, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
         chosen = restrict(masking.parameters_by_matrix, pruner.prune_set)
         super().__init__({prunable: masking.parameters_by_matrix[prunable] for prunable in chosen})
         self.masking, self.pruner, self.schedule = masking, pruner, schedule

@@ -1,8 +1,7 @@
 """Movement pruning."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,15 +11,11 @@ from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.element import Element
 from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.masking import Masking
 from nmt_prune.masks.selection import select
 from nmt_prune.saliency import saliencies
-from nmt_prune.saliency.learned import Given, LearnedSaliency, Learner
+from nmt_prune.saliency.learned import Finder, LearnedSaliency, Learner
 from nmt_prune.schedules import Schedule
-
-if TYPE_CHECKING:
-    from nmt_prune.masks.masking import Masking
-    from nmt_prune.masks.pruner import Pruner
-
 
 LEAST = 0.005
 """Share of a matrix that soft movement pruning leaves at least."""
@@ -75,14 +70,14 @@ class Movement(LearnedSaliency):
                 "saliency movement has scores with signs, which a group has to add up: give --group NAME:reduce=sum"
             )
 
-    def learner(self, masking: "Masking", pruner: "Pruner", schedule: Schedule) -> "MovementLearner":
+    def learner(self, masking: Masking, pruner: Finder, schedule: Schedule) -> "MovementLearner":
         return (SoftMovementLearner if self.soft else MovementLearner)(self, masking, pruner, schedule)
 
 
 class MovementLearner(Learner):
     """The scores of movement pruning, one per weight."""
 
-    def __init__(self, saliency: Movement, masking: "Masking", pruner: "Pruner", schedule: Schedule) -> None:
+    def __init__(self, saliency: Movement, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
         super().__init__(saliency, masking, pruner, schedule)
         self.saliency = saliency
         self._current: MaskSet | None = None
@@ -91,8 +86,8 @@ class MovementLearner(Learner):
         return {prunable.name: torch.zeros(prunable.shape) for prunable in self.parameters}
 
     def masks(self, update: int) -> MaskSet:
-        pruner = replace(self.pruner, saliency=Given(values=self.scores))
-        return pruner.prune(self.masking.parameters_by_matrix, self.masking.masks, self.schedule.sparsity(update))
+        weights, sparsity = self.masking.parameters_by_matrix, self.schedule.sparsity(update)
+        return self.pruner.prune_by(self.scores, weights, self.masking.masks, sparsity)
 
     def substitute(self, update: int | None) -> Mapping[str, Tensor]:
         self._current = self.masks(self.updates if update is None else update)

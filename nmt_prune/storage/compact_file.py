@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from nmt_prune.dictionaries import SPECIAL
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
+from nmt_prune.kinds import COMPACT_MODEL, MODEL, refuse_other_kinds
 from nmt_prune.storage.encoding import encode
 from nmt_prune.storage.header import LARGEST_TEXT_RATIO, Header
 from nmt_prune.storage.model import CompactModel
@@ -22,7 +23,6 @@ from nmt_prune.storage.stored import Stored, plain
 from nmt_prune.storage.streams import DamagedError, compress, decompress_up_to
 
 FORMAT = 1
-KEY = "nmt_prune_model"
 _EXTRA = "extra:"
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -55,7 +55,7 @@ def save_compact(model: CompactModel, path: Path | str) -> None:
     tensors |= {name: np.frombuffer(compress(text), np.uint8) for name, text in texts.items()}
     tensors |= {"vectors": np.frombuffer(encoded[1], np.uint8)}
     tensors |= {_EXTRA + name: np.asarray(array, order="C") for name, array in model.extras.items()}
-    metadata = {KEY: json.dumps({"format": FORMAT, "digest": _digest(tensors)})}
+    metadata = {MODEL: json.dumps({"format": FORMAT, "digest": _digest(tensors)})}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
@@ -84,11 +84,12 @@ def tensor_bytes(path: Path | str) -> int:
 
 
 def _read(path: Path) -> Tensors:
-    if not path.is_file():
+    if not path.exists():
         raise PruneError(f"compact model {path} does not exist; write one with nmt-prune pack")
+    refuse_other_kinds(path, COMPACT_MODEL, "write one with nmt-prune pack")
     try:
         with safe_open(path, framework="np") as file:
-            facts = json.loads((file.metadata() or {}).get(KEY, "null"))
+            facts = json.loads((file.metadata() or {}).get(MODEL, "null"))
             if not isinstance(facts, dict):
                 raise PruneError(f"{path} is a safetensors file without a model; write one with nmt-prune pack")
             if facts.get("format") != FORMAT:

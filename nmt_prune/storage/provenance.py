@@ -6,9 +6,8 @@ import numpy.typing as npt
 import torch
 
 from nmt_prune import __version__
-from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint
+from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint, is_weight
 from nmt_prune.conversion import restarted
-from nmt_prune.masks.statistics import is_weight
 
 
 def provenance(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from nmt_prune.budgets import select_globally
 from nmt_prune.errors import PruneError
 from nmt_prune.groups import Group
 from nmt_prune.groups.head import Head
-from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.mask_set import MaskSet, overlay
 from nmt_prune.masks.prunable import Prunable
-from nmt_prune.masks.pruner import overlay
 
 _BLOCKS = {"self_attn": "self-attention", "encoder_attn": "cross-attention", "ffn": "FFN"}
 _UNITS = {"heads": "heads", "units": "units", "layers": "sublayers"}

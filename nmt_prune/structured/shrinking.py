@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint
+from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint, existing
 from nmt_prune.conversion import restarted
 from nmt_prune.errors import PruneError
-from nmt_prune.masks.statistics import existing
 from nmt_prune.structured.removal import Sublayer, remove_dead_units
 from nmt_prune.structured.widths import WIDTHS, format_widths, shrunk_architecture
 

@@ -1,17 +1,28 @@
-"""fairseq's memory of the best validation score, by which it chooses ``checkpoint_best.pt`` and loses its patience."""
+"""fairseq's memory of the best validation score.
+
+By it ``checkpoint_best.pt`` is chosen, the patience lost, and the learning rate of ``reduce_lr_on_plateau`` lowered.
+"""
 
 import sys
+from typing import Any
 
 from fairseq import checkpoint_utils
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
-def forget_best() -> None:
+def forget_best(scheduler: Any = None) -> None:
     """Makes the next validation count as the first.
 
-    fairseq keeps what it remembers as attributes of two functions.
+    fairseq keeps what it remembers as attributes of two functions, and in the scheduler.
+
+    Args:
+        scheduler: fairseq's scheduler of the learning rate; None where nothing has been trained yet.
     """
     # ``python -m fairseq_cli.train`` and torchrun run a copy of the module.
     programs = (sys.modules.get(name) for name in ("__main__", "fairseq_cli.train"))
     stops = (getattr(program, "should_stop_early", None) for program in programs)
     for function in (checkpoint_utils.save_checkpoint, *filter(None, stops)):
         vars(function).pop("best", None)
+    plateau = getattr(scheduler, "lr_scheduler", None)
+    if isinstance(plateau, ReduceLROnPlateau):
+        plateau.best, plateau.num_bad_epochs = plateau.mode_worse, 0

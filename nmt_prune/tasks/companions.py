@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from nmt_prune.companions import Companion, Companions
+from nmt_prune.companion import Companion
+from nmt_prune.companions import Companions
 from nmt_prune.masks.prunable import restrict
 from nmt_prune.masks.pruner import Pruner
 from nmt_prune.masks.regrowth import Regrowth

@@ -18,7 +18,7 @@ from nmt_prune.saliency.evidence import Evidence
 from nmt_prune.storage.splitting import KINDS
 from nmt_prune.storage.vocabularies import read_joining
 from nmt_prune.structured.search import SearchSettings
-from nmt_prune.tasks.evidence import checkpoint_evidence_and_task
+from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence_and_task
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,14 @@
 """What saliencies are measured on: a fairseq model and mini-batches of its training subset."""
 
-import warnings
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Optional
 
 import torch
-from fairseq import checkpoint_utils, utils
+from fairseq import utils
 from torch import nn
 
-from nmt_prune.checkpoints import Checkpoint, allow_checkpoint_types
 from nmt_prune.errors import PruneError
-from nmt_prune.own_dictionaries import check_data
 from nmt_prune.randomness import generator
 from nmt_prune.saliency.evidence import Evidence, Loss
 
@@ -61,45 +57,11 @@ def training_evidence(task: Any, model: nn.Module) -> Evidence:
     """The evidence for a training: its model, and batches of its size."""
     cfg = task.cfg
     calibration = Calibration(cfg.calibration_batches, cfg.prune_seed, cfg.max_tokens, cfg.batch_size)
-    return _evidence(task, model, calibration, "cpu" if cfg.cpu else _device())
+    return evidence_of(task, model, calibration, "cpu" if cfg.cpu else default_device())
 
 
-def checkpoint_evidence(checkpoint: Path, data: Path, count: int, seed: int) -> Evidence:
-    """The evidence for the command line: the model of a checkpoint, and batches of the size it was trained with.
-
-    Args:
-        checkpoint: a checkpoint of a translation model, masked or stock.
-        data: folder of the binarized corpus.
-        count: number of mini-batches.
-        seed: seed of their choice.
-
-    Raises:
-        PruneError: checkpoint and data cannot be read or do not belong together.
-    """
-    return checkpoint_evidence_and_task(checkpoint, data, count, seed)[0]
-
-
-def checkpoint_evidence_and_task(checkpoint: Path, data: Path, count: int, seed: int) -> tuple[Evidence, Any]:
-    """The same with fairseq's task, for who wants more of it; see :func:`checkpoint_evidence`."""
-    import nmt_prune.models.masked_transformer
-    import nmt_prune.tasks.translation_pruning  # noqa: F401  (both are registered by the import)
-
-    allow_checkpoint_types()
-    if remark := check_data(Checkpoint.load(checkpoint), data):
-        warnings.warn(remark, RuntimeWarning, stacklevel=2)
-    try:
-        models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(
-            [str(checkpoint)], arg_overrides={"data": str(data)}
-        )
-    except Exception as error:  # fairseq raises bare Exception, RuntimeError, OSError, ...
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PruneError(f"{checkpoint} cannot be measured on --data {data}: {reason[0]}") from error
-    sizes = cfg.get("dataset") or task.cfg  # a rewind point has the task's copy alone
-    calibration = Calibration(count, seed, sizes.max_tokens, sizes.batch_size)
-    return _evidence(task, models[0], calibration, _device()), task
-
-
-def _evidence(task: Any, model: nn.Module, calibration: Calibration, device: str) -> Evidence:
+def evidence_of(task: Any, model: nn.Module, calibration: Calibration, device: str) -> Evidence:
+    """The evidence of a model of fairseq's, with mini-batches of its task."""
     padding = task.target_dictionary.pad()
 
     def loss(model: Any, batch: Any, temperature: float) -> Loss:
@@ -127,5 +89,6 @@ def _training_set(task: Any) -> Any:
             task.datasets[subset] = loaded
 
 
-def _device() -> str:
+def default_device() -> str:
+    """``cuda`` where there is a GPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -10,6 +10,9 @@ from nmt_prune.tasks.config import TranslationPruningConfig
 
 DEFAULT_RESTORE_FILE = "checkpoint_last.pt"
 
+RESETS = ("reset_optimizer", "reset_lr_scheduler", "reset_meters", "reset_dataloader")
+"""fairseq's flags for what a training does not take from the checkpoint that it starts with."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -41,8 +44,7 @@ class Origin:
     def first_update(self) -> int:
         """Number of updates that training goes on after."""
         # Without an optimizer state (--no-save-optimizer-state) fairseq counts from 0 again.
-        has_optimizer = self.checkpoint.state.get("last_optimizer_state") is not None
-        return self.checkpoint.num_updates if self.goes_on and has_optimizer else 0
+        return self.checkpoint.num_updates if self.goes_on and self.checkpoint.has_optimizer else 0
 
 
 def last_checkpoint(cfg: TranslationPruningConfig) -> Path:
@@ -69,5 +71,24 @@ def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
         return None
     if flag and not path.exists():
         raise PruneError(f"{flag} {path} does not exist")
+    checkpoint = Checkpoint.load(path)
+    if flag is None:
+        _keep_what_was_reset(cfg, checkpoint)
     goes_on = flag != "--finetune-from-model" and not cfg.reset_optimizer
-    return Origin(Checkpoint.load(path), flag, goes_on)
+    return Origin(checkpoint, flag, goes_on)
+
+
+def asked_resets(cfg: TranslationPruningConfig) -> list[str]:
+    """Which of fairseq's :data:`RESETS` the flags ask for."""
+    return [name for name in RESETS if getattr(cfg, name)]
+
+
+def _keep_what_was_reset(cfg: TranslationPruningConfig, last: Checkpoint) -> None:
+    """Lets the command of a training that began with :data:`RESETS` go on with it: they are about its start.
+
+    fairseq itself would reset again, and count updates from 0, whenever the command is repeated.
+    """
+    began = (last.state.get("task_state") or {}).get("start") or {}
+    for name in began.get("resets", ()):
+        setattr(cfg, name, False)
+        setattr(cfg._get_parent().checkpoint, name, False)  # what fairseq reads

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nmt_prune.budgets.nm import NM
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.groups.element import Element
 from nmt_prune.inert import refuse_inert_settings
@@ -151,6 +152,20 @@ def refuse_other_flags(cfg: TranslationPruningConfig, begun: Mapping[str, Any], 
                 f"{cfg.save_dir} holds a training that began with {_shown(name, begun[name])}, not"
                 f" {_shown(name, value)}: give that again, or another --save-dir"
             )
+
+
+def refuse_lost_optimizer(last: Checkpoint) -> None:
+    """Refuses to go on from a checkpoint without optimizer state: it would be another training, under the same name.
+
+    Raises:
+        PruneError: updates have been done, and there is none.
+    """
+    if last.num_updates > 0 and not last.has_optimizer:
+        raise PruneError(
+            f"{last.path} was saved at update {last.num_updates} without an optimizer state"
+            " (--no-save-optimizer-state): updates would count from 0 again; remove it to train anew, or give it with"
+            " --finetune-from-model and another --save-dir"
+        )
 
 
 def are_same(begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

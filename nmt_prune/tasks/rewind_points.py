@@ -37,6 +37,8 @@ def write_rewind_point(
     Raises:
         PruneError: the file cannot be written, or nothing schedules the learning rate.
     """
+    if (scheduler := scheduler_of(optimizer)) is None:
+        raise PruneError("this optimizer has no learning rate scheduler of fairseq's, whose state a rewind point needs")
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     copies = dict(zip((names[id(parameter)] for parameter in trained), masters(optimizer, trained), strict=True))
@@ -54,7 +56,7 @@ def write_rewind_point(
                 {
                     "criterion_name": type(getattr(criterion, "module", criterion)).__name__,
                     "optimizer_name": type(optimizer).__name__,
-                    "lr_scheduler_state": _scheduler(optimizer).state_dict(),
+                    "lr_scheduler_state": scheduler.state_dict(),
                     "num_updates": update,
                 }
             ],
@@ -67,14 +69,14 @@ def write_rewind_point(
     return path
 
 
-def _scheduler(optimizer: Any) -> FairseqLRScheduler:
+def scheduler_of(optimizer: Any) -> FairseqLRScheduler | None:
     """The learning rate scheduler that drives an optimizer, which is all of it that fairseq shows to a task."""
     for referrer in gc.get_referrers(optimizer):
         # Up to Python 3.10 attributes stand in a dictionary of their own.
         for owner in gc.get_referrers(referrer) if isinstance(referrer, dict) else [referrer]:
             if isinstance(owner, FairseqLRScheduler):
                 return owner
-    raise PruneError("this optimizer has no learning rate scheduler of fairseq's, whose state a rewind point needs")
+    return None
 
 
 def _container(config: Any) -> Any:

@@ -17,13 +17,14 @@ from nmt_prune.schedules import Schedule
 from nmt_prune.schedules.constant import Constant
 from nmt_prune.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings
-from nmt_prune.tasks.origin import Origin, find_origin, last_checkpoint
+from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
     are_same,
     refuse_denser_best,
     refuse_incompatible,
     refuse_inert,
     refuse_late_start,
+    refuse_lost_optimizer,
     refuse_other_flags,
     refuse_unreachable,
     refuse_unreachable_average,
@@ -45,7 +46,8 @@ class Start:
     Attributes:
         schedule: the schedule for the rest of the training.
         facts: what a resumed training needs to know of the start, kept in every checkpoint: the flags that decide it,
-            the sparsity before anything is pruned (``inherited``), the ``stages`` of the budget, the ``first_update``.
+            the sparsity before anything is pruned (``inherited``), the ``stages`` of the budget, the ``first_update``,
+            the ``resets`` that fairseq was asked for.
         first_update: number of updates done.
         origin: the checkpoint that fairseq is about to load; None for fresh weights and for a new ticket.
         is_final: whether the mask that the schedule leads to is there already.
@@ -87,7 +89,7 @@ def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Star
         if is_master():
             passes = {PASSES: evidence.passes.count}
             write_json(Path(cfg.save_dir) / PROVENANCE, {**departure, **findings, **passes, "flags": flags})
-        return Start(schedule, {**departure, "first_update": 0, "flags": flags})
+        return Start(schedule, {**departure, "first_update": 0, "flags": flags, "resets": asked_resets(cfg)})
     return _begin_with_ticket(cfg, settings, model, evidence, flags)
 
 
@@ -105,7 +107,8 @@ def _begin_with_ticket(
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.
             state["extra_state"]["ema"] = state["model"]
-        state["task_state"]["start"] = {**_departure(facts), "first_update": first_update, "flags": flags}
+        began = {"first_update": first_update, "flags": flags, "resets": asked_resets(cfg)}
+        state["task_state"]["start"] = {**_departure(facts), **began}
         # The provenance first: a ticket without it would look like a training that has been going on.
         write_json(provenance, {**facts, PASSES: evidence.passes.count, "flags": flags})
         save(state, last)
@@ -135,9 +138,11 @@ def _go_on(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any,
     facts = origin.start
     if facts is not None and origin.lies_in(cfg.save_dir):
         refuse_other_flags(cfg, facts["flags"], flags)
+        refuse_lost_optimizer(origin.checkpoint)
     elif facts is None or not are_same(facts["flags"], flags):
         _check_other_origin(cfg, settings, origin)
-        facts = {**settings.departure(pruner, masks), "first_update": origin.first_update, "flags": flags}
+        began = {"first_update": origin.first_update, "flags": flags, "resets": asked_resets(cfg)}
+        facts = {**settings.departure(pruner, masks), **began}
     schedule = _schedule(cfg, settings, facts)
     is_reached = pruner.has_reached(masks, schedule.final)
     if schedule.sparsity(origin.first_update) < schedule.final and is_reached:

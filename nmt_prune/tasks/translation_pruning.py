@@ -28,7 +28,7 @@ from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
-from nmt_prune.tasks.rewind_points import write_rewind_point
+from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
 from nmt_prune.tasks.start import PASSES, head_dim, note, start
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
@@ -56,6 +56,7 @@ class TranslationPruningTask(TranslationTask):
         self._facts: dict[str, Any] = {}
         self._best_is_denser = False
         self._ema_model: Any = None
+        self._scheduler: Any = None
 
     @classmethod
     def add_args(cls, parser: Any) -> None:
@@ -116,6 +117,7 @@ class TranslationPruningTask(TranslationTask):
         self._updates, self._ema_model = update_num, ema_model
         if not self._optimizer_is_masked:
             self._mask_optimizer(optimizer)
+            self._scheduler = scheduler_of(optimizer)
             self._refresh_statistics()
             if update_num == 0:
                 self._write_rewind_point(0, criterion, optimizer)
@@ -146,12 +148,13 @@ class TranslationPruningTask(TranslationTask):
     def valid_step(self, sample: Any, model: Any, criterion: Any, ema_model: Any = None) -> Any:
         """Validates; BLEU counts as 0 until the schedule has ended.
 
-        No denser model becomes the best checkpoint, or uses up the ``--patience``: fairseq forgets its scores.
+        No denser model becomes the best checkpoint, uses up the ``--patience`` or lowers the learning rate: fairseq
+        forgets its scores.
         """
         is_settled = self._is_settled()
         step = super().valid_step if is_settled else super(TranslationTask, self).valid_step
         if self._best_is_denser or not is_settled:
-            forget_best()
+            forget_best(self._scheduler)
         self._best_is_denser = not is_settled
         with self.companions.evaluation():
             loss, sample_size, log = step(sample, model, criterion)

@@ -18,10 +18,10 @@ from typing import Any
 
 from data_prep.corpora import choose
 from data_prep.corpora.plain import Plain
+from data_prep.fetching import Fetching
 from data_prep.pairs import Pair, write_sides
 from data_prep.pipeline import Pipeline
 from data_prep.preparation import Preparation
-from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 from tests.benchmarks.reporting import memory, report
 

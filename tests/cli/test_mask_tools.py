@@ -1,6 +1,7 @@
 """The mask tools as a user calls them: what they write, and one line with status 1 for everything that is wrong."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint, save
-from nmt_prune.masks.mask_file import load_masks
+from nmt_prune.masks.mask_file import load_masks, save_masks
+from nmt_prune.masks.mask_set import MaskSet
 from tests.toy import DIMENSION, VOCABULARY, save_toy, toy_state
 
 
@@ -126,15 +128,23 @@ def truncated(path: Path) -> None:
     path.write_bytes(save_toy(path).read_bytes()[:-300])
 
 
+def masks(path: Path) -> None:
+    save_masks(MaskSet.dense(Checkpoint.load(save_toy(path.with_suffix(".toy"))).matrices), path, {})
+
+
 BAD_FILES = {
     "missing.pt": (lambda path: None, "does not exist"),
     "truncated.pt": (truncated, "cannot be read as a checkpoint"),
-    "text.pt": (lambda path: path.write_text("not a checkpoint"), "cannot be read as a checkpoint"),
+    "text.pt": (lambda path: path.write_text("not a checkpoint"), "is a text, not a checkpoint"),
+    "folder.pt": (Path.mkdir, "is a folder; give the file of a checkpoint"),
+    "masks.pt": (masks, "is a mask file, not a checkpoint"),
+    "zip.pt": (lambda path: zipfile.ZipFile(path, "w").close(), "is a zip archive, not a checkpoint"),
+    "checkpoint.safetensors": (save_toy, "is a checkpoint, not a mask file"),
     "list.pt": (lambda path: torch.save([1], path), "not a fairseq checkpoint"),
     "other.pt": (lambda path: torch.save({"model": {"w": torch.ones(2, 2)}}, path), "no matrix of a fairseq"),
     "missing.safetensors": (lambda path: None, "does not exist"),
-    "foreign.safetensors": (foreign, "safetensors file without masks"),
-    "text.safetensors": (lambda path: path.write_text("not a mask"), "not a mask file"),
+    "foreign.safetensors": (foreign, "safetensors file of another program"),
+    "text.safetensors": (lambda path: path.write_text("not a mask"), "is a text, not a mask file"),
 }
 
 
@@ -166,6 +176,12 @@ def test_bad_settings_write_nothing(run, checkpoint, arguments, message):
     status, _, error = run("mask", checkpoint, *arguments, "--out", "old.safetensors")
     assert (status, error.count("\n"), message in error) == (1, 1, True), error
     assert Path("old.safetensors").read_text() == "precious"
+
+
+def test_a_mask_file_has_nothing_to_prune(run, tmp_path):
+    masks(tmp_path / "m.safetensors")
+    status, _, error = run("mask", "m.safetensors", "--sparsity", 0.5, "--out", "n.safetensors")
+    assert (status, "m.safetensors is a mask file, which has no weights" in error) == (1, True)
 
 
 def test_less_sparsity_than_there_is_already_is_refused(run, checkpoint):
@@ -233,7 +249,7 @@ def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
     assert torch.equal(fitted["encoder.embed_tokens.weight"][5], onto["model"]["encoder.embed_tokens.weight"][5])
     status, _, error = run("transfer", mask, *folders, "--onto", tmp_path / "onto.pt", "--out", tmp_path / "x.pt")
     assert (status, error.count("nmt-prune: error:")) == (1, 1)
-    assert "m.safetensors is not a fairseq checkpoint" in error
+    assert "m.safetensors is a mask file, not a checkpoint" in error
     status, _, error = run("transfer", mask, *folders, "--out", out, "--embedding", "rows")
     assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")
 

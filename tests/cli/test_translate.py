@@ -172,8 +172,8 @@ def test_a_pipe_that_is_closed_ends_it_quietly():
     ("content", "message"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"", "neither a compact model nor a checkpoint"),
-        (b"#!/bin/sh\necho hello\n", "neither a compact model nor a checkpoint"),
+        (b"", "is empty, neither a compact model nor a checkpoint"),
+        (b"#!/bin/sh\necho hello\n", "is a text, neither a compact model nor a checkpoint"),
         (b"PK\x03\x04 and then nothing", "cannot be read as a checkpoint"),
         (b"\x80\x02\x00\x00\x00\x00\x00\x00{}", "model.nmt"),
     ],

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.download import Remote, fetch_all
-from data_prep.texts import Fetching
+from data_prep.fetching import Fetching
 from data_prep.transfer import Patience
 
 from .downloading import IMPATIENT, remote, serving

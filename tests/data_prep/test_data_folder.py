@@ -9,9 +9,9 @@ from data_prep.corpora import choose
 from data_prep.corpora.numbers import generate
 from data_prep.data_folder import prepare
 from data_prep.digests import folder_digests
+from data_prep.fetching import Fetching
 from data_prep.pairs import write_sides
 from data_prep.preparation import Preparation
-from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 
 

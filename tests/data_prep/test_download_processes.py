@@ -10,7 +10,7 @@ import pytest
 
 from data_prep import transfer
 from data_prep.download import fetch_all
-from data_prep.texts import Fetching
+from data_prep.fetching import Fetching
 
 from .downloading import CONTENT, IMPATIENT, PATH, ranges, remote
 from .mirror import Fault
@@ -19,7 +19,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 from data_prep.download import Remote, fetch_all
-from data_prep.texts import Fetching
+from data_prep.fetching import Fetching
 
 folder, mirror, url, size, digest = sys.argv[1:]
 fetching = Fetching(Path(folder), lambda line: print(line, flush=True), mirrors=(mirror,))

@@ -8,9 +8,9 @@ import pytest
 from data_prep.corpora import choose
 from data_prep.corpora.libreoffice_help import align, read_pages, split_by_page
 from data_prep.data_folder import prepare
+from data_prep.fetching import Fetching
 from data_prep.pairs import Pair
 from data_prep.preparation import Preparation
-from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 
 from .debs import build_deb, needs_apt, needs_dpkg

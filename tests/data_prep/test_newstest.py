@@ -10,7 +10,7 @@ import sacrebleu.utils
 from sacrebleu.dataset import DATASETS
 
 from data_prep.corpora import Corpus, choose
-from data_prep.texts import Fetching
+from data_prep.fetching import Fetching
 from nmt_prune.errors import PruneError
 
 from .archives import fill_sacrebleu, use_sacrebleu, write_archive
@@ -84,7 +84,7 @@ def test_a_half_written_test_set_is_downloaded_again(tmp_path, monkeypatch):
 def test_the_environment_variable_of_sacrebleu_decides_its_cache(tmp_path):
     fill_sacrebleu(tmp_path / "filled")
     program = (
-        "from pathlib import Path; from data_prep.corpora import choose; from data_prep.texts import Fetching\n"
+        "from pathlib import Path; from data_prep.corpora import choose; from data_prep.fetching import Fetching\n"
         "print(len(choose('wmt14-en-fr').inputs(Fetching(Path('cache'), print, offline=True))))"
     )
     result = subprocess.run(

@@ -10,8 +10,8 @@ import zstandard
 
 from data_prep.corpora import choose
 from data_prep.data_folder import prepare
+from data_prep.fetching import Fetching
 from data_prep.preparation import Preparation
-from data_prep.texts import Fetching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json
 from nmt_prune.plain_text import SUFFIXES

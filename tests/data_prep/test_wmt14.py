@@ -7,7 +7,7 @@ import pytest
 from data_prep.archive_table import read_table
 from data_prep.corpora import choose
 from data_prep.corpora.numbers import generate
-from data_prep.texts import Fetching
+from data_prep.fetching import Fetching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
 

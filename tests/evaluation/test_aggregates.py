@@ -1,7 +1,7 @@
 import pytest
 
-from nmt_prune.evaluation.aggregates import aggregate
-from nmt_prune.evaluation.techniques import Cell, ordered
+from nmt_prune.evaluation.aggregates import Cell, aggregate
+from nmt_prune.techniques.labels import ordered
 from tests.evaluation.samples import row
 
 

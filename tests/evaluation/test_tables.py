@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from nmt_prune.evaluation.aggregates import aggregate
+from nmt_prune.evaluation.aggregates import Cell, aggregate
 from nmt_prune.evaluation.tables import MOST_COLUMNS, bleu_cell, sparsity_table, subnetwork_table
-from nmt_prune.evaluation.techniques import Cell
 from tests.evaluation.samples import results, row
 
 

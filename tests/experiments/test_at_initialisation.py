@@ -3,8 +3,8 @@
 import pytest
 
 from nmt_prune.experiments.expansion import expand
-from nmt_prune.experiments.techniques import TECHNIQUES
 from nmt_prune.saliency import saliencies
+from nmt_prune.techniques import techniques
 from tests.experiments.recipes import make_recipe
 
 SCORES = {
@@ -48,12 +48,12 @@ def test_there_is_a_run_per_rung_and_the_dense_one():
 
 def test_their_scores_exist_and_their_budget_is_one():
     for name, score in SCORES.items():
-        assert TECHNIQUES[name].flags["saliency"] == score
+        assert techniques[name].flags["saliency"] == score
         saliencies.build(score)
-    assert len({(TECHNIQUES[name].flags["budget"], TECHNIQUES[name].flags["prune_set"]) for name in SCORES}) == 1
+    assert len({(techniques[name].flags["budget"], techniques[name].flags["prune_set"]) for name in SCORES}) == 1
 
 
 def test_only_the_random_mask_is_a_control():
-    assert [name for name in SCORES if TECHNIQUES[name].is_control] == ["random-init"]
+    assert [name for name in SCORES if techniques[name].is_control] == ["random-init"]
     with pytest.raises(ValueError, match="'random-init' is none of"):
         expanded(techniques=["random-init"])

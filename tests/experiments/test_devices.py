@@ -8,8 +8,9 @@ import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments import runner
-from nmt_prune.experiments.devices import environment, gpus_wanted, slots, visible_gpus
+from nmt_prune.experiments.devices import environment, slots, visible_gpus
 from nmt_prune.experiments.expansion import expand
+from nmt_prune.experiments.run_plan import gpus_wanted
 from nmt_prune.experiments.runner import run_plan
 from tests.experiments.recipes import make_recipe
 

@@ -3,7 +3,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.run_plan import Run
-from nmt_prune.experiments.techniques import TECHNIQUES
+from nmt_prune.techniques import techniques
 from tests.experiments.recipes import BRIX_LADDER, brix_recipe, make_recipe
 
 
@@ -22,8 +22,8 @@ def pruning(run: Run) -> dict[str, str]:
 
 def test_parents_come_before_children():
     everything = brix_recipe(
-        techniques=[name for name, technique in TECHNIQUES.items() if not technique.is_control],
-        controls=[*(name for name, technique in TECHNIQUES.items() if technique.is_control), "dense-longer"],
+        techniques=[name for name, technique in techniques.items() if not technique.is_control],
+        controls=[*(name for name, technique in techniques.items() if technique.is_control), "dense-longer"],
         seeds=[1, 2],
     )
     seen = set()

@@ -1,5 +1,6 @@
 """A dry run refuses what a run would refuse."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,5 +60,9 @@ def test_a_training_that_fairseq_refuses_is_refused(tmp_path, changes, message):
 
 
 @pytest.mark.slow
-def test_a_good_recipe_passes(tmp_path):
-    check(tmp_path)
+def test_a_good_recipe_passes_and_writes_nothing(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(subprocess, "run", lambda *a, run=subprocess.run, **k: asked.append(run(*a, **k)) or asked[-1])
+    assert check(tmp_path) is None
+    assert [(process.returncode, process.stdout) for process in asked] == [(0, "")], "fairseq has judged it"
+    assert not list(tmp_path.iterdir())

@@ -6,9 +6,9 @@ import pytest
 
 from nmt_prune.experiments.commands import Places, Programs, quantize_command, score_command
 from nmt_prune.experiments.expansion import expand
-from nmt_prune.experiments.techniques import TECHNIQUES
 from nmt_prune.quantization import quantizers
 from nmt_prune.regularisers import regularisers
+from nmt_prune.techniques import techniques
 from tests.experiments.recipes import make_recipe
 
 QUANTIZED = ["wpc", "ternary", "int8", "int4"]
@@ -63,9 +63,15 @@ def test_at_0_percent_the_dense_model_is_quantized_and_nothing_else_is_added():
 
 
 def test_their_entries_exist():
-    for technique in QUANTIZED:
-        quantizers.build(TECHNIQUES[technique].flags["quantizer"])
-    regularisers.build(TECHNIQUES["wpc"].flags["regulariser"])
+    built = {technique: quantizers.build(techniques[technique].flags["quantizer"]) for technique in QUANTIZED}
+    assert {technique: type(quantizer).__name__ for technique, quantizer in built.items()} == {
+        "wpc": "Ternary",
+        "ternary": "Ternary",
+        "int8": "Uniform",
+        "int4": "Uniform",
+    }
+    assert (built["int8"].weight_bits, built["int4"].weight_bits) == (8, 4)
+    assert type(regularisers.build(techniques["wpc"].flags["regulariser"])).__name__ == "ClippedGroupLasso"
 
 
 def test_scored_is_the_quantized_checkpoint():

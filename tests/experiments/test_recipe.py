@@ -3,7 +3,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.expansion import expand
 from nmt_prune.experiments.recipe_file import load_recipe, shipped_recipes
-from nmt_prune.experiments.techniques import CONTROLS, TECHNIQUES
+from nmt_prune.techniques import techniques
 
 GOOD = """
 corpus: {name: numbers}
@@ -54,7 +54,7 @@ def test_the_systems_are_all_there_is():
     """But for variants of the lottery ticket, which the recipes of Brix 2020 have."""
     recipe = load_recipe("systems-numbers")
     tickets = {"lt", "clt", "slt-mp", "mp-slt", "lr-rewind"}
-    assert {*recipe.techniques} == TECHNIQUES.keys() - CONTROLS.keys() - tickets
+    assert {*recipe.techniques} == techniques.keys() - techniques.controls().keys() - tickets
     assert recipe.search[0].ffn.startswith("unit")
 
 
@@ -73,6 +73,8 @@ def test_both_demos_are_shipped():
         ("zzz: 1", "unknown key zzz; known: name, corpus, model, "),
         ("seeds: one", "seeds should be a valid list, not 'one'"),
         ("seeds: [one]", "seeds.0 should be a valid integer"),
+        ("ladder: [50, .nan]", "ladder.1 should be a finite number"),
+        ("search: {step: .inf}", "search.0.step should be a finite number"),
         ("ladder: [50, 100]", "ladder.1 should be less than 100, not 100"),
         ("ladder: [0.5, 0.9]", "ladder.0: 0.5 is below 1 percent: recipes give sparsities in percent; write 50"),
         ("start_rounds: {slt-mp: [0.6]}", "start_rounds.slt-mp.0: 0.6 is below 1 percent: "),

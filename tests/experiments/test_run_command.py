@@ -34,6 +34,18 @@ def rows(output: str) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in table.splitlines()[1:]}
 
 
+def test_a_run_begins_with_what_a_dry_run_checks(tmp_path, monkeypatch):
+    def refuse(plan):
+        raise PruneError("a step would fail")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "check_plan", refuse)
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    for flags in ([], ["--dry-run"]):
+        assert str(invoke("mine.yaml", *flags).exception) == "a step would fail"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(RECIPE)

@@ -113,5 +113,14 @@ def test_a_truncated_last_checkpoint_is_replaced_by_the_best(tmp_path):
     assert not last.exists()
 
 
+@pytest.mark.parametrize(("optimizer", "updates", "is_kept"), [({}, 20, True), (None, 0, True), (None, 20, False)])
+def test_a_last_checkpoint_without_optimizer_state_is_a_ticket_or_nothing(tmp_path, optimizer, updates, is_kept):
+    last, history = tmp_path / "checkpoint_last.pt", [{"num_updates": updates}]
+    torch.save({"model": {}, "optimizer_history": history, "last_optimizer_state": optimizer}, last)
+    repaired = RunFolder(tmp_path).repair_checkpoint()
+    assert last.exists() == is_kept
+    assert repaired == (None if is_kept else f"{last} has no optimizer state; training starts anew")
+
+
 def test_a_plan_survives_its_file(laboratory, made):
     assert Plan.read(made.write()) == made

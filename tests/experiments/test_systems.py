@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nmt_prune.experiments.recipe_file import load_recipe
-from nmt_prune.experiments.techniques import CONTROLS, DENSE, DENSE_LONGER, TECHNIQUES
+from nmt_prune.techniques import DENSE, LONGER, techniques
 from tests.experiments.recipes import run_in_one_process
 
 pytestmark = pytest.mark.slow
@@ -48,8 +48,8 @@ search:
   - {ffn: "unit:normalise=true", score: loss, keep: 0.97, calibration_batches: 2}
   - {name: m, method: m, score: loss, keep: 0.97}
 """
-SEARCHED = [name for name, technique in TECHNIQUES.items() if technique.mask == "search"]
-QUANTIZED = [name for name, technique in TECHNIQUES.items() if technique.quantizes]
+SEARCHED = [name for name, technique in techniques.items() if technique.mask.by_search]
+QUANTIZED = [name for name, technique in techniques.items() if technique.quantizes]
 # Of heads and units, all of them in the body.
 STRUCTURED = ["hard-concrete", "greedy", "greedy-calibration", "greedy-oneshot"]
 
@@ -58,7 +58,10 @@ STRUCTURED = ["hard-concrete", "greedy", "greedy-calibration", "greedy-oneshot"]
 def report(tmp_path_factory) -> Path:
     """The report of a recipe with all that can stand in one."""
     folder = tmp_path_factory.mktemp("systems")
-    everything = {"techniques": sorted(TECHNIQUES.keys() - CONTROLS.keys()), "controls": sorted(CONTROLS)}
+    everything = {
+        "techniques": sorted(techniques.keys() - techniques.controls().keys()),
+        "controls": sorted(techniques.controls()),
+    }
     done = run_in_one_process(folder, RECIPE + yaml.safe_dump(everything))
     assert done.returncode == 0, done.stderr[-2000:]
     return folder / "runs" / "tiny" / "report"
@@ -71,8 +74,8 @@ def rows(report) -> dict[str, dict[str, str]]:
 
 
 def test_every_technique_has_its_runs(rows):
-    by_rung = TECHNIQUES.keys() - {*SEARCHED}
-    expected = {DENSE, f"{DENSE_LONGER}-x2", f"{DENSE_LONGER}-x3", *(f"{name}-50" for name in by_rung)}
+    by_rung = techniques.keys() - {*SEARCHED}
+    expected = {DENSE, f"{LONGER}-x2", f"{LONGER}-x3", *(f"{name}-50" for name in by_rung)}
     expected |= {*SEARCHED, *(f"{name}-m" for name in SEARCHED), *(f"{name}-0" for name in QUANTIZED)}
     assert rows.keys() == expected | {"slt-mp-20", "mp-20"}  # start rounds of slt-mp and mp-slt
     shipped = load_recipe("systems-numbers")

@@ -50,7 +50,6 @@ def test_the_runs_of_two_pairs_and_two_seeds(tmp_path):
         "rewind_from": "en-de/dense-seed2/rewind_1.pt",
         "reset": "rewind",
         "clock": "restart",
-        "budget": "global",
         "prune_seed": "2",
     }
     own = runs["en-de/slt-70-seed2"]

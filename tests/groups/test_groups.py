@@ -1,5 +1,7 @@
 """Heads, units, sublayers, layers and blocks: which weights fall together, and how groups are chosen."""
 
+import re
+
 import pytest
 import torch
 
@@ -133,6 +135,18 @@ def test_an_emptied_cross_attention_is_refused_unless_asked_for():
         prune("head", 0.5, budget="global", weights=weights)
     masks = prune("head:empty_cross_attention=true", 0.5, budget="global", weights=weights)
     assert not masks["decoder.layers.0.encoder_attn.out_proj.weight"].any()
+
+
+@pytest.mark.parametrize("budget", ["matrix", "global", "erk"])
+@pytest.mark.parametrize("group", ["head", "channel"])
+def test_the_sparsity_that_is_advised_leaves_every_cross_attention_a_head(group, budget):
+    weights = {p: t * (1e-3 if p.block == "encoder_attn" else 1) for p, t in WEIGHTS.items()}
+    with pytest.raises(PruneError, match=r"give --budget matrix and a --sparsity of at most (\S+), or") as refused:
+        prune(group, 0.95, budget=budget, weights=weights)
+    most = float(re.search(r"at most (\S+),", str(refused.value))[1])
+    assert prune(group, most, weights=weights)["decoder.layers.0.encoder_attn.out_proj.weight"].any()
+    with pytest.raises(PruneError, match="would lose all its heads"):
+        prune("head", most + 0.2, weights=weights)
 
 
 def test_heads_need_to_know_their_width():

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from nmt_prune.checkpoints import Checkpoint, save
+from nmt_prune.checkpoints import Checkpoint, parameter_count, save
 from nmt_prune.errors import PruneError
 from nmt_prune.inspection import inspect
-from nmt_prune.masks.statistics import parameter_count
 from nmt_prune.quantization.conversion import quantize
 from nmt_prune.quantization.quantized import Facts
 from nmt_prune.quantization.size import quantized_bytes

@@ -12,8 +12,8 @@ import pytest
 
 from data_prep.corpora import choose
 from data_prep.data_folder import prepare
+from data_prep.fetching import Fetching
 from data_prep.preparation import Preparation
-from data_prep.texts import Fetching
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.subset import Subset
 from nmt_prune.evaluation.text import read_lines

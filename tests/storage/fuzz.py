@@ -20,8 +20,9 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from nmt_prune.errors import PruneError
+from nmt_prune.kinds import MODEL
 from nmt_prune.storage import compact_file
-from nmt_prune.storage.compact_file import FORMAT, KEY, load_compact, save_compact
+from nmt_prune.storage.compact_file import FORMAT, load_compact, save_compact
 from nmt_prune.storage.header import LARGEST_RATIO
 from nmt_prune.storage.stored import plain
 from nmt_prune.storage.streams import compress, decompress_up_to
@@ -121,7 +122,7 @@ def _tensors(data: bytes) -> dict[str, np.ndarray]:
 
 def _with_digest(tensors: dict[str, np.ndarray]) -> bytes:
     facts = {"format": FORMAT, "digest": compact_file._digest(tensors)}
-    return save(tensors, metadata={KEY: json.dumps(facts)})
+    return save(tensors, metadata={MODEL: json.dumps(facts)})
 
 
 def _change_leaf(value: Any, chance: random.Random) -> None:

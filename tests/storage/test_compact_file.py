@@ -1,6 +1,7 @@
 """Compact files, whole ones and those that somebody made up."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from nmt_prune.errors import PruneError
-from nmt_prune.storage.compact_file import FORMAT, KEY, _digest, load_compact, save_compact
+from nmt_prune.kinds import MODEL
+from nmt_prune.storage.compact_file import FORMAT, _digest, load_compact, save_compact
 from nmt_prune.storage.header import Header
 from nmt_prune.storage.streams import compress, decompress_up_to
 from nmt_prune.storage.text_facts import TYPES
@@ -28,7 +30,7 @@ def tensors(path):
 
 def write(path, found, **facts):
     """A file of tensors with the right digest, unless another one is given."""
-    save_file(found, path, metadata={KEY: json.dumps({"format": FORMAT, "digest": _digest(found), **facts})})
+    save_file(found, path, metadata={MODEL: json.dumps({"format": FORMAT, "digest": _digest(found), **facts})})
 
 
 def change_header(path, change):
@@ -67,28 +69,31 @@ def test_a_joined_dictionary_is_stored_once(tmp_path):
 
 
 def test_a_foreign_file(tmp_path):
-    for content in (b"", b"abc", b"PK\x03\x04" + bytes(100), bytes(1000), b"\xff" * 100):
+    for content in (b"PK\x03\x04" + bytes(100), bytes(1000), b"\xff" * 100):
         (tmp_path / "x.nmt").write_bytes(content)
         assert "is not a compact model, or truncated; write one with nmt-prune pack" in refused(tmp_path / "x.nmt")
+    for content, kind in ((b"", "empty"), (b"one two three", "a text"), (pickle.dumps([1]), "a checkpoint")):
+        (tmp_path / "x.nmt").write_bytes(content)
+        assert f"x.nmt is {kind}, not a compact model; write one with nmt-prune pack" in refused(tmp_path / "x.nmt")
     save_file({"w": np.zeros(3)}, tmp_path / "x.nmt")
-    assert "is a safetensors file without a model" in refused(tmp_path / "x.nmt")
+    assert "is a safetensors file of another program, not a compact model" in refused(tmp_path / "x.nmt")
     for text in ("[]", "5", "null"):
-        save_file({"w": np.zeros(3)}, tmp_path / "x.nmt", metadata={KEY: text})
+        save_file({"w": np.zeros(3)}, tmp_path / "x.nmt", metadata={MODEL: text})
         assert "is a safetensors file without a model" in refused(tmp_path / "x.nmt")
     for text in ("{", "[" * 100_000):
-        save_file({"w": np.zeros(3)}, tmp_path / "x.nmt", metadata={KEY: text})
+        save_file({"w": np.zeros(3)}, tmp_path / "x.nmt", metadata={MODEL: text})
         assert "is not a compact model" in refused(tmp_path / "x.nmt")
 
 
 def test_a_missing_file(tmp_path):
     assert "none.nmt does not exist; write one with nmt-prune pack" in refused(tmp_path / "none.nmt")
-    assert "does not exist" in refused(tmp_path)
+    assert "is a folder, not a compact model" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("length", [0, 7, 100, 3000, -1])
 def test_a_truncated_file(path, length):
     path.write_bytes(path.read_bytes()[:length])
-    assert "is not a compact model, or truncated" in refused(path)
+    assert ("is empty, not a" if length == 0 else "is not a compact model, or truncated") in refused(path)
 
 
 @pytest.mark.parametrize("number", [2, 0, "1", None, 10**50])

@@ -119,7 +119,7 @@ def test_what_is_refused(run, masked, tmp_path):
         (("pack", masked, "--out", "x", "--values", "int4"), "--values int4: choose from float32"),
         (("pack", "none.pt", "--out", "x"), "checkpoint none.pt does not exist"),
         (("unpack", "none.nmt", "--out", "x"), "compact model none.nmt does not exist"),
-        (("unpack", masked, "--out", "x"), "is not a compact model"),
+        (("unpack", masked, "--out", "x"), "is a checkpoint, not a compact model"),
     ):
         status, _, error = run(*arguments)
         assert (status, error.count("\n"), message in error) == (1, 1, True), error

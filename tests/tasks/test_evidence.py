@@ -11,7 +11,8 @@ from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_parameters
 from nmt_prune.models.masked_transformer import MaskedTransformer, tiny
-from nmt_prune.tasks.evidence import Calibration, _evidence, checkpoint_evidence
+from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence
+from nmt_prune.tasks.evidence import Calibration, evidence_of
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_drawing_them_touches_neither_the_datasets_nor_random_numbers_of_a_train
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_batches(task, model, count):
-    evidence = _evidence(task, model, Calibration(count, 1, 100, None), "cpu")
+    evidence = evidence_of(task, model, Calibration(count, 1, 100, None), "cpu")
     weights = prunable_parameters(model)
     with pytest.raises(PruneError, match="the calibration set is empty: give --calibration-batches of at least 1"):
         evidence.probe(weights, MaskSet.dense(weights)).gradients()
@@ -73,7 +74,7 @@ def test_a_missing_training_subset_is_one_line(task, model, monkeypatch):
 
 
 def test_the_loss_is_the_cross_entropy_of_fairseq(task, model):
-    evidence = _evidence(task, model, Calibration(2, 1, 100, None), "cpu")
+    evidence = evidence_of(task, model, Calibration(2, 1, 100, None), "cpu")
     weights = prunable_parameters(model)
     probe = evidence.probe(weights, MaskSet.dense(weights))
     criterion = CrossEntropyCriterion(task, sentence_avg=False)

@@ -16,7 +16,7 @@ from nmt_prune.storage.compact_file import load_compact, save_compact
 from nmt_prune.storage.from_checkpoint import compact_model
 from nmt_prune.storage.splitting import AS_FOUND
 from nmt_prune.storage.to_checkpoint import checkpoint_state
-from nmt_prune.tasks.evidence import checkpoint_evidence
+from nmt_prune.tasks.checkpoint_evidence import checkpoint_evidence
 from tests.tasks.training import load, train
 
 WORDS = r"its source dictionary is not the one that .* was trained with"

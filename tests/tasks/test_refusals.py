@@ -71,7 +71,7 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {truncated}": "truncated.pt cannot be read",
     "--mask-from {dense} --sparsity 0.5 --reset rewind --rewind-from {foreign}": "foreign.pt is not a fairseq",
     "--mask-from {missing mask}": "missing.safetensors does not exist",
-    "--mask-from {text mask}": "text.safetensors is not a mask file",
+    "--mask-from {text mask}": "text.safetensors is a text, not a mask file",
     # another architecture
     "--mask-from {wider} --sparsity 0.5": r"fc1\.weight is \(28, 16\) there and \(20, 16\)",
     "--mask-from {deeper} --sparsity 0.5": r"decoder\.layers\.1\.\S+ is \(16, 16\) there and missing",

@@ -8,6 +8,7 @@ import torch
 from fairseq.trainer import Trainer
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.evaluation.scoring import trained_updates
 from nmt_prune.masks.mask_file import save_masks
 from tests.tasks.training import Training, assert_same
 
@@ -76,6 +77,40 @@ def test_a_ticket_goes_on_without_its_parents(run_training, run_and_kill, dense,
     shutil.rmtree(first.folder)
     resumed = run_training("killed", *flags, "--save-interval-updates 3")
     assert_equal_ends(resumed, whole)
+
+
+@pytest.mark.parametrize(("source", "at"), [("ticket", 1), ("ticket", 8), ("fresh", 8)])
+def test_what_was_reset_at_the_start_is_not_reset_again(run_training, run_and_kill, dense, source, at):
+    parent = ("--mask-from", dense.folder / "checkpoint_last.pt") if source == "ticket" else ()
+    flags = (*parent, "--sparsity 0.8 --schedule cubic:interval=2 --reset-optimizer --reset-dataloader")
+    whole = run_training("whole", *flags)
+    for update in (at, at + 2):  # the checkpoint of a training that went on is one to go on from, too
+        run_and_kill("killed", *flags, "--reset-lr-scheduler --reset-meters", at=update)
+    resumed = run_training("killed", *flags, "--reset-lr-scheduler --reset-meters")
+    assert resumed.progress()[-1]["num_updates"] == 12
+    assert_equal_ends(resumed, whole)
+
+
+def test_nothing_goes_on_without_its_optimizer(run_training, run_and_kill, tmp_path):
+    flags = "--sparsity 0.8 --schedule cubic:interval=2 --rewind-points 0 --no-save-optimizer-state"
+    run_and_kill("killed", flags, at=2)
+    run_and_kill("killed", flags, at=8)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "killed").iterdir()}
+    with pytest.raises(SystemExit, match=r"saved at update 6 without an optimizer state .*; remove it to train anew"):
+        run_training("killed", flags)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "killed").iterdir()} == files
+    last = (tmp_path / "killed" / "checkpoint_last.pt").rename(tmp_path / "last.pt")
+    tuned = run_training("tuned", "--finetune-from-model", last)
+    assert tuned.progress()[-1]["num_updates"] == trained_updates(tuned.folder / "checkpoint_last.pt") == 12
+    again = run_training("killed", flags)
+    assert_same(again.state()["model"], run_training("whole", flags).state()["model"])
+
+
+def test_a_reset_that_the_start_did_not_have(run_training, dense):
+    ticket = ("--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.8")
+    run_training("run", *ticket, "--max-update 6")
+    with pytest.raises(SystemExit, match="both say where to start"):
+        run_training("run", *ticket, "--reset-optimizer")
 
 
 def test_a_growing_mask_from_a_mask_file_goes_on(run_training, run_and_kill, dense, tmp_path):

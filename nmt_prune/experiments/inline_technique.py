@@ -1,0 +1,95 @@
+"""A technique that a recipe writes down itself, as a variant of another."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from nmt_prune.budgets import budgets
+from nmt_prune.experiments.sections import Section
+from nmt_prune.groups import groups
+from nmt_prune.quantization import quantizers
+from nmt_prune.registry import Registry
+from nmt_prune.regularisers import regularisers
+from nmt_prune.resets import resets
+from nmt_prune.saliency import saliencies
+from nmt_prune.schedules import schedules
+from nmt_prune.techniques import DENSE, LONGER, Technique, techniques
+
+_REGISTRIES: dict[str, Registry[Any]] = {
+    "saliency": saliencies,
+    "budget": budgets,
+    "group": groups,
+    "quantizer": quantizers,
+    "regulariser": regularisers,
+    "reset": resets,
+    "schedule": schedules,
+}
+
+
+class InlineTechnique(Section):
+    """A variant of a technique, with a name of its own.
+
+    Attributes:
+        name: what the runs and the tables call it.
+        like: the technique that it is but for the following; start rounds stay those of that technique.
+        saliency: spec of the saliency.
+        budget: spec of the budget.
+        group: spec of what is pruned together.
+        prune_set: matrices that may be pruned.
+        schedule: spec of the schedule, as the task takes it.
+        reset: spec of what the survivors become.
+        quantizer: spec of the quantizer.
+        regulariser: spec of the penalty.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    like: str
+    saliency: str | None = None
+    budget: str | None = None
+    group: str | None = None
+    prune_set: str | None = None
+    schedule: str | None = None
+    reset: str | None = None
+    quantizer: str | None = None
+    regulariser: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name in (*techniques, DENSE, LONGER) or name.startswith(("search", "subnetwork-")):
+            raise ValueError(f"{name!r} is taken; give the technique another name")
+        return name
+
+    @field_validator("like")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if techniques.find(name).mask.by_search:
+            raise ValueError(f"{name!r} comes out of a search, whose settings are under search")
+        return name
+
+    @model_validator(mode="after")
+    def _valid(self) -> "InlineTechnique":
+        for key, registry in _REGISTRIES.items():
+            if spec := getattr(self, key):
+                registry.settings(spec.partition(":")[0])
+        if self.model_fields_set <= {"name", "like"}:
+            raise ValueError(f"{self.name!r} is {self.like!r}; say what differs, or list {self.like!r} itself")
+        return self
+
+    def technique(self) -> Technique:
+        """The technique that it stands for."""
+        base = techniques[self.like]
+        flags = self.model_dump(exclude={"name", "like", "schedule", "reset"}, exclude_none=True)
+        own = self.model_dump(include={"schedule", "reset"}, exclude_none=True)
+        return replace(base, label=self.name, flags={**base.flags, **flags}, **own)
+
+
+TAGS = ("<name>", "<variant>")
+"""What pydantic puts into the place of an error, to say which of the two it took an entry for."""
+
+NameOrVariant = Annotated[
+    Annotated[str, Tag(TAGS[0])] | Annotated[InlineTechnique, Tag(TAGS[1])],
+    Discriminator(lambda value: TAGS[isinstance(value, (dict, InlineTechnique))]),
+]
+"""What a recipe lists under ``techniques``."""

@@ -1,0 +1,114 @@
+"""Variants of techniques in a recipe, and techniques of an extension."""
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.expansion import expand
+from nmt_prune.experiments.recipe_file import load_recipe
+from nmt_prune.techniques import techniques
+from tests.experiments.recipes import make_recipe
+
+EXTENSION = """
+from dataclasses import dataclass
+from nmt_prune.schedules import Schedule, schedules
+from nmt_prune.techniques import Technique, WhileTraining, techniques
+
+
+@schedules.register("ramp")
+@dataclass(frozen=True)
+class Ramp(Schedule):
+    '''A straight line.'''
+
+    interval: int = 1
+
+    @property
+    def settled_at(self):
+        return self.max_update
+
+    def sparsity(self, update):
+        return self.final * min(1, update / self.max_update)
+
+
+techniques.add(
+    "ramped",
+    Technique(label="Ramp", summary="by a straight line", mask=WhileTraining(), schedule="ramp:interval=5"),
+)
+"""
+RECIPE = """
+corpus: {name: numbers}
+model: {arch: masked_transformer_tiny}
+training: {max-update: 100, lr: 5e-4}
+ladder: [50, 80]
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text):
+        (tmp_path / "own.py").write_text(EXTENSION)
+        (tmp_path / "mine.yaml").write_text(RECIPE + text)
+        return load_recipe(str(tmp_path / "mine.yaml"))
+
+    return load
+
+
+def pruning(run, *names):
+    return [run.settings["pruning"].get(name) for name in names]
+
+
+def test_a_variant_is_another_technique_but_for_what_it_names(load):
+    recipe = load(
+        "extension: own.py\n"
+        "techniques: [mp, {name: mine, like: mp, saliency: random, schedule: 'ramp:interval=5'},"
+        " {name: signs, like: slt, reset: sign}]"
+    )
+    runs = {run.name: run for run in expand(recipe)}
+    assert set(runs) == {
+        "dense-seed1",
+        *(f"{name}-{rung}-seed1" for name in ("mp", "mine", "signs") for rung in (50, 80)),
+    }
+    assert pruning(runs["mp-80-seed1"], "saliency", "schedule") == ["magnitude", "cubic:initial=0,end=80,interval=2"]
+    assert pruning(runs["mine-80-seed1"], "saliency", "schedule", "mask_from") == ["random", "ramp:interval=5", None]
+    assert pruning(runs["signs-80-seed1"], "reset", "mask_from") == ["sign", "signs-50-seed1/checkpoint_last.pt"]
+    assert runs["mine-80-seed1"].technique == "mine"
+
+
+def test_an_extension_adds_a_technique(load):
+    recipe = load("extension: own.py\ntechniques: [ramped]")
+    runs = {run.name: run for run in expand(recipe)}
+    assert pruning(runs["ramped-80-seed1"], "schedule", "mask_from") == ["ramp:interval=5", None]
+    assert runs["ramped-80-seed1"].settings["pruning"]["extension"].endswith("own.py")
+
+
+def test_a_variant_has_its_own_start_rounds_of_the_technique_that_makes_them():
+    mine = {"name": "mine", "like": "slt-mp", "saliency": "random"}
+    runs = {run.name: run for run in expand(make_recipe(techniques=["slt-mp", mine], ladder=[50, 80]))}
+    assert runs["mine-80-seed1"].parent == "mine-60-seed1"
+    assert pruning(runs["mine-60-seed1"], "saliency") == ["magnitude"]
+    assert pruning(runs["mine-80-seed1"], "saliency") == ["random"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("[{name: mine, lke: mp}]", "unknown key techniques.0.lke; did you mean like?"),
+        ("[{name: mine}]", "the key techniques.0.like is missing"),
+        ("[{name: mine, like: slr}]", "unknown technique 'slr'; did you mean slt?"),
+        ("[{name: mine, like: slt}]", "'mine' is 'slt'; say what differs"),
+        ("[{name: slt, like: mp, reset: sign}]", "'slt' is taken"),
+        ("[{name: mine, like: slt, saliency: magnitud}]", "did you mean magnitude?"),
+        ("[{name: mine, like: subnetwork-good, reset: sign}]", "comes out of a search"),
+        ("[slt, slt]", "'slt' is there twice"),
+        ("[5]", "techniques.0"),
+    ],
+)
+def test_a_mistake_is_one_line(load, listed, expected):
+    with pytest.raises(PruneError) as refused:
+        load(f"techniques: {listed}")
+    assert expected in str(refused.value)
+    assert "<" not in str(refused.value)
+
+
+def test_a_name_is_taken_once():
+    with pytest.raises(PruneError, match="technique 'slt' exists already"):
+        techniques.add("slt", techniques["mp"])
