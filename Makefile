@@ -5,11 +5,13 @@ CORPUS ?= libreoffice-help
 BIN := .venv/bin
 PACKAGES := .venv/.packages
 READY := .venv/.ready
+# A module stays in one process, which makes what its tests share once.
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 # Two threads on a shared core are slower than one: parallelism comes from running trainings side by side.
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems wmt14-en-de wmt14-en-fr test lint bench gpu-check lock clean
+.PHONY: help demo systems wmt14-en-de wmt14-en-fr test quick lint bench gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -38,7 +40,11 @@ wmt14-en-de wmt14-en-fr: $(READY) ## download, clean and binarize WMT14 (OPTIONS
 
 test: $(READY) ## lint, types and all tests, the slow ones too
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25
+	$(BIN)/python -m pytest $(PARALLEL) --durations=25
+
+quick: $(READY) ## lint, types and the tests that train nothing
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: $(READY) ## format and check
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy

@@ -45,6 +45,12 @@ def there(device):
         yield place
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that train come first: each stays in one process, and both processes end together."""
+    training = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in training)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _heed_interrupts():
     """A shell's background job, as the tests may be, ignores SIGINT, and so would every process that they start."""

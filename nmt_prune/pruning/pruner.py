@@ -1,6 +1,6 @@
 """From weights to masks: a saliency, a budget, a prune set and a control together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -28,7 +28,8 @@ class Pruner:
         prune_set: which matrices may be pruned; sparsity is counted over these.
         mask_control: ``none``, or the control to put in place of the real mask.
         seed: seed of the control.
-        counts: masks whose counts per matrix (family of groups) the control has; None: those of the real mask.
+        counts: reads the masks whose counts per matrix (family of groups) the control has, once a control is drawn;
+            None: those of the real mask.
     """
 
     saliency: Saliency
@@ -37,7 +38,7 @@ class Pruner:
     prune_set: PruneSet = "all"
     mask_control: str = "none"
     seed: int = 1
-    counts: MaskSet | None = None
+    counts: Callable[[], MaskSet] | None = None
 
     def __post_init__(self) -> None:
         if self.counts is not None and self.mask_control == "none":
@@ -88,7 +89,7 @@ class Pruner:
             Masks of all matrices and what the saliency found out about them (see ``Saliency.findings``).
         """
         if self.counts is not None:
-            self.counts.check_matches(alive.prunables, "--counts-from")
+            self.counts().check_matches(alive.prunables, "--counts-from")
         chosen = restrict(alive.prunables, self.prune_set)
         within = MaskSet({prunable: alive[prunable.name] for prunable in chosen})
         # By name: an old checkpoint lists fewer aliases of a tied matrix than its mask file.
@@ -117,7 +118,7 @@ class Pruner:
     def _counted(self, existing: MaskSet, sparsity: float) -> MaskSet:
         """The groups of the masks whose counts a control is to have."""
         assert self.counts is not None
-        counted = self._groups(self.counts)
+        counted = self._groups(self.counts())
         total = sum(family.size for family in existing.prunables)
         if sum(map(counted.kept, counted.prunables)) != kept_count(total, sparsity):
             raise PruneError(

@@ -97,8 +97,12 @@ class PruningSettings:
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
-            counts=PruningSettings(mask_from=self.counts_from).load_mask_source()[1] if self.counts_from else None,
+            counts=self._counts if self.counts_from else None,
         )
+
+    def _counts(self) -> MaskSet:
+        # Read when they are needed: what goes on has its mask, and the file may be gone.
+        return PruningSettings(mask_from=self.counts_from).load_mask_source()[1]
 
     def departure(self, pruner: Pruner, alive: MaskSet) -> dict[str, Any]:
         """What a schedule has to know of the masks that training starts from, as JSON values.

@@ -5,8 +5,7 @@ import pytest
 from data_prep.download.fetching import Fetching
 from data_prep.download.files import Remote, fetch_all
 from data_prep.download.http import Patience
-
-from .downloading import IMPATIENT, remote, serving
+from tests.data_prep.downloading import IMPATIENT, remote, serving
 
 
 @pytest.fixture(autouse=True, scope="module")

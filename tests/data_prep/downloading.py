@@ -8,8 +8,7 @@ from pathlib import Path
 
 from data_prep.download.files import Remote
 from data_prep.download.http import Patience
-
-from .mirror import Mirror
+from tests.data_prep.mirror import Mirror
 
 PATH = "/wmt13/x.tgz"
 CONTENT = random.Random(1).randbytes(300_000)

@@ -14,9 +14,8 @@ import pytest
 
 from data_prep.digests import folder_digests
 from tests import programs
-
-from .archives import fill_sacrebleu, write_training_archives
-from .mirror import Fault, Mirror
+from tests.data_prep.archives import fill_sacrebleu, write_training_archives
+from tests.data_prep.mirror import Fault, Mirror
 
 pytestmark = pytest.mark.slow
 

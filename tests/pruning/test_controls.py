@@ -42,7 +42,7 @@ def test_a_control_has_the_counts_that_it_is_given(name):
     settings = {"mask_control": name, "seed": 1}
     pruners = [
         Pruner(saliencies.build("magnitude"), budgets.build("global"), counts=counts, **settings)
-        for counts in (like, None)
+        for counts in (lambda: like, None)
     ]
     wanted, own = (pruner.prune(others, alive, 0.8) for pruner in pruners)
     assert [wanted.kept(prunable) for prunable in WEIGHTS] == [like.kept(prunable) for prunable in WEIGHTS]
@@ -57,7 +57,7 @@ def test_a_control_has_the_counts_that_it_is_given(name):
 
 def test_counts_without_a_control_are_refused():
     with pytest.raises(PruneError, match="--counts-from is about a control"):
-        Pruner(saliencies.build("magnitude"), budgets.build("global"), counts=MaskSet.dense(WEIGHTS))
+        Pruner(saliencies.build("magnitude"), budgets.build("global"), counts=lambda: MaskSet.dense(WEIGHTS))
 
 
 def test_shuffling_depends_on_the_seed_alone():

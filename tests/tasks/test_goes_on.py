@@ -132,3 +132,23 @@ def test_fewer_updates_before_the_mask_is_final(run_training, tmp_path):
     (tmp_path / "run" / "checkpoint_1_10.pt").replace(tmp_path / "run" / "checkpoint_last.pt")
     with pytest.raises(SystemExit, match=r"at update 10 with sparsity .* --sparsity 0\.8 would never be reached"):
         run_training("run", flags)
+
+
+def test_the_file_whose_counts_a_control_has_may_be_gone_by_then(run_training, dense, tmp_path):
+    counts = tmp_path / "counts.pt"
+    shutil.copy(
+        run_training("real", "--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.5").folder
+        / "checkpoint_last.pt",
+        counts,
+    )
+    flags = (
+        "--mask-from",
+        dense.folder / "checkpoint_last.pt",
+        "--sparsity 0.5 --mask-control shuffled --counts-from",
+        counts,
+    )
+    masks = run_training("control", *flags, "--max-update 4").masks()
+    counts.unlink()
+    again = run_training("control", *flags, "--max-update 6")
+    assert again.state()["optimizer_history"][-1]["num_updates"] == 6
+    assert_same(again.masks(), masks)

@@ -12,8 +12,7 @@ from data_prep.download.fetching import Fetching
 from data_prep.preparation import Preparation
 from data_prep.text.pairs import Pair
 from nmt_prune.errors import PruneError
-
-from .debs import build_deb, needs_apt, needs_dpkg
+from tests.data_prep.debs import build_deb, needs_apt, needs_dpkg
 
 
 def silent(line: str) -> None:

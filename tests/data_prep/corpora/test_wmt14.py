@@ -10,8 +10,7 @@ from data_prep.download.archive_table import read_table
 from data_prep.download.fetching import Fetching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
-
-from .archives import (
+from tests.data_prep.archives import (
     describe,
     fill_sacrebleu,
     lines,
@@ -21,7 +20,7 @@ from .archives import (
     write_table,
     write_training_archives,
 )
-from .mirror import Mirror
+from tests.data_prep.mirror import Mirror
 
 FRENCH = ["europarl-v7", "commoncrawl", "news-commentary-v9", "giga-fren", "undoc-2000"]
 GERMAN = FRENCH[:3]

@@ -4,8 +4,7 @@ import pytest
 
 from data_prep.download.archive_table import Archive, read_table
 from nmt_prune.errors import PruneError
-
-from .archives import PUBLISHED, write_table
+from tests.data_prep.archives import PUBLISHED, write_table
 
 
 def test_the_shipped_table_lists_the_published_archives():

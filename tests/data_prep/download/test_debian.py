@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.download.files import debian
+from data_prep.download import debian
 from nmt_prune.errors import PruneError
-
-from .debs import build_deb, needs_apt, needs_dpkg
+from tests.data_prep.debs import build_deb, needs_apt, needs_dpkg
 
 FAILING_APT = """#!/bin/sh
 echo "$@" >> "{log}"

@@ -15,8 +15,7 @@ import pytest
 
 from data_prep.download.extraction import extract
 from nmt_prune.errors import PruneError
-
-from .archives import add, write_archive
+from tests.data_prep.archives import add, write_archive
 
 EN, DE = b"one\ntwo\n", b"eins\nzwei\n"
 MEMBERS = [("training/a.en", EN), ("training/other", b"other"), ("training/a.de", DE)]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.download import http as transfer
 from data_prep.download.files import Remote, addresses
-from data_prep.download.files import http as transfer
 from nmt_prune.errors import PruneError
-
-from .downloading import CONTENT, PATH, ranges, remote
-from .mirror import Fault
+from tests.data_prep.downloading import CONTENT, PATH, ranges, remote
+from tests.data_prep.mirror import Fault
 
 URL = "https://www.statmt.org/wmt13/x.tgz"
 

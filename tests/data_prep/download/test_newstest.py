@@ -12,9 +12,8 @@ from sacrebleu.dataset import DATASETS
 from data_prep.corpora import Corpus, choose
 from data_prep.download.fetching import Fetching
 from nmt_prune.errors import PruneError
-
-from .archives import fill_sacrebleu, use_sacrebleu, write_archive
-from .mirror import Fault, Mirror
+from tests.data_prep.archives import fill_sacrebleu, use_sacrebleu, write_archive
+from tests.data_prep.mirror import Fault, Mirror
 
 
 @pytest.fixture

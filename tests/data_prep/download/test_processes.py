@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.download import http as transfer
 from data_prep.download.fetching import Fetching
 from data_prep.download.files import fetch_all
-from data_prep.download.files import http as transfer
-
-from .downloading import CONTENT, IMPATIENT, PATH, ranges, remote
-from .mirror import Fault
+from tests.data_prep.downloading import CONTENT, IMPATIENT, PATH, ranges, remote
+from tests.data_prep.mirror import Fault
 
 PROCESS = """
 import sys

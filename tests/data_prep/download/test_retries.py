@@ -6,12 +6,11 @@ from itertools import cycle
 
 import pytest
 
-from data_prep.download.files import http as transfer
+from data_prep.download import http as transfer
 from data_prep.download.http import Patience
 from nmt_prune.errors import PruneError
-
-from .downloading import CONTENT, IMPATIENT, NOWHERE, PATH, ranges
-from .mirror import Fault
+from tests.data_prep.downloading import CONTENT, IMPATIENT, NOWHERE, PATH, ranges
+from tests.data_prep.mirror import Fault
 
 
 def test_a_part_is_resumed_with_a_range(tmp_path, mirror, fetch):

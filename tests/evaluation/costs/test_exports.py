@@ -11,8 +11,8 @@ import torch
 
 from nmt_prune.checkpoints import QUANTIZATION_MODULE
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.costs import exports
 from nmt_prune.evaluation.costs.exports import measure_exports
-from nmt_prune.evaluation.costs.measurement import exports
 from nmt_prune.evaluation.quality.scores import score
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.quality.translation import Decoding

@@ -13,8 +13,8 @@ from nmt_prune.errors import PruneError
 from nmt_prune.pruning.quantization.conversion import quantize
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.model.layout import layout
-from tests.storage.checkpoints import PRE_NORM, change, save_model
 from tests.storage.models import assert_same_bits
+from tests.storage.trained import PRE_NORM, change, save_model
 
 LAYERS = {"encoder_layers": 2, "decoder_layers": 2}
 LISTS = {"encoder_layer_heads": "1,0", "decoder_layer_cross_heads": "2,1", "decoder_layer_ffn": "0,7"}

@@ -12,8 +12,8 @@ from nmt_prune.runtime.loading import load_model
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.format.compact_file import load_compact, save_compact
 from nmt_prune.storage.model.splitting import Splitting
-from tests.storage.checkpoints import change, save_model
 from tests.storage.models import small_model
+from tests.storage.trained import change, save_model
 
 CODES = "#version: 0.2\nt h\nth r</w>\n"
 
