@@ -25,7 +25,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests for a GPU are skipped where there is none."""
+    """Tests for a GPU are skipped where there is none. Modules that train come first: each stays in one process, and
+    both processes end together."""
+    training = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in training)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -43,12 +46,6 @@ def there(device):
     """The device for tensors."""
     with tensors_on(device) as place:
         yield place
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules that train come first: each stays in one process, and both processes end together."""
-    training = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in training)
 
 
 @pytest.fixture(scope="session", autouse=True)
