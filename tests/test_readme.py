@@ -1,4 +1,4 @@
-"""The README says what the code does: its example runs, its tables are complete."""
+"""The READMEs say what the code does: examples run, tables are complete, links lead somewhere, commands exist."""
 
 import os
 import re
@@ -11,23 +11,106 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.masks.mask_file import load_masks
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.techniques import LONGER, techniques
+from tests.experiments.recipes import make_recipe
 from tests.toy import save_toy
 
 REPOSITORY = Path(__file__).parents[1]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+FOLDERS = ("", "data_prep", "nmt_prune", "tests")
+READMES = {
+    str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
+    for folder in FOLDERS
+    for path in sorted((REPOSITORY / folder).glob("README.md" if not folder else "**/README.md"))
+}
+README = READMES["README.md"]
+MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_first_page_stays_short():
+    lines = README.splitlines()
+    assert len(lines) <= 200
+    assert len(README.encode()) <= 12_000
+    too_wide = [line for line in lines if len(line) > 110 and not line.startswith("|")]
+    assert too_wide == []
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_links_lead_somewhere(name):
+    for text, target in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", READMES[name]):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (REPOSITORY / name).parent / path if path else REPOSITORY / name
+        assert found.exists(), f"{name}: [{text}]({target})"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {slug(heading) for heading in headings}, f"{name}: [{text}]({target})"
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_commands_and_their_flags_exist(name):
+    known = commands()
+    for block in re.findall(r"```bash\n(.*?)```", READMES[name], re.DOTALL):
+        for line in re.sub(r"\\\n", " ", block).splitlines():
+            for command in re.findall(r"(?:^|[|;(] *)nmt-prune ([^|;)#>]*)", line.split("  #")[0]):
+                words = command.split(" -- ")[0].split()
+                options = known.get(" ".join(words[:2])) or known.get(words[0])
+                assert options is not None, f"{name}: nmt-prune {words[0]} does not exist"
+                unknown = {word.partition("=")[0] for word in words if word.startswith("--")} - options
+                assert not unknown, f"{name}: nmt-prune {words[0]} has no {', '.join(unknown)}"
+            for target in re.findall(r"^make ([a-z0-9-]+)", line):
+                assert re.search(rf"^[a-z0-9 -]*\b{target}\b[a-z0-9 -]*:", MAKEFILE, re.MULTILINE), f"{name}: {target}"
+
+
+def commands() -> dict[str, set[str]]:
+    """The options of every command, those of groups as ``export ctranslate2``."""
+    from nmt_prune.cli import app
+
+    found: dict[str, set[str]] = {}
+    waiting = [("", typer.main.get_command(app))]
+    while waiting:
+        prefix, command = waiting.pop()
+        for name, own in getattr(command, "commands", {}).items():
+            waiting.append((f"{prefix} {name}".strip(), own))
+        found[prefix] = {
+            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+    return found
+
+
+def python_block(name: str) -> str:
+    """The Python example of a README."""
+    example = re.search(r"```python\n(.*?)```", READMES[name], re.DOTALL)
+    assert example is not None
+    return example[1]
+
+
+def test_the_technique_example_can_be_named_in_a_recipe(tmp_path):
+    (tmp_path / "own.py").write_text(python_block("nmt_prune/techniques/README.md"), encoding="utf-8")
+    recipe = make_recipe(extension=[str(tmp_path / "own.py")], techniques=["slow-slt"], ladder=[50])
+    (run,) = [run for run in expand(recipe) if run.technique == "slow-slt"]
+    assert {key: run.settings["pruning"][key] for key in ("reset", "clock", "rewind_from")} == {
+        "reset": "rewind",
+        "clock": "rewind",
+        "rewind_from": "dense-seed1/rewind_5.pt",
+    }
 
 
 def test_the_extension_example_runs(tmp_path, monkeypatch):
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert example is not None
-    (tmp_path / "row_scaled.py").write_text(example[1], encoding="utf-8")
+    (tmp_path / "row_scaled.py").write_text(python_block("nmt_prune/pruning/README.md"), encoding="utf-8")
     checkpoint, out = save_toy(tmp_path / "trained.pt"), tmp_path / "m.safetensors"
     arguments = ["mask", checkpoint, "--sparsity", 0.5, "--out", out]
     arguments += ["--extension", tmp_path / "row_scaled.py", "--saliency", "row-scaled:power=1"]
@@ -43,7 +126,7 @@ def test_the_extension_example_runs(tmp_path, monkeypatch):
 
 
 def test_every_flag_of_the_task_is_explained():
-    documented = set(re.findall(r"^\| `--([a-z0-9-]+) ", README, re.MULTILINE))
+    documented = set(re.findall(r"^\| `--([a-z0-9-]+) ", READMES["nmt_prune/tasks/README.md"], re.MULTILINE))
     own = {
         field.name.replace("_", "-")
         for field in fields(TranslationPruningConfig)
@@ -53,7 +136,7 @@ def test_every_flag_of_the_task_is_explained():
 
 
 def test_every_technique_is_in_the_table():
-    section = README.split("## Techniques")[1].split("\n## ")[0]
+    section = READMES["nmt_prune/techniques/README.md"].split("## All of them")[1]
     rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
     assert documented == {*techniques, LONGER}
@@ -62,7 +145,7 @@ def test_every_technique_is_in_the_table():
 @pytest.mark.slow
 def test_the_install_line_is_enough_for_the_tour(tmp_path):
     """Its programs run where every package is hidden that the line does not install."""
-    tour = README.split("## Five-minute tour")[1].split("\n## ")[0]
+    tour = README.split("## Dense, pruned, packed, translated")[1].split("\n## ")[0]
     extras = re.findall(r"pip install '\.\[([a-z,]+)\]'", tour)[0].split(",")
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
