@@ -74,7 +74,7 @@ def test_each_filter_counts_what_it_leaves_out(tmp_path):
 KILL = """
 import os, signal, sys
 from pathlib import Path
-from data_prep import {module} as module
+import data_prep.{module} as module
 from tests.data_prep.test_pipeline import make
 
 def die(*arguments, **settings):
@@ -88,8 +88,8 @@ make(Path(sys.argv[1]), workers={workers})
 
 STAGES = {
     "before cleaning": ("pipeline", "read_pairs", False, 1),
-    "while cleaning": ("streaming", "write_json", True, 1),
-    "with workers": ("streaming", "write_json", True, 2),
+    "while cleaning": ("text.streaming", "write_json", True, 1),
+    "with workers": ("text.streaming", "write_json", True, 2),
     "after cleaning": ("pipeline", "first_occurrences", True, 1),
     "before subwords": ("pipeline", "train_model", False, 1),
     "after subwords": ("pipeline", "train_model", True, 1),

@@ -36,11 +36,14 @@ def run_forked(
     capture_output: bool = False,
     text: bool = False,
     preexec_fn: Callable[[], None] | None = None,
+    input: str | None = None,
     **others: Any,
 ) -> subprocess.CompletedProcess:
     """``subprocess.run`` for ``python -m MODULE ARGUMENTS``, without starting Python anew."""
     if list(command[:2]) != [sys.executable, "-m"]:
         settings = {"env": env, "capture_output": capture_output, "text": text, "preexec_fn": preexec_fn, **others}
+        if input is not None:
+            settings["input"] = input
         return _START(command, **settings, **({} if capture_output else {"stdout": stdout, "stderr": stderr}))
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         outputs = (out, err) if capture_output else (stdout, out if stderr is None else stdout)
@@ -48,6 +51,8 @@ def run_forked(
         sys.stderr.flush()
         child = os.fork()
         if child == 0:
+            if input is not None:
+                sys.stdin = io.StringIO(input)
             os._exit(become(command[2:], env, [file.fileno() for file in outputs], preexec_fn))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         said = [_read(file) for file in (out, err)] if capture_output else [None, None]
