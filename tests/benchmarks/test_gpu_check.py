@@ -1,6 +1,7 @@
 """The check of a GPU, tried on a CPU with tiny sizes."""
 
 import json
+import logging
 
 import pytest
 import torch
@@ -12,6 +13,13 @@ from tests.benchmarks.gpu_steps import Shape
 from tests.toy import toy_model
 
 TINY = Shape(width=16, units=32, heads=2, layers=1, vocabulary=40, sentences=3, length=5)
+
+
+@pytest.fixture(autouse=True)
+def _logs_again():
+    """Benchmarks silence fairseq for the rest of their process."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.slow

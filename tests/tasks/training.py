@@ -101,7 +101,7 @@ def train(corpus: Path, folder: Path, *flags: Any, without: str = "", device: st
 @contextmanager
 def pretended_training() -> Iterator[None]:
     """While it lasts fairseq, told to use the CPU, puts models and mini-batches on a pretended GPU."""
-    prepare, measured = Trainer._prepare_sample, evidence._evidence
+    prepare, measured = Trainer._prepare_sample, evidence.evidence_of
 
     def prepared(trainer: Trainer, *arguments: Any, **settings: Any) -> Any:
         sample, is_dummy = prepare(trainer, *arguments, **settings)
@@ -121,7 +121,7 @@ def pretended_training() -> Iterator[None]:
         patch.setattr(Trainer, "_prepare_sample", prepared)
         patch.setattr(MaskedTransformer, "to", moved, raising=False)
         patch.setattr(Learner, "_follow_the_model", follow)
-        patch.setattr(evidence, "_evidence", lambda *arguments: measured(*arguments[:-1], str(GPU)))
+        patch.setattr(evidence, "evidence_of", lambda *arguments: measured(*arguments[:-1], str(GPU)))
         yield
 
 
