@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Optional
 
 from fairseq.tasks.translation import TranslationConfig
@@ -23,7 +23,7 @@ class TranslationPruningConfig(TranslationConfig):
         default=None, metadata={"help": "checkpoint or rewind point that weights (or the clock) are rewound to"}
     )
     saliency: str = field(
-        default="magnitude",
+        default=PruningSettings.saliency,
         metadata={
             "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, oes:steps=N,"
             " head-importance:per=token, activation:kind=nonzero, confidence, and learned while training: movement,"
@@ -31,14 +31,14 @@ class TranslationPruningConfig(TranslationConfig):
         },
     )
     budget: str = field(
-        default="matrix",
+        default=PruningSettings.budget,
         metadata={
             "help": "how many survive where: matrix, global, global-body, erk, layerwise (each with :floor=SHARE),"
             " nm:keep=N,of=M, threshold:below=SCORE"
         },
     )
     group: str = field(
-        default="element",
+        default=PruningSettings.group,
         metadata={
             "help": "what is pruned together: element, head, unit, channel (heads and units), sublayer, layer,"
             " block:rows=R,columns=C"
@@ -48,7 +48,7 @@ class TranslationPruningConfig(TranslationConfig):
         default=None, metadata={"help": "final sparsity in [0, 1); default: that of --mask-from, or 0"}
     )
     schedule: str = field(
-        default="constant",
+        default=PruningSettings.schedule,
         metadata={
             "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3,"
             " layerwise:begin=UPDATE,window=N, rigl:interval=N,end=SHARE,share=SHARE"
@@ -65,30 +65,34 @@ class TranslationPruningConfig(TranslationConfig):
         metadata={"help": "quantization-aware training: ternary, uniform:weight_bits=8,activation_bits=8"},
     )
     mask_control: str = field(
-        default="none", metadata={"help": "control mask with the same counts: none, shuffled, inverted"}
+        default=PruningSettings.mask_control,
+        metadata={"help": "control mask with the same counts: none, shuffled, inverted"},
     )
     counts_from: Optional[str] = field(
         default=None,
         metadata={"help": "checkpoint or mask file with the counts per matrix that the control has"},
     )
     reset: str = field(
-        default="keep",
+        default=PruningSettings.reset,
         metadata={"help": "what survivors become: keep, rewind, sign, random-sign, reinit, shuffle, shuffle-layers"},
     )
     clock: str = field(
-        default="restart",
+        default=PruningSettings.clock,
         metadata={
             "help": "update number that training starts at: restart (0), rewind (--rewind-from's), keep (parent's)"
         },
     )
     prune_set: str = field(
-        default="all", metadata={"help": "matrices that may be pruned: all, body (no embedding, no output projection)"}
+        default=PruningSettings.prune_set,
+        metadata={"help": "matrices that may be pruned: all, body (no embedding, no output projection)"},
     )
     prune_seed: int = field(
-        default=1, metadata={"help": "seed of random masks, controls, resets and calibration batches"}
+        default=PruningSettings.seed,
+        metadata={"help": "seed of random masks, controls, resets and calibration batches"},
     )
     calibration_batches: int = field(
-        default=16, metadata={"help": "mini-batches of training data that saliencies are measured on"}
+        default=PruningSettings.calibration_batches,
+        metadata={"help": "mini-batches of training data that saliencies are measured on"},
     )
     rewind_points: str = field(
         default="",
@@ -143,23 +147,8 @@ class Gather(argparse.Action):
 
 def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:
     """The pruning settings that the flags give."""
-    return PruningSettings(
-        mask_from=cfg.mask_from,
-        rewind_from=cfg.rewind_from,
-        saliency=cfg.saliency,
-        budget=cfg.budget,
-        group=cfg.group,
-        sparsity=cfg.sparsity,
-        schedule=cfg.schedule,
-        mask_control=cfg.mask_control,
-        counts_from=cfg.counts_from,
-        reset=cfg.reset,
-        clock=cfg.clock,
-        prune_set=cfg.prune_set,  # type: ignore[arg-type]
-        seed=cfg.prune_seed,
-        calibration_batches=cfg.calibration_batches,
-        max_update=cfg.max_update,
-    )
+    own = {setting.name for setting in fields(PruningSettings)} - {"seed"}
+    return PruningSettings(**{name: getattr(cfg, name) for name in own}, seed=cfg.prune_seed)
 
 
 def rewind_updates(cfg: TranslationPruningConfig) -> frozenset[int]:

@@ -3,14 +3,16 @@
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places, run_command, train_arguments
 from nmt_prune.experiments.planning.runs import Run
+from nmt_prune.experiments.recipe.sections import Corpus, Generation
 from nmt_prune.files import atomic_path, read_json, write_json
+from nmt_prune.pruning.settings import PruningSettings
 
 # A ticket, its provenance and the rewind point of update 0.
 _BEFORE_AN_UPDATE = ("checkpoint_last.pt", "pruning.json", "rewind_0.pt")
@@ -76,13 +78,14 @@ class RunFolder:
                 )
             return
         description = read_json(path)
-        made = dict(_flat(description.get("settings", {})))
-        wanted = dict(_flat(json.loads(json.dumps(run.settings))))
-        for key in [*wanted, *made]:
-            if made.get(key) != wanted.get(key) and self._has_begun(description):
+        made, wanted = description.get("settings", {}), json.loads(json.dumps(run.settings))
+        ours, theirs = dict(_flat(_identity(wanted))), dict(_flat(_identity(made)))
+        for key in [*ours, *theirs]:
+            if theirs.get(key) != ours.get(key) and self._has_begun(description):
+                before, now = (_shown(dict(_flat(settings)).get(key)) for settings in (made, wanted))
                 raise PruneError(
-                    f"run {run.name} was made with {key} {_shown(made.get(key))}, not {_shown(wanted.get(key))}; give"
-                    f" the recipe another name, use another --runs-dir, or delete {self.path} and the runs based on it"
+                    f"run {run.name} was made with {key} {before}, not {now}; give the recipe another name, use another"
+                    f" --runs-dir, or delete {self.path} and the runs based on it"
                 )
 
     def _has_begun(self, description: Mapping[str, Any]) -> bool:
@@ -143,6 +146,24 @@ def check_all(runs: Iterable[Run], runs_folder: Path) -> None:
     """
     for run in runs:
         RunFolder(runs_folder / run.name).check(run)
+
+
+# Of these sections the defaults are known here; what they leave out of the others is fairseq's to decide.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "corpus": {name: one.default for name, one in Corpus.model_fields.items() if not one.is_required()},
+    "generation": {name: one.default for name, one in Generation.model_fields.items()},
+    "pruning": asdict(PruningSettings()),
+}
+
+
+def _identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run another one: settings that differ from their defaults, so that new ones bind no old run."""
+    return {
+        section: {key: one for key, one in value.items() if key not in known or one != known[key]}
+        if (known := _DEFAULTS.get(section)) is not None and isinstance(value, dict)
+        else value
+        for section, value in settings.items()
+    }
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,9 +1,12 @@
 """The sections of a recipe: corpus, model, training, generation, search."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+
+from nmt_prune.pruning.settings import PruningSettings
 
 
 def _in_percent(value: float) -> float:
@@ -25,19 +28,8 @@ Flag = Any  # true, false, a number, text, a list of them, or a mapping that the
 
 # What the plan decides for each run; a recipe that gave one of these would contradict it.
 PLANNED_FLAGS = {"user_dir", "task", "source_lang", "target_lang", "save_dir", "restore_file", "seed"}
-PLANNED_FLAGS |= {
-    "mask_from",
-    "rewind_from",
-    "saliency",
-    "budget",
-    "group",
-    "sparsity",
-    "schedule",
-    "mask_control",
-    "counts_from",
-    "reset",
-}
-PLANNED_FLAGS |= {"clock", "rewind_points", "prune_set", "prune_seed", "fp16", "memory_efficient_fp16", "bf16", "amp"}
+PLANNED_FLAGS |= {setting.name for setting in fields(PruningSettings)} - {"max_update", "calibration_batches"}
+PLANNED_FLAGS |= {"prune_seed", "rewind_points", "fp16", "memory_efficient_fp16", "bf16", "amp"}
 
 
 class Section(BaseModel):

@@ -124,3 +124,19 @@ def test_a_last_checkpoint_without_optimizer_state_is_a_ticket_or_nothing(tmp_pa
 
 def test_a_plan_survives_its_file(laboratory, made):
     assert Plan.read(made.write()) == made
+
+
+def test_a_new_setting_with_a_default_binds_no_old_run(laboratory):
+    plan = laboratory.plan()
+    run, folder = plan.runs[0], plan.folder(plan.runs[0])
+    folder.describe(run, plan.places)
+    checkpoint(folder.path, 1)
+    path = folder.path / "run.json"
+    made = json.loads(path.read_text())
+    del made["settings"]["generation"]["beam"]  # as written before there was such a setting, whose default is 5
+    path.write_text(json.dumps(made))
+    folder.check(run)
+    made["settings"]["generation"]["beam"] = 4
+    path.write_text(json.dumps(made))
+    with pytest.raises(PruneError, match=r"generation\.beam 4, not 5"):
+        folder.check(run)
