@@ -91,11 +91,18 @@ def commands() -> dict[str, set[str]]:
     return found
 
 
-def python_block(name: str) -> str:
-    """The Python example of a README."""
-    example = re.search(r"```python\n(.*?)```", READMES[name], re.DOTALL)
+def python_block(name: str, heading: str = "") -> str:
+    """The Python example of a README, or the one under a heading."""
+    example = re.search(r"```python\n(.*?)```", READMES[name][READMES[name].index(heading) :], re.DOTALL)
     assert example is not None
     return example[1]
+
+
+def test_the_core_prunes_any_module_in_an_ordinary_loop(capsys):
+    exec(python_block("nmt_prune/pruning/README.md", "## In a training loop of your own"), {})
+    sparsity, revived = capsys.readouterr().out.split()
+    assert float(sparsity) == pytest.approx(0.8, abs=1e-3)
+    assert revived == "0"
 
 
 def test_the_technique_example_can_be_named_in_a_recipe(tmp_path):
@@ -110,7 +117,9 @@ def test_the_technique_example_can_be_named_in_a_recipe(tmp_path):
 
 
 def test_the_extension_example_runs(tmp_path, monkeypatch):
-    (tmp_path / "row_scaled.py").write_text(python_block("nmt_prune/pruning/README.md"), encoding="utf-8")
+    (tmp_path / "row_scaled.py").write_text(
+        python_block("nmt_prune/pruning/README.md", "## Extend it"), encoding="utf-8"
+    )
     checkpoint, out = save_toy(tmp_path / "trained.pt"), tmp_path / "m.safetensors"
     arguments = ["mask", checkpoint, "--sparsity", 0.5, "--out", out]
     arguments += ["--extension", tmp_path / "row_scaled.py", "--saliency", "row-scaled:power=1"]

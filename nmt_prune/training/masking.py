@@ -4,7 +4,7 @@ fairseq's attention hands ``q_proj.weight`` straight to a functional, so forward
 ``torch.nn.utils.prune`` silently fail there. Masks are therefore applied in place around the optimizer step.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,13 @@ class Masking(nn.Module):
 
     Args:
         model: the model, whose prunable parameters are found here.
+        matrices: the parameters to prune, of a model that is no Transformer of fairseq's.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, matrices: Mapping[Prunable, nn.Parameter] | None = None) -> None:
         super().__init__()
         # A list hides the parameters from nn.Module, which would register them a second time.
-        self._matrices = [prunable_parameters(model)]
+        self._matrices = [prunable_parameters(model) if matrices is None else dict(matrices)]
         self._masks: dict[str, Tensor] = {}
         self.revision = 0
         """Grows whenever the masks become others."""

@@ -61,7 +61,7 @@ def moments(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[list[Ten
 
     State of another size (step counters, Adafactor's row and column averages) describes no single weight and is left.
     """
-    state = optimizer.optimizer.state
+    state = getattr(optimizer, "optimizer", optimizer).state  # fairseq's wrap one of torch's
     owned = getattr(optimizer, "fp16_params", None)
     if owned is None:
         return [_same_size(state.get(parameter, {}), parameter) for parameter in parameters]
