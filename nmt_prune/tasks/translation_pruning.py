@@ -16,7 +16,7 @@ from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.registry import load_extensions
 from nmt_prune.tasks.best_score import forget_best
-from nmt_prune.tasks.companions import companions
+from nmt_prune.tasks.callbacks import callbacks
 from nmt_prune.tasks.config import Gather, TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.ending import call_at_the_end
@@ -29,7 +29,7 @@ from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
 from nmt_prune.text.languages import language_pairs
-from nmt_prune.training.companions import Companions
+from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.masking import Masking
 from nmt_prune.training.optimizer_state import masters
 
@@ -49,7 +49,7 @@ class TranslationPruningTask(TranslationTask):
     def __init__(self, cfg: TranslationPruningConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
         self.schedule: Schedule | None = None
-        self.companions = Companions({})
+        self.callbacks = Callbacks({})
         self._statistics: dict[str, float] = {}
         self._optimizer_is_masked = False
         self._updates = 0
@@ -95,7 +95,7 @@ class TranslationPruningTask(TranslationTask):
             self.rewind_updates = rewind_updates(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
             began = start(self.cfg, model, evidence)
-            self.companions = companions(self.cfg, model, self.pruner, began)
+            self.callbacks = callbacks(self.cfg, model, self.pruner, began)
         self.schedule, self._facts, self._updates = began.schedule, began.facts, began.first_update
         saved = began.origin.checkpoint.state.get("task_state") if began.origin else None
         self._best_is_denser = bool((saved or {}).get("best_is_denser"))
@@ -123,22 +123,22 @@ class TranslationPruningTask(TranslationTask):
                 self._write_rewind_point(0, criterion, optimizer)
         self._criterion = criterion
         with exit_on_error():
-            self.companions.before_forward(update_num)
-        penalised = self.companions.penalised(criterion)
+            self.callbacks.before_forward(update_num)
+        penalised = self.callbacks.penalised(criterion)
         output = super().train_step(sample, model, penalised, optimizer, update_num, ignore_grad)
-        if not self.companions.needs_dense_gradients(update_num):
+        if not self.callbacks.needs_dense_gradients(update_num):
             self._model.masking.mask_gradients()
         return output
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
         """The optimizer's step, then whatever is due after this many updates."""
         with exit_on_error():
-            self.companions.before_step(optimizer, update_num)
+            self.callbacks.before_step(optimizer, update_num)
         super().optimizer_step(optimizer, model, update_num)
         self._updates = update_num + 1
-        self.companions.after_step(optimizer, self._updates)
+        self.callbacks.after_step(optimizer, self._updates)
         is_due = self.schedule is not None and self.schedule.changes_at(self._updates)
-        if is_due and self._updates >= self.companions.settled_at:
+        if is_due and self._updates >= self.callbacks.settled_at:
             with exit_on_error():
                 self._prune(optimizer)
         elif self._updates % self.cfg.log_interval == 0:
@@ -156,7 +156,7 @@ class TranslationPruningTask(TranslationTask):
         if self._best_is_denser or not is_settled:
             forget_best(self._scheduler)
         self._best_is_denser = not is_settled
-        with self.companions.evaluation():
+        with self.callbacks.evaluation():
             loss, sample_size, log = step(sample, model, criterion)
         if self.cfg.eval_bleu and not any(log.get(f"_bleu_totals_{order}", 0) for order in range(EVAL_BLEU_ORDER)):
             # Where the hypotheses hold no word fairseq logs no BLEU at all, and fails to choose a checkpoint by it.
@@ -189,7 +189,7 @@ class TranslationPruningTask(TranslationTask):
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
             own |= {"start": self._facts, "best_is_denser": self._best_is_denser}
-        return {**super().state_dict(), **self.companions.state_dict(), **own}
+        return {**super().state_dict(), **self.callbacks.state_dict(), **own}
 
     def _dictionaries(self) -> dict[str, str]:
         return digests(self.source_dictionary.symbols, self.target_dictionary.symbols)
@@ -200,7 +200,7 @@ class TranslationPruningTask(TranslationTask):
     def _check_end(self) -> None:
         """Whatever has ended the training: its mask must be final, and its rewind points written."""
         assert self.schedule is not None
-        settled_at = max(self.schedule.settled_at, self.companions.settled_at)
+        settled_at = max(self.schedule.settled_at, self.callbacks.settled_at)
         ended = f"training ended at update {self._updates}"
         again = "repeat the command with a later end (--max-epoch, --patience, --stop-time-hours, --stop-min-lr)"
         if self._updates < settled_at:
@@ -217,7 +217,7 @@ class TranslationPruningTask(TranslationTask):
         assert self.schedule is not None
         masking = self._model.masking
         parameters = masking.parameters_by_matrix
-        masks = self.companions.masks(self._updates)
+        masks = self.callbacks.masks(self._updates)
         if masks is None:
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
             measured = self._evidence.passes.count
@@ -234,7 +234,7 @@ class TranslationPruningTask(TranslationTask):
 
     def _judge_cut(self, masks: MaskSet) -> None:
         before = self._model.masking.masks
-        unready = self.companions.unready(self.pruner.going(before, masks))
+        unready = self.callbacks.unready(self.pruner.going(before, masks))
         if unready is not None and before != masks:
             weights = self._model.masking.parameters_by_matrix
             cut = judge_cut(self._evidence, weights, before, masks, unready, self._updates)
@@ -257,7 +257,7 @@ class TranslationPruningTask(TranslationTask):
             "sparsity_body": sparsity["body"],
             "max_abs_w": largest_weight(masking.parameters_by_matrix.values()),
             "revived": revived,
-            **self.companions.statistics(),
+            **self.callbacks.statistics(),
         }
 
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.masks.selection import select
-from nmt_prune.training.companion import Companion
+from nmt_prune.training.callback import Callback
 from nmt_prune.training.masking import Masking
 from nmt_prune.training.optimizer_state import final_gradients, gradients, masters
 
@@ -58,7 +58,7 @@ class Moves(Protocol):
         """The share of a matrix's weights that is dropped and grown."""
 
 
-class Regrowth(Companion):
+class Regrowth(Callback):
     """Moves the mask of a training while the update's step is due.
 
     The original takes no step in such an update. Here the weights that stay take theirs, so that the update counts like

@@ -84,15 +84,15 @@ def test_one_move_in_every_precision(name):
     train(model, optimizer, 3)
     matrices = model.masking.parameters_by_matrix
     tensors = list(matrices.values())
-    companion = Regrowth(model.masking, [p for p in matrices if p.in_body], SCHEDULE, agree)
-    assert [update for update in range(9) if companion.needs_dense_gradients(update)] == [4, 8]
+    callback = Regrowth(model.masking, [p for p in matrices if p.in_body], SCHEDULE, agree)
+    assert [update for update in range(9) if callback.needs_dense_gradients(update)] == [4, 8]
     old = [copy.clone() for copy in masters(optimizer, tensors)]
 
     optimizer.zero_grad()
     optimizer.backward(real_loss(model) if dtype == torch.float32 else low_loss(model))
     optimizer.clip_grad_norm(1.0)
     slopes = [gradient.clone() for gradient in gradients(optimizer, tensors)]
-    companion.before_step(optimizer, 4)
+    callback.before_step(optimizer, 4)
     optimizer.step()
 
     after = model.masking.masks

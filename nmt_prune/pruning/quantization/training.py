@@ -12,7 +12,7 @@ from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
 from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.quantization import FULL, Quantizer
 from nmt_prune.pruning.quantization.activations import Activations
-from nmt_prune.training.companion import Substitution
+from nmt_prune.training.callback import Substitution
 
 
 class QuantizedTraining(Substitution):

@@ -12,7 +12,7 @@ from nmt_prune.masks.prunable import Prunable
 from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.regularisers import Regulariser
-from nmt_prune.training.companion import Companion
+from nmt_prune.training.callback import Callback
 from nmt_prune.training.masking import Masking
 from nmt_prune.training.optimizer_state import masters
 
@@ -20,7 +20,7 @@ NEGLIGIBLE = 1e-5
 """Groups with a smaller norm count as gone (Yang, He & Fan 2020); see the budget ``threshold``."""
 
 
-class Regularisation(Companion):
+class Regularisation(Callback):
     """Penalises the groups of a model until its mask is final.
 
     Args:

@@ -14,7 +14,7 @@ from nmt_prune.masks.prunable import Prunable, PruneSet, restrict
 from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.saliency import Saliency, saliencies
 from nmt_prune.pruning.schedules import Schedule
-from nmt_prune.training.companion import Substitution
+from nmt_prune.training.callback import Substitution
 from nmt_prune.training.masking import Masking
 from nmt_prune.training.optimizer_state import final_gradients, gradients, masters
 

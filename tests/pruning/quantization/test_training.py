@@ -35,39 +35,39 @@ def training(spec, model, group="element", **settings):
     return QuantizedTraining(quantizers.build(spec), model, parameters, groups.build(group), **settings)
 
 
-def update(companion, model, number, batch=None):
+def update(callback, model, number, batch=None):
     """One update that only decays weights, so that they are easy to follow."""
-    companion.before_forward(number)
+    callback.before_forward(number)
     seen = {name: p.detach().clone() for name, p in model.named_parameters()}
     model(torch.ones(2, 4) if batch is None else batch).square().sum().backward()
-    companion.before_step(None, number)
+    callback.before_step(None, number)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(0.9)
-    companion.after_step(None, number + 1)
+    callback.after_step(None, number + 1)
     return seen
 
 
 def test_the_scale_is_the_mean_over_updates():
     model = Body()
-    companion = training("uniform:weight_bits=4,activation_bits=32", model)
+    callback = training("uniform:weight_bits=4,activation_bits=32", model)
     largest = [model.layer.fc1.weight.detach().abs().amax(dim=1, keepdim=True) * 0.9**n for n in range(3)]
-    seen = [update(companion, model, number)[f"{FC1}.weight"] for number in range(3)]
+    seen = [update(callback, model, number)[f"{FC1}.weight"] for number in range(3)]
     scale = sum(largest) / 3 / 8
-    assert torch.allclose(companion.state_dict()["scales"][f"{FC1}.weight"], scale)
+    assert torch.allclose(callback.state_dict()["scales"][f"{FC1}.weight"], scale)
     codes = seen[2] / scale
     assert torch.allclose(codes, codes.round(), atol=1e-4)
-    with companion.evaluation():
+    with callback.evaluation():
         codes = model.layer.fc1.weight / scale
         assert torch.allclose(codes, codes.round(), atol=1e-4)
-    assert torch.allclose(companion.state_dict()["scales"][f"{FC1}.weight"], scale), "judging observes nothing"
-    assert companion.state_dict()["scales"].keys() == {f"{FC1}.weight", f"{FC2}.weight"}, "no biases"
+    assert torch.allclose(callback.state_dict()["scales"][f"{FC1}.weight"], scale), "judging observes nothing"
+    assert callback.state_dict()["scales"].keys() == {f"{FC1}.weight", f"{FC2}.weight"}, "no biases"
 
 
 def test_the_gradient_is_that_by_the_quantized_weights():
     model, reference = Body(), Body()
-    companion = training("ternary", model)
-    seen = update(companion, model, 0)
+    callback = training("ternary", model)
+    seen = update(callback, model, 0)
     with torch.no_grad():
         for name, parameter in reference.named_parameters():
             parameter.copy_(seen[name])
@@ -81,8 +81,8 @@ def test_large_weights_have_no_ternary_gradient():
     model = Body()
     with torch.no_grad():
         model.layer.fc1.weight[0, 0] = 1.5
-    companion = training("ternary", model)
-    update(companion, model, 0, batch=torch.rand(8, 4))
+    callback = training("ternary", model)
+    update(callback, model, 0, batch=torch.rand(8, 4))
     gradient = model.layer.fc1.weight.grad
     assert gradient[0, 0] == 0
     assert (gradient != 0).sum() > 8
@@ -90,9 +90,9 @@ def test_large_weights_have_no_ternary_gradient():
 
 def test_it_begins_when_the_mask_is_final():
     model = Body()
-    companion = training("ternary:after_pruning=true,limit=0.01", model, mask_is_final_at=2)
+    callback = training("ternary:after_pruning=true,limit=0.01", model, mask_is_final_at=2)
     weights = [model.layer.fc1.weight.detach() * 0.9**n for n in range(3)]
-    seen = [update(companion, model, number)[f"{FC1}.weight"] for number in range(3)]
+    seen = [update(callback, model, number)[f"{FC1}.weight"] for number in range(3)]
     assert torch.allclose(seen[1], weights[1])
     assert not torch.allclose(seen[2], weights[2])
     early = training("ternary:after_pruning=true", model, mask_is_final_at=9)
@@ -106,20 +106,20 @@ def test_it_begins_when_the_mask_is_final():
 
 def test_activations_begin_later_and_are_not_observed_in_validation():
     model = Body()
-    companion = training("uniform:activation_start=2", model)
+    callback = training("uniform:activation_start=2", model)
     inputs = []
     model.layer.fc1.register_forward_pre_hook(lambda _, x: inputs.append(x[0].detach().clone()))
     batch = torch.rand(2, 4)
     for number in range(3):
-        update(companion, model, number, batch)
+        update(callback, model, number, batch)
     assert torch.equal(inputs[0], batch)
     assert torch.equal(inputs[1], batch)
     assert not torch.equal(inputs[2], batch)
-    before = companion.state_dict()["ranges"]
-    with companion.evaluation(), torch.no_grad():
+    before = callback.state_dict()["ranges"]
+    with callback.evaluation(), torch.no_grad():
         model(100 * batch)
-    companion.after_step(None, 3)
-    assert torch.equal(companion.state_dict()["ranges"][FC1], before[FC1])
+    callback.after_step(None, 3)
+    assert torch.equal(callback.state_dict()["ranges"][FC1], before[FC1])
     assert inputs[3].max() <= 1, "saturated"
 
 

@@ -12,7 +12,7 @@ from nmt_prune.masks.prunable import prunable_matrices
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.regularisers import regularisers
 from nmt_prune.pruning.regularisers.regularisation import Regularisation
-from nmt_prune.training.companions import Companions
+from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.masking import Masking
 from tests.toy import toy_model
 
@@ -170,8 +170,8 @@ def test_mini_batches_and_workers_do_not_change_its_gradient():
 
     def gradient(sizes):
         chosen = parameters()
-        companions = Companions({"regulariser": regularisation("group-lasso", chosen=chosen)})
-        compute = companions.penalised(lambda model, size: (next(iter(chosen.values())).sum() * size, size, {}))
+        callbacks = Callbacks({"regulariser": regularisation("group-lasso", chosen=chosen)})
+        compute = callbacks.penalised(lambda model, size: (next(iter(chosen.values())).sum() * size, size, {}))
         for size in sizes:
             compute(None, size)[0].backward()
         return [parameter.grad / sum(sizes) for parameter in chosen.values()]

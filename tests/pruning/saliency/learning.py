@@ -35,7 +35,7 @@ class OneLayer(nn.Module):
 
 
 def learner(model: Any, saliency: str, schedule: str, sparsity: float = 0.5, **settings: Any) -> Learner:
-    """The companion of a learned saliency; ``model`` has its masks as ``masking``."""
+    """The callback of a learned saliency; ``model`` has its masks as ``masking``."""
     if not hasattr(model, "masking"):
         model.masking = Masking(model)
     pruner = Pruner(
@@ -49,20 +49,20 @@ def learner(model: Any, saliency: str, schedule: str, sparsity: float = 0.5, **s
     return pruner.saliency.learner(model.masking, pruner, found)
 
 
-def update(model: Any, companion: Learner, loss: Callable[[], Tensor], number: int, lr: float = 0.0) -> None:
-    """One update: forward and backward, the companion's part, a step of plain SGD."""
+def update(model: Any, callback: Learner, loss: Callable[[], Tensor], number: int, lr: float = 0.0) -> None:
+    """One update: forward and backward, the callback's part, a step of plain SGD."""
     for parameter in model.parameters():
         parameter.grad = None
-    companion.before_forward(number)
+    callback.before_forward(number)
     value = loss()
-    penalty = companion.penalty()
+    penalty = callback.penalty()
     (value if penalty is None else value + penalty).backward()
     optimizer = SimpleNamespace()
-    companion.before_step(optimizer, number)
+    callback.before_step(optimizer, number)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:
                 parameter -= lr * parameter.grad
-    companion.after_step(optimizer, number + 1)
-    if number + 1 == companion.settled_at:
-        model.masking.replace(companion.masks(number + 1))
+    callback.after_step(optimizer, number + 1)
+    if number + 1 == callback.settled_at:
+        model.masking.replace(callback.masks(number + 1))

@@ -60,14 +60,14 @@ def test_a_gate_by_hand():
 def test_a_gate_on_columns_gates_what_goes_into_them(group):
     """Compared with a model whose context vectors or activations are multiplied on their way."""
     model = model_of_four_heads()
-    companion = learner_of(model, group, "hard-concrete:initial=0")
-    for score in companion.scores.values():
+    callback = learner_of(model, group, "hard-concrete:initial=0")
+    for score in callback.scores.values():
         score.data = torch.linspace(-2, 2, score.numel()).view_as(score)
-    with companion.evaluation():
+    with callback.evaluation():
         gated = real_loss(model)
     hooks = []
     for family in families(group):
-        gate = expected_gate(companion.scores[family].detach()).flatten()
+        gate = expected_gate(callback.scores[family].detach()).flatten()
         layer = model.get_submodule(family.rpartition(".")[0])
         if group == "unit":
             hooks.append(layer.fc2.register_forward_pre_hook(lambda module, args, gate=gate: (args[0] * gate,)))
@@ -86,11 +86,11 @@ def test_a_gate_on_columns_gates_what_goes_into_them(group):
 @pytest.mark.parametrize("group", GROUPS)
 def test_gradients_are_those_by_finite_differences(group):
     model = model_of_four_heads().double()
-    companion = learner_of(model, group, "hard-concrete:lr=1,optimizer=sgd,strength=0.7,initial=0.3")
-    start = {name: score.detach().clone() for name, score in companion.scores.items()}
+    callback = learner_of(model, group, "hard-concrete:lr=1,optimizer=sgd,strength=0.7,initial=0.3")
+    start = {name: score.detach().clone() for name, score in callback.scores.items()}
     dense = {name: p.detach().clone() for name, p in model.named_parameters()}
-    update(model, companion, lambda: exact_loss(model), 3)
-    moved = {name: start[name] - score.detach() for name, score in companion.scores.items()}
+    update(model, callback, lambda: exact_loss(model), 3)
+    moved = {name: start[name] - score.detach() for name, score in callback.scores.items()}
     gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.masking.clear()
 
@@ -102,7 +102,7 @@ def test_gradients_are_those_by_finite_differences(group):
             log_alpha = initial.double().flatten().clone()
             if name == change_of:
                 log_alpha[index] += by
-            gate = sampled_gate(log_alpha, companion._noise(name, 3).double().flatten())
+            gate = sampled_gate(log_alpha, callback._noise(name, 3).double().flatten())
             total += 0.7 * float(probability_open(log_alpha).sum()) / len(start)
             output = f"{name}.out_proj" if group == "head" else name.replace("ffn", "fc2")
             weight = model.get_parameter(f"{output}.weight")
@@ -122,7 +122,7 @@ def test_gradients_are_those_by_finite_differences(group):
         if output is None:
             assert torch.allclose(gradient, model.get_parameter(name).grad, atol=1e-7), name
         else:  # by the chain rule through gate · W
-            gate = sampled_gate(start[output].double().flatten(), companion._noise(output, 3).double().flatten())
+            gate = sampled_gate(start[output].double().flatten(), callback._noise(output, 3).double().flatten())
             columns = gate.repeat_interleave(gradient.shape[1] // len(gate))
             assert torch.allclose(gradient, model.get_parameter(name).grad * columns, atol=1e-7), name
 
@@ -130,38 +130,38 @@ def test_gradients_are_those_by_finite_differences(group):
 @pytest.mark.parametrize("group", GROUPS)
 def test_folding_leaves_the_function_alone(group):
     model = model_of_four_heads().eval()
-    companion = learner_of(model, group, "hard-concrete:exact=false")
-    for name, score in companion.scores.items():
+    callback = learner_of(model, group, "hard-concrete:exact=false")
+    for name, score in callback.scores.items():
         score.data = torch.linspace(-3, 3, score.numel()).view_as(score)
         assert name in families(group)
-    closed = sum(int((expected_gate(score) == 0).sum()) for score in companion.scores.values())
-    total = sum(score.numel() for score in companion.scores.values())
-    companion.updates = 3
-    with companion.evaluation():
+    closed = sum(int((expected_gate(score) == 0).sum()) for score in callback.scores.values())
+    total = sum(score.numel() for score in callback.scores.values())
+    callback.updates = 3
+    with callback.evaluation():
         before = float(real_loss(model))
     assert before != pytest.approx(float(real_loss(model)), abs=1e-5)
-    companion.after_step(None, 4)
-    model.masking.replace(companion.masks(4))
+    callback.after_step(None, 4)
+    model.masking.replace(callback.masks(4))
     assert float(real_loss(model)) == pytest.approx(before, abs=1e-6)
-    with companion.evaluation():
+    with callback.evaluation():
         assert float(real_loss(model)) == pytest.approx(before, abs=1e-6)
     assert 0 < closed < total
-    assert companion.pruner.pruned_share(model.masking.masks) == pytest.approx(closed / total)
-    assert companion.statistics()["gates_open"] == pytest.approx(1 - closed / total)
+    assert callback.pruner.pruned_share(model.masking.masks) == pytest.approx(closed / total)
+    assert callback.statistics()["gates_open"] == pytest.approx(1 - closed / total)
 
 
 @pytest.mark.parametrize("budget", ["matrix", "global"])
 def test_exact_counts_by_log_alpha(budget):
     model = model_of_four_heads()
-    companion = learner_of(model, "head", budget=budget, sparsity=0.5)
+    callback = learner_of(model, "head", budget=budget, sparsity=0.5)
     values = {
         "encoder.layers.0.self_attn": [4.0, 3.0, 2.0, 1.0],
         "decoder.layers.0.self_attn": [-1.0, -4.0, -2.0, -3.0],
         "decoder.layers.0.encoder_attn": [-5.0, 0.0, 5.0, -6.0],
     }
     for name, value in values.items():
-        companion.scores[name].data = torch.tensor([value])
-    alive = companion.pruner.group.alive(companion.masks(4))
+        callback.scores[name].data = torch.tensor([value])
+    alive = callback.pruner.group.alive(callback.masks(4))
     kept = {name: alive[name].int().tolist()[0] for name in values}
     if budget == "matrix":
         assert list(kept.values()) == [[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 1, 0]]
@@ -171,9 +171,9 @@ def test_exact_counts_by_log_alpha(budget):
 
 def test_all_matrices_of_a_unit_go():
     model = OneLayer(torch.ones(2, 3), torch.ones(3, 2))
-    companion = learner(model, "hard-concrete", SCHEDULE, group="unit")
-    companion.scores["encoder.layers.0.ffn"].data = torch.tensor([[1.0, -1.0]])
-    masks = companion.masks(4)
+    callback = learner(model, "hard-concrete", SCHEDULE, group="unit")
+    callback.scores["encoder.layers.0.ffn"].data = torch.tensor([[1.0, -1.0]])
+    masks = callback.masks(4)
     assert masks[FC1].int().tolist() == [[1, 1, 1], [0, 0, 0]]
     assert masks[FC2].int().tolist() == [[1, 0]] * 3
 
@@ -194,15 +194,15 @@ def test_a_strong_penalty_closes_gates_and_none_opens_useful_ones():
     def trained(strength):
         torch.manual_seed(1)
         model = model_of_four_heads()
-        companion = learner(
+        callback = learner(
             model,
             f"hard-concrete:lr=0.1,strength={strength},exact=false",
             "oneshot:at=60",
             group="unit",
         )
         for number in range(59):
-            update(model, companion, lambda: real_loss(model), number, lr=0.05)
-        return companion.statistics()["gates_open"]
+            update(model, callback, lambda: real_loss(model), number, lr=0.05)
+        return callback.statistics()["gates_open"]
 
     assert trained(0) == 1
     assert trained(2) < 0.2

@@ -20,7 +20,7 @@ def two_by_two():
 def test_three_updates_by_hand():
     """Slopes are constant: ∂L/∂W' = c. Of 4 weights 4, 4, 3 and 2 are seen at sparsities 0, 1/8, 1/4 and 1/2."""
     model = two_by_two()
-    companion = learner(model, "movement:lr=0.1,optimizer=sgd", LINEAR)
+    callback = learner(model, "movement:lr=0.1,optimizer=sgd", LINEAR)
     weight = model.encoder.layers[0].fc1.weight
     slope = torch.tensor([[1.0, 2.0], [4.0, -1.0]])
     seen = []
@@ -29,28 +29,28 @@ def test_three_updates_by_hand():
         seen.append(weight.detach().clone())
         return (slope * weight).sum()
 
-    update(model, companion, loss, 0, lr=0.5)
+    update(model, callback, loss, 0, lr=0.5)
     # S = -0.1 · c · W; W goes on to W - 0.5 c.
-    assert companion.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.2, 0.2], [-0.2, 0.4]]))
+    assert callback.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.2, 0.2], [-0.2, 0.4]]))
     assert weight.tolist() == [[1.5, -2.0], [-1.5, 4.5]]
-    update(model, companion, loss, 1, lr=0.5)
-    assert companion.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.35, 0.6], [0.4, 0.85]]))
+    update(model, callback, loss, 1, lr=0.5)
+    assert callback.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.35, 0.6], [0.4, 0.85]]))
     assert torch.equal(seen[1], torch.tensor([[1.5, -2.0], [-1.5, 4.5]]))
     assert weight.tolist() == [[1.0, -3.0], [-3.5, 5.0]]
-    update(model, companion, loss, 2, lr=0.5)
+    update(model, callback, loss, 2, lr=0.5)
     # The lowest score is masked, and its weight and score go on all the same.
     assert torch.equal(seen[2], torch.tensor([[0.0, -3.0], [-3.5, 5.0]]))
-    assert companion.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.45, 1.2], [1.8, 1.35]]))
+    assert callback.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.45, 1.2], [1.8, 1.35]]))
     assert weight.tolist() == [[0.5, -4.0], [-5.5, 5.5]]
     assert model.masking.masks.sparsity() == 0
-    update(model, companion, loss, 3, lr=0.5)
-    assert companion.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.5, 2.0], [4.0, 1.9]]))
+    update(model, callback, loss, 3, lr=0.5)
+    assert callback.scores[FC1].tolist() == pytest.approx(torch.tensor([[-0.5, 2.0], [4.0, 1.9]]))
     # Settled: two of four survive, by the scores; the magnitudes would have said 5.5 and 6.
     assert model.masking.masks[FC1].int().tolist() == [[0, 1], [1, 0]]
     assert weight.tolist() == [[0.0, -5.0], [-7.5, 0.0]]
-    before = companion.scores[FC1].clone()
-    update(model, companion, loss, 4)
-    assert torch.equal(before, companion.scores[FC1])
+    before = callback.scores[FC1].clone()
+    update(model, callback, loss, 4)
+    assert torch.equal(before, callback.scores[FC1])
     assert torch.equal(seen[4], torch.tensor([[0.0, -5.0], [-7.5, 0.0]]))
 
 
@@ -58,12 +58,12 @@ def test_three_updates_by_hand():
 def test_gradients_are_those_by_an_explicit_mask(straight_through):
     model = tiny_model().double()
     spec = f"movement:lr=1,optimizer=sgd,straight_through={straight_through}"
-    companion = learner(model, spec, LINEAR, prune_set="body")
-    for score in companion.scores.values():
+    callback = learner(model, spec, LINEAR, prune_set="body")
+    for score in callback.scores.values():
         score.data = torch.randn_like(score)
-    companion.updates = 3
-    start = {name: score.clone() for name, score in companion.scores.items()}
-    masks = companion.masks(3)
+    callback.updates = 3
+    start = {name: score.clone() for name, score in callback.scores.items()}
+    masks = callback.masks(3)
     assert masks.sparsity([p for p in masks.prunables if p.in_body]) == pytest.approx(0.375, abs=1e-3)
 
     ones = {name: masks[name].double().requires_grad_() for name in start}
@@ -74,9 +74,9 @@ def test_gradients_are_those_by_an_explicit_mask(straight_through):
         return functional_call(model, masked, (source, lengths, target))
 
     real_loss(call).backward()
-    update(model, companion, lambda: real_loss(model), 3)
+    update(model, callback, lambda: real_loss(model), 3)
     for name, mask in ones.items():
-        moved = (start[name] - companion.scores[name]).double()
+        moved = (start[name] - callback.scores[name]).double()
         assert torch.allclose(moved, mask.grad, atol=1e-5), name
         parameter = model.get_parameter(name)
         assert torch.equal(parameter.detach()[~masks[name]], torch.zeros_like(parameter.detach()[~masks[name]]))
@@ -90,9 +90,9 @@ def test_gradients_are_those_by_an_explicit_mask(straight_through):
 @pytest.mark.parametrize(("budget", "prune_set"), [("matrix", "all"), ("global", "body"), ("erk", "body")])
 def test_counts_are_exact_when_it_settles(budget, prune_set):
     model = tiny_model()
-    companion = learner(model, "movement", LINEAR, 0.7, budget=budget, prune_set=prune_set)
+    callback = learner(model, "movement", LINEAR, 0.7, budget=budget, prune_set=prune_set)
     for number in range(4):
-        update(model, companion, lambda: real_loss(model), number, lr=0.1)
+        update(model, callback, lambda: real_loss(model), number, lr=0.1)
         held = model.masking.masks
         assert (held.sparsity() > 0) == (number == 3)
     chosen = [prunable for prunable in held.prunables if prune_set == "all" or prunable.in_body]
@@ -103,61 +103,61 @@ def test_counts_are_exact_when_it_settles(budget, prune_set):
 
 def test_units_go_by_the_sum_of_their_scores():
     model = two_by_two()
-    companion = learner(model, "movement", LINEAR, group="unit:reduce=sum")
-    companion.scores[FC1].data = torch.tensor([[5.0, -1.0], [-9.0, 0.0]])
-    companion.scores[FC2].data = torch.tensor([[-1.0, 0.0], [0.0, 0.0]])
-    masks = companion.masks(4)
+    callback = learner(model, "movement", LINEAR, group="unit:reduce=sum")
+    callback.scores[FC1].data = torch.tensor([[5.0, -1.0], [-9.0, 0.0]])
+    callback.scores[FC2].data = torch.tensor([[-1.0, 0.0], [0.0, 0.0]])
+    masks = callback.masks(4)
     assert masks[FC1].int().tolist() == [[1, 1], [0, 0]]
     assert masks[FC2].int().tolist() == [[1, 0], [1, 0]]
 
 
 def test_soft_movement_is_a_threshold_that_rises():
     model = two_by_two()
-    companion = learner(model, "movement:soft=true,exact=false,threshold=0.4", LINEAR, 0.8)
-    companion.scores[FC1].data = torch.tensor([[-2.0, -1.0], [-0.3, 1.0]])  # σ: 0.119, 0.269, 0.426, 0.731
-    companion.scores[FC2].data = torch.tensor([[-9.0, -8.0], [-7.0, -8.0]])
-    kept = [companion.masks(update)[FC1].int().flatten().tolist() for update in range(5)]  # τ = 0, 0.1, 0.2, 0.3, 0.4
+    callback = learner(model, "movement:soft=true,exact=false,threshold=0.4", LINEAR, 0.8)
+    callback.scores[FC1].data = torch.tensor([[-2.0, -1.0], [-0.3, 1.0]])  # σ: 0.119, 0.269, 0.426, 0.731
+    callback.scores[FC2].data = torch.tensor([[-9.0, -8.0], [-7.0, -8.0]])
+    kept = [callback.masks(update)[FC1].int().flatten().tolist() for update in range(5)]  # τ = 0, 0.1, 0.2, 0.3, 0.4
     assert kept == [[1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]]
-    assert companion.masks(4)[FC2].int().tolist() == [[0, 0], [1, 0]], "of each matrix something is left"
+    assert callback.masks(4)[FC2].int().tolist() == [[0, 0], [1, 0]], "of each matrix something is left"
 
 
 def test_soft_movement_meets_the_sparsity_by_one_threshold():
     model = two_by_two()
-    companion = learner(model, "movement:soft=true", LINEAR, 0.8)
-    companion.scores[FC1].data = torch.tensor([[-2.0, -1.0], [-0.3, 1.0]])
-    companion.scores[FC2].data = torch.tensor([[-1.5, 3.0], [2.0, -0.5]])
+    callback = learner(model, "movement:soft=true", LINEAR, 0.8)
+    callback.scores[FC1].data = torch.tensor([[-2.0, -1.0], [-0.3, 1.0]])
+    callback.scores[FC2].data = torch.tensor([[-1.5, 3.0], [2.0, -0.5]])
     ranking = [(FC1, 0), (FC2, 0), (FC1, 1), (FC2, 3), (FC1, 2), (FC1, 3), (FC2, 2), (FC2, 1)]  # by score
     for number, kept in enumerate((8, 6, 5, 3, 2)):  # of 8 weights, at sparsities 0, 0.2, 0.4, 0.6 and 0.8
-        masks = companion.masks(number)
+        masks = callback.masks(number)
         found = {(name, i) for name in (FC1, FC2) for i in masks[name].flatten().nonzero().flatten().tolist()}
         assert found == set(ranking[8 - kept :])
 
 
 def test_exact_soft_movement_leaves_half_a_percent_of_each_matrix():
     model = OneLayer(torch.randn(40, 20), torch.randn(20, 40))
-    companion = learner(model, "movement:soft=true", LINEAR, 0.9)
-    companion.scores[FC1].data = torch.rand(40, 20) - 5
-    companion.scores[FC2].data = torch.rand(20, 40) + 5
-    masks = companion.masks(4)
+    callback = learner(model, "movement:soft=true", LINEAR, 0.9)
+    callback.scores[FC1].data = torch.rand(40, 20) - 5
+    callback.scores[FC2].data = torch.rand(20, 40) + 5
+    masks = callback.masks(4)
     assert (int(masks[FC1].sum()), int(masks[FC2].sum())) == (4, 156)
-    best = companion.scores[FC1].detach().flatten().topk(4).indices
+    best = callback.scores[FC1].detach().flatten().topk(4).indices
     assert set(masks[FC1].flatten().nonzero().flatten().tolist()) == set(best.tolist())
-    companion = learner(OneLayer(torch.randn(40, 20), torch.randn(20, 40)), "movement:soft=true", LINEAR, 0.998)
-    assert sum(int(companion.masks(4)[name].sum()) for name in (FC1, FC2)) == 3, "the sparsity asked for comes first"
+    callback = learner(OneLayer(torch.randn(40, 20), torch.randn(20, 40)), "movement:soft=true", LINEAR, 0.998)
+    assert sum(int(callback.masks(4)[name].sum()) for name in (FC1, FC2)) == 3, "the sparsity asked for comes first"
 
 
 def test_the_penalty_of_soft_movement_is_the_mean_of_sigmoids():
     model = OneLayer(torch.randn(2, 3), torch.randn(3, 2))
-    companion = learner(model, "movement:soft=true,exact=false,lr=1,optimizer=sgd,strength=12,threshold=0", LINEAR, 0.8)
-    start = {name: torch.randn_like(score) for name, score in companion.scores.items()}
-    for name, score in companion.scores.items():
+    callback = learner(model, "movement:soft=true,exact=false,lr=1,optimizer=sgd,strength=12,threshold=0", LINEAR, 0.8)
+    start = {name: torch.randn_like(score) for name, score in callback.scores.items()}
+    for name, score in callback.scores.items():
         score.data = start[name].clone()
     x = torch.randn(5, 3)
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
-    update(model, companion, lambda: model(x).square().mean(), 3)  # three quarters of the way
+    update(model, callback, lambda: model(x).square().mean(), 3)  # three quarters of the way
     variables = {name: score.clone().requires_grad_() for name, score in start.items()}
     (12 * 0.75 * sum(score.sigmoid().mean() for score in variables.values()) / 2).backward()
-    for name, score in companion.scores.items():
+    for name, score in callback.scores.items():
         # τ = 0 masks nothing: the rest is the gradient by a mask of ones.
         slope = model.get_parameter(name).grad * weights[name]
         assert torch.allclose(start[name] - score.detach(), slope + variables[name].grad, atol=1e-6)
@@ -165,47 +165,47 @@ def test_the_penalty_of_soft_movement_is_the_mean_of_sigmoids():
 
 def test_soft_movement_leaves_half_a_percent():
     model = tiny_model()
-    companion = learner(model, "movement:soft=true,exact=false", LINEAR, 0.9)
-    for score in companion.scores.values():
+    callback = learner(model, "movement:soft=true,exact=false", LINEAR, 0.9)
+    for score in callback.scores.values():
         score.data = torch.randn_like(score) - 20
-    masks = companion.masks(4)
+    masks = callback.masks(4)
     for prunable in masks.prunables:
         assert masks.kept(prunable) == int(0.005 * prunable.size) + 1
-        best = companion.scores[prunable.name].detach()[masks.candidates(prunable)]
+        best = callback.scores[prunable.name].detach()[masks.candidates(prunable)]
         others = ~masks[prunable.name]
-        assert best.min() > companion.scores[prunable.name].detach()[others].max()
+        assert best.min() > callback.scores[prunable.name].detach()[others].max()
 
 
 def test_what_is_pruned_already_stays_pruned():
     model = two_by_two()
-    companion = learner(model, "movement", LINEAR)
+    callback = learner(model, "movement", LINEAR)
     prunables = list(model.masking.parameters_by_matrix)
     model.masking.replace(MaskSet({p: torch.tensor([[False, True], [True, True]]) for p in prunables}))
-    companion.scores[FC1].data[0, 0] = 100.0
-    assert not companion.masks(4)[FC1][0, 0]
+    callback.scores[FC1].data[0, 0] = 100.0
+    assert not callback.masks(4)[FC1][0, 0]
 
 
 def test_judged_is_the_masked_model_and_saved_the_dense_one():
     model = tiny_model()
-    companion = learner(model, "movement", LINEAR, 0.9)
+    callback = learner(model, "movement", LINEAR, 0.9)
     for number in range(3):
-        update(model, companion, lambda: real_loss(model), number, lr=0.1)
+        update(model, callback, lambda: real_loss(model), number, lr=0.1)
     dense = {name: p.detach().clone() for name, p in model.named_parameters()}
-    with companion.evaluation():
-        masks = companion.masks(3)
-        for name in companion.scores:
+    with callback.evaluation():
+        masks = callback.masks(3)
+        for name in callback.scores:
             assert torch.equal(model.get_parameter(name), dense[name] * masks[name])
-    companion.before_forward(3)  # and the update overflows
-    companion.put_back()  # as before every save
+    callback.before_forward(3)  # and the update overflows
+    callback.put_back()  # as before every save
     assert all(torch.equal(p, dense[name]) for name, p in model.named_parameters())
-    assert companion.statistics()["learned_sparsity"] == pytest.approx(masks.sparsity())
+    assert callback.statistics()["learned_sparsity"] == pytest.approx(masks.sparsity())
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_it_goes_on_from_its_state(optimizer):
-    def run(model, companion, numbers):
+    def run(model, callback, numbers):
         for number in numbers:
-            update(model, companion, lambda: real_loss(model), number, lr=0.1)
+            update(model, callback, lambda: real_loss(model), number, lr=0.1)
 
     spec = f"movement:optimizer={optimizer}"
     whole, parts = tiny_model(), tiny_model()

@@ -12,7 +12,7 @@ from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 
 
-class Companion:
+class Callback:
     """Takes part in a training; whatever is not overridden does nothing.
 
     An update is ``before_forward`` once, ``penalty`` for each of its mini-batches, then, when gradients have been
@@ -91,7 +91,7 @@ class Companion:
         """Takes the state of the checkpoint that training goes on from."""
 
 
-class Substitution(Companion):
+class Substitution(Callback):
     """Trains weights through others that the forward pass sees in their place.
 
     The others are written into the parameters, because fairseq's attention reads ``q_proj.weight`` itself; the gradient

@@ -9,12 +9,12 @@ from torch import nn
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import parse
-from nmt_prune.training.companion import Companion, Substitution
-from nmt_prune.training.companions import Companions
+from nmt_prune.training.callback import Callback, Substitution
+from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.optimizer_state import gradients
 
 
-class Penalty(Companion):
+class Penalty(Callback):
     def __init__(self, parameter):
         self.parameter = parameter
 
@@ -41,7 +41,7 @@ def test_a_penalty_counts_once_per_token_whatever_the_mini_batches(parameter):
     def criterion(model, sample):
         return (sample * parameter).sum(), sample.shape[0], {}
 
-    penalised = Companions({"penalty": Penalty(parameter)}).penalised(criterion)
+    penalised = Callbacks({"penalty": Penalty(parameter)}).penalised(criterion)
     total = 0
     for sample in (torch.ones(5, 2), torch.ones(3, 2)):
         loss, size, _ = penalised(None, sample)
@@ -50,9 +50,9 @@ def test_a_penalty_counts_once_per_token_whatever_the_mini_batches(parameter):
     assert torch.equal(parameter.grad / total, torch.tensor([[1.0 + 3, 1.0 + 3]]))
 
 
-def test_without_companions_the_criterion_is_left_alone():
+def test_without_callbacks_the_criterion_is_left_alone():
     criterion = object()
-    assert Companions({}).penalised(criterion) is criterion
+    assert Callbacks({}).penalised(criterion) is criterion
 
 
 def test_substitutes_last_from_the_first_mini_batch_to_the_step(parameter, doubled):
@@ -102,11 +102,11 @@ def test_a_matrix_without_a_substitute_stays(parameter):
 
 def test_two_cannot_both_replace_the_weights(parameter, doubled):
     with pytest.raises(PruneError, match="movement and quantizer both put weights in place of the trained ones"):
-        Companions({"movement": doubled, "penalty": Penalty(parameter), "quantizer": doubled})
+        Callbacks({"movement": doubled, "penalty": Penalty(parameter), "quantizer": doubled})
 
 
 def test_one_that_needs_dense_gradients_or_holds_masks_back_is_enough(parameter):
-    class Late(Companion):
+    class Late(Callback):
         settled_at = 5
 
         def needs_dense_gradients(self, update):
@@ -115,16 +115,16 @@ def test_one_that_needs_dense_gradients_or_holds_masks_back_is_enough(parameter)
         def masks(self, update):
             return MaskSet({parse("encoder.layers.0.fc1.weight", (1, 2)): torch.tensor([[True, update > 7]])})
 
-    both = Companions({"penalty": Penalty(parameter), "late": Late()})
+    both = Callbacks({"penalty": Penalty(parameter), "late": Late()})
     assert both.settled_at == 5
     assert [update for update in range(6) if both.needs_dense_gradients(update)] == [3]
     assert both.masks(8)["encoder.layers.0.fc1.weight"].tolist() == [[True, True]]
-    without = Companions({"penalty": Penalty(parameter)})
+    without = Callbacks({"penalty": Penalty(parameter)})
     assert (without.settled_at, without.needs_dense_gradients(3), without.masks(8)) == (0, False, None)
 
 
-def test_states_go_to_the_companions_that_they_came_from(parameter):
-    class Counter(Companion):
+def test_states_go_to_the_callbacks_that_they_came_from(parameter):
+    class Counter(Callback):
         count = 0
 
         def state_dict(self):
@@ -135,10 +135,10 @@ def test_states_go_to_the_companions_that_they_came_from(parameter):
 
     first = Counter()
     first.count = 7
-    states = Companions({"counter": first, "silent": Companion()}).state_dict()
+    states = Callbacks({"counter": first, "silent": Callback()}).state_dict()
     assert states == {"counter": {"count": 7}}
     second = Counter()
-    Companions({"counter": second, "new": Counter()}).load_state_dict({**states, "gone": {}})
+    Callbacks({"counter": second, "new": Counter()}).load_state_dict({**states, "gone": {}})
     assert second.count == 7
 
 
@@ -152,5 +152,5 @@ def test_gradients_are_those_that_a_half_precision_optimizer_steps_with(paramete
 def test_a_checkpoint_after_a_skipped_update_holds_the_trained_weights(parameter, doubled):
     trained = parameter.detach().clone()
     doubled.before_forward(0)
-    Companions({"doubled": doubled}).state_dict()
+    Callbacks({"doubled": doubled}).state_dict()
     assert torch.equal(parameter, trained)

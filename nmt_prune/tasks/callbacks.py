@@ -1,4 +1,4 @@
-"""The companions that the task's flags ask for."""
+"""The callbacks that the task's flags ask for."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from nmt_prune.pruning.schedules.rigl import Rigl
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.start import Start
 from nmt_prune.tasks.workers import check_agreement
-from nmt_prune.training.companion import Companion
-from nmt_prune.training.companions import Companions
+from nmt_prune.training.callback import Callback
+from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.regrowth import Regrowth
 
 
-def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: Start) -> Companions:
+def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: Start) -> Callbacks:
     """Builds them, as the checkpoint left them that training goes on from.
 
     Args:
@@ -30,7 +30,7 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start:
     Raises:
         PruneError: the flags ask for what cannot go together.
     """
-    found: dict[str, Companion] = {}
+    found: dict[str, Callback] = {}
     schedule = start.schedule
     if isinstance(schedule, Rigl):
         moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
@@ -51,7 +51,7 @@ def companions(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start:
             pruner.prune_set,
             schedule.settled_at,
         )
-    built = Companions(found)
+    built = Callbacks(found)
     if start.origin is not None:
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.
         built.load_state_dict(start.origin.checkpoint.state.get("task_state") or {})
