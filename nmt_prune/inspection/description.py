@@ -10,7 +10,7 @@ from torch import Tensor
 from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
 from nmt_prune.inspection.emptied import sublayers
 from nmt_prune.inspection.known_scope import known_scope
-from nmt_prune.inspection.memory import packed_bytes
+from nmt_prune.inspection.memory import bitmask_bytes
 from nmt_prune.inspection.overlap import overlaps
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
@@ -113,5 +113,5 @@ def _megabytes(path: Path, masks: MaskSet, parameters: int) -> dict[str, float]:
         "file": path.stat().st_size / 1e6,
         "dense": 4 * parameters / 1e6,
         "csc": (8 * kept + column_pointers + rest) / 1e6,
-        "bitmask": packed_bytes(masks, parameters) / 1e6,
+        "bitmask": bitmask_bytes(masks, parameters) / 1e6,
     }

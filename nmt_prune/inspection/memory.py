@@ -14,7 +14,7 @@ def memory_bytes(checkpoint: Checkpoint) -> int:
     return VALUE_BYTES * parameter_count(checkpoint)
 
 
-def packed_bytes(masks: MaskSet, parameters: int) -> int:
+def bitmask_bytes(masks: MaskSet, parameters: int) -> int:
     """Bytes of a model's surviving weights in fp32 with, for each pruned matrix, one bit per weight to say which.
 
     A matrix that is not pruned needs no bits. The padding row of an embedding is zero and not stored.

@@ -4,7 +4,7 @@ import torch
 
 from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
 from nmt_prune.inspection.description import inspect
-from nmt_prune.inspection.memory import memory_bytes, packed_bytes
+from nmt_prune.inspection.memory import bitmask_bytes, memory_bytes
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import parse
 from nmt_prune.pruning.quantization.size import quantized_bytes
@@ -55,6 +55,6 @@ def test_bits_are_rounded_up_to_bytes_and_the_padding_row_is_not_stored():
     embedding = parse("encoder.embed_tokens.weight", (3, 3))
     mask = torch.tensor([[1, 0, 0], [0, 0, 0], [1, 1, 1]]).bool()
     # 4 values, 9 bits in 2 bytes, and 5 parameters outside of the matrix.
-    assert packed_bytes(MaskSet({embedding: mask}), parameters=14) == 4 * 4 + 2 + 4 * 5
+    assert bitmask_bytes(MaskSet({embedding: mask}), parameters=14) == 4 * 4 + 2 + 4 * 5
     full = torch.ones(3, 3, dtype=torch.bool)
-    assert packed_bytes(MaskSet({embedding: full}), parameters=14) == 4 * (14 - 3)
+    assert bitmask_bytes(MaskSet({embedding: full}), parameters=14) == 4 * (14 - 3)
