@@ -53,9 +53,10 @@ class Bars:
     def show(self, snapshot: Snapshot) -> None:
         bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
         left = "" if snapshot.left is None else f", about {clock(snapshot.left)} left"
-        scoring = f", {snapshot.unscored} to score" if snapshot.unscored else ""
-        note = f"{snapshot.finished}/{snapshot.total} runs{scoring}, {clock(snapshot.elapsed)} elapsed{left}"
-        bars.add_task("all", total=snapshot.total, completed=snapshot.finished, note=note)
+        trained = f"{snapshot.trained}/{snapshot.to_train} trained"
+        note = f"{trained}, {snapshot.scored}/{snapshot.to_score} scored, {clock(snapshot.elapsed)} elapsed{left}"
+        steps, done = snapshot.to_train + snapshot.to_score, snapshot.trained + snapshot.scored
+        bars.add_task("all", total=steps, completed=done, note=note)
         for running in snapshot.running:
             bleu = "" if running.bleu is None else f", BLEU {running.bleu:.1f}"
             note = f"{running.done}/{running.run.updates} updates{bleu}"

@@ -45,7 +45,9 @@ def steps(plan: Mapping[str, Any]) -> Iterator[Step]:
             yield Step(train, frozenset(parents | {("data",)}), step["priority"])
             words.add(train)
         if step["score"]:
-            yield Step(score, frozenset([train] if step["train"] else []))
+            # As soon as there is something to score, so that results come one by one.
+            urgent = 1 + max(one["priority"] for one in plan["steps"])
+            yield Step(score, frozenset([train] if step["train"] else []), urgent)
             words.add(score)
     yield Step(("report",), frozenset(words))
 

@@ -14,7 +14,10 @@ from nmt_prune.files import read_json
 
 @dataclass(frozen=True)
 class Running:
-    """A training that is going on: updates done of those of this run, and the last validation BLEU."""
+    """A training that is going on: updates done of those of this run, and the last validation BLEU.
+
+    While a mask grows BLEU counts as 0, which says nothing, and there is none here.
+    """
 
     run: Run
     done: int
@@ -30,25 +33,26 @@ class Snapshot:
     """The state at one moment.
 
     Attributes:
-        finished: runs that are trained and scored.
-        total: all runs.
+        trained: runs that are trained.
+        to_train: all runs.
+        scored: runs that are scored.
+        to_score: all runs that have a model to be scored.
         running: trainings that are going on.
-        unscored: runs that are trained and not scored.
         elapsed: seconds since the runner was started.
         left: seconds that all will still take; None while that cannot be said.
     """
 
-    finished: int
-    total: int
+    trained: int
+    to_train: int
+    scored: int
+    to_score: int
     running: list[Running]
-    unscored: int
     elapsed: float
     left: float | None
 
     def __str__(self) -> str:
-        parts = [f"[{clock(self.elapsed)}] {self.finished}/{self.total} runs", *map(str, self.running)]
-        if self.unscored:
-            parts.append(f"{self.unscored} to score")
+        done = f"{self.trained}/{self.to_train} trained, {self.scored}/{self.to_score} scored"
+        parts = [f"[{clock(self.elapsed)}] {done}", *map(str, self.running)]
         if self.left is not None:
             parts.append(f"about {clock(self.left)} left")
         return " · ".join(parts)
@@ -74,20 +78,20 @@ class Monitor:
         folders = {run.name: self.plan.folder(run) for run in self.plan.runs}
         trained = {name for name, folder in folders.items() if folder.trained.exists()}
         scored = {name for name, folder in folders.items() if folder.scores.exists()}
-        unscorable = {run.name for run in self.plan.runs if not run.is_scored}
         running, left = [], {}
         for run in self.plan.runs:
             done = run.updates if run.name in trained else 0
             if run.name not in trained and self._is_running(run):
                 state = read_state(folders[run.name].log)
                 done = self._note(run, state.update)
-                running.append(Running(run, done, state.bleu))
+                running.append(Running(run, done, state.bleu or None))
             left[run.name] = run.updates - done
         return Snapshot(
-            finished=len(trained & (scored | unscorable)),
-            total=len(self.plan.runs),
+            trained=len(trained),
+            to_train=len(self.plan.runs),
+            scored=len(trained & scored),
+            to_score=sum(run.is_scored for run in self.plan.runs),
             running=running,
-            unscored=len(trained - scored - unscorable),
             elapsed=time.time() - self.started,
             left=self._time_left(left, [folders[name].scores for name in scored]),
         )

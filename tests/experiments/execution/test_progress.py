@@ -28,7 +28,8 @@ def test_what_runs_and_what_is_left(laboratory, now):
     plan = laboratory.plan()
     monitor = Monitor(plan, cores=2, started=1000.0)
     snapshot = monitor.look()
-    assert (snapshot.finished, snapshot.total, snapshot.running, snapshot.left) == (0, 5, [], None)
+    assert (snapshot.trained, snapshot.to_train, snapshot.scored, snapshot.to_score) == (0, 5, 0, 5)
+    assert (snapshot.running, snapshot.left) == ([], None)
     write_log(plan, "dense-seed1", "num_updates=2,", at=1001.0)
     write_log(plan, "mp-50-seed1", "num_updates=9,", at=999.0)
     now["now"] = 1002.0
@@ -39,7 +40,7 @@ def test_what_runs_and_what_is_left(laboratory, now):
     assert [str(running) for running in snapshot.running] == ["dense-seed1 6/20 BLEU 12.3"]
     # Four updates in eight seconds; the chain has 14 + 20 + 20 = 54 left, all together 94, on two cores 47.
     assert snapshot.left == pytest.approx(2.0 * 54)
-    assert str(snapshot) == "[0:00:10] 0/5 runs · dense-seed1 6/20 BLEU 12.3 · about 0:01:48 left"
+    assert str(snapshot) == "[0:00:10] 0/5 trained, 0/5 scored · dense-seed1 6/20 BLEU 12.3 · about 0:01:48 left"
     # A scored run tells that scoring takes 5 seconds: four more, on two cores. Its 20 updates are off no longest chain.
     write_json(plan.folder(plan.run("mp-50-seed1")).trained, {})
     write_json(plan.folder(plan.run("mp-50-seed1")).scores, {"seconds": 5.0})
@@ -52,8 +53,13 @@ def test_trained_and_scored(laboratory, now):
         write_json(plan.folder(plan.run(name)).trained, {})
     write_json(plan.folder(plan.run("dense-seed1")).scores, {})
     snapshot = Monitor(plan, cores=1, started=1000.0).look()
-    assert (snapshot.finished, snapshot.unscored) == (1, 1)
-    assert str(snapshot) == "[0:00:00] 1/5 runs · 1 to score"
+    assert str(snapshot) == "[0:00:00] 2/5 trained, 1/5 scored"
+
+
+def test_no_bleu_while_a_mask_grows(laboratory, now):
+    plan = laboratory.plan()
+    write_log(plan, "mp-50-seed1", "num_updates=6, | bleu 0 |", at=1004.0)
+    assert [str(running) for running in Monitor(plan, cores=1, started=1000.0).look().running] == ["mp-50-seed1 6/20"]
 
 
 def test_a_failed_training_is_not_going_on(laboratory, now):

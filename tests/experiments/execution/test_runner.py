@@ -62,7 +62,7 @@ def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
     assert (described["parent"], described["sparsity"], described["total_updates"]) == ("slt-50-seed1", 0.8, 60)
     assert described["settings"]["training"]["max_update"] == 20
     shown = capfd.readouterr()
-    assert "5/5 runs" in shown.err
+    assert "5/5 trained, 5/5 scored" in shown.err
     assert shown.out == ""
 
 
