@@ -30,7 +30,7 @@ def files(corpus, dense, tmp_path_factory) -> dict[str, Path]:
     }
     made["truncated"].write_bytes(made["dense"].read_bytes()[:-1000])
     made["text"].write_text("no checkpoint")
-    made["text mask"].write_text("no mask")
+    made["text mask"].write_text("this is no mask")
     torch.save({"weights": torch.ones(3)}, made["foreign"])
     torch.save({"model": {"lstm.weight_ih_l0": torch.ones(3, 3)}}, made["language model"])
     others = {
@@ -63,7 +63,7 @@ CASES = {
     # files
     "--mask-from {missing} --sparsity 0.5": "missing.pt does not exist",
     "--mask-from {truncated} --sparsity 0.5": "truncated.pt cannot be read as a checkpoint",
-    "--mask-from {text} --sparsity 0.5": "text.pt cannot be read as a checkpoint",
+    "--mask-from {text} --sparsity 0.5": "text.pt is a text, not a checkpoint",
     "--mask-from {foreign} --sparsity 0.5": "foreign.pt is not a fairseq checkpoint",
     "--mask-from {language model} --sparsity 0.5": "lm.pt: the checkpoint holds no matrix",
     "--mask-from {folder} --sparsity 0.5": "is a folder",
