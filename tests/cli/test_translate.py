@@ -190,4 +190,5 @@ def test_files_that_are_no_models(content, message, tmp_path):
 
 def test_a_folder_is_no_model(tmp_path):
     result = CliRunner().invoke(app, ["translate", str(tmp_path)], input="one\n")
-    assert str(result.exception) == f"model {tmp_path} cannot be read: Is a directory"
+    advice = "give a file: a compact model (*.nmt) or a checkpoint (*.pt)"
+    assert str(result.exception) == f"{tmp_path} is a folder; {advice}"
