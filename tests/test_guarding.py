@@ -42,7 +42,7 @@ SCORE = "    def score_matrix(self, prunable, weight):\n        return "
         (SALIENCY + SCORE + "weight.numpy()", "score_matrix returned ndarray, expected Tensor"),
         (SALIENCY + SCORE + "weight.magnitude()", "score_matrix failed: line 11: AttributeError: .*magnitude"),
         (SALIENCY + "    def score_matrix(self, weight):\n        return weight", "score_matrix failed: TypeError"),
-        (SALIENCY + "    pass", r"saliency 'mine': Mine lacks score_matrix; see nmt_prune\.saliency"),
+        (SALIENCY + "    pass", r"saliency 'mine': Mine lacks score_matrix; see nmt_prune\.pruning\.saliency"),
         (SALIENCY + "    def __post_init__(self):\n        1 / 0\n" + SCORE + "weight", "line 11: ZeroDivisionError"),
         (
             SALIENCY + "    def score(self, weights, alive=None):\n        return []\n" + SCORE + "weight",
@@ -56,7 +56,7 @@ SCORE = "    def score_matrix(self, prunable, weight):\n        return "
             SALIENCY.replace("@dataclass(frozen=True)\n", "") + SCORE + "weight",
             r"put @dataclass\(frozen=True\) between",
         ),
-        (SALIENCY.replace("(Saliency)", "") + SCORE + "weight", r"Mine does not extend nmt_prune\.saliency\.Saliency"),
+        (SALIENCY.replace("(Saliency)", "") + SCORE + "weight", r"Mine does not extend nmt_prune\.pruning\.saliency\.Saliency"),
         (SALIENCY.replace('"mine"', '"mine:x"') + SCORE + "weight", "'mine:x': a name has letters"),
         (
             BUDGET + "    def _distribute(self, scores, alive, sparsity, count):\n        return scores",
