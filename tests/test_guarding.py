@@ -56,7 +56,10 @@ SCORE = "    def score_matrix(self, prunable, weight):\n        return "
             SALIENCY.replace("@dataclass(frozen=True)\n", "") + SCORE + "weight",
             r"put @dataclass\(frozen=True\) between",
         ),
-        (SALIENCY.replace("(Saliency)", "") + SCORE + "weight", r"Mine does not extend nmt_prune\.pruning\.saliency\.Saliency"),
+        (
+            SALIENCY.replace("(Saliency)", "") + SCORE + "weight",
+            r"Mine does not extend nmt_prune\.pruning\.saliency\.Saliency",
+        ),
         (SALIENCY.replace('"mine"', '"mine:x"') + SCORE + "weight", "'mine:x': a name has letters"),
         (
             BUDGET + "    def _distribute(self, scores, alive, sparsity, count):\n        return scores",
