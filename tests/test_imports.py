@@ -82,11 +82,14 @@ def floors(found: dict[tuple[str, str], tuple[str, str]]) -> dict[str, int]:
 def test_no_folder_imports_upwards():
     found = arrows()
     try:
-        floors(found)
+        floor = floors(found)
     except CycleError as error:
         circle = error.args[1]
         shown = [" imports ".join(found[pair]) for pair in zip(circle[1:], circle, strict=False) if pair in found]
         pytest.fail(f"a circle: {'; '.join(shown)}")
+    way = ["masks", "training", "pruning", "models", "tasks", "evaluation", "cli"]  # of a mask
+    levels = [floor[f"nmt_prune/{name}"] for name in way]
+    assert levels == sorted(set(levels))
 
 
 def test_only_the_edge_imports_fairseq():

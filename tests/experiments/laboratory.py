@@ -12,6 +12,8 @@ from nmt_prune.experiments.planning.plan import Plan
 from tests.experiments.recipes import make_recipe
 
 FAKE = Path(__file__).with_name("fake_programs.py")
+ALL = ["dense-seed1", "mp-50-seed1", "mp-80-seed1", "slt-50-seed1", "slt-80-seed1"]
+"""The runs of its plan, by name."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,14 @@ class Laboratory:
 
     def forget_calls(self) -> None:
         (self.control / "calls.jsonl").unlink()
+
+
+def assert_in_order(laboratory: Laboratory, report: Path) -> dict[str, dict[str, Any]]:
+    """Asserts that each run is trained once, after the data and its parents, and reported; returns calls by run."""
+    assert (report / "table.md").read_text().split() == ALL
+    assert sorted(laboratory.trained()) == ALL
+    calls = {call["run"]: call for call in laboratory.calls("train")}
+    assert calls["dense-seed1"]["ended"] <= calls["slt-50-seed1"]["began"]
+    assert calls["slt-50-seed1"]["ended"] <= calls["slt-80-seed1"]["began"]
+    assert laboratory.calls("data")[0]["ended"] <= min(call["began"] for call in calls.values())
+    return calls

@@ -8,8 +8,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import local, runner
 from nmt_prune.experiments.execution.local import Step
 from nmt_prune.experiments.execution.runner import run_plan
-
-ALL = ["dense-seed1", "mp-50-seed1", "mp-80-seed1", "slt-50-seed1", "slt-80-seed1"]
+from tests.experiments.laboratory import assert_in_order
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +19,7 @@ def _no_snakemake(monkeypatch):
 
 def test_everything_is_done_once_and_in_order(laboratory):
     report = run_plan(laboratory.plan(), cores=2)
-    assert (report / "table.md").read_text().split() == ALL
-    assert sorted(laboratory.trained()) == ALL
-    calls = {call["run"]: call for call in laboratory.calls("train")}
-    assert calls["dense-seed1"]["ended"] <= calls["slt-50-seed1"]["began"]
-    assert calls["slt-50-seed1"]["ended"] <= calls["slt-80-seed1"]["began"]
-    assert laboratory.calls("data")[0]["ended"] <= min(call["began"] for call in calls.values())
+    assert_in_order(laboratory, report)
     assert len(laboratory.calls("score")) == 5
     laboratory.forget_calls()
     run_plan(laboratory.plan(), cores=2)

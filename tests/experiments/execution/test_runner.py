@@ -17,8 +17,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import display, runner
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.processes import exclusive
-
-ALL = ["dense-seed1", "mp-50-seed1", "mp-80-seed1", "slt-50-seed1", "slt-80-seed1"]
+from tests.experiments.laboratory import assert_in_order
 
 # The runner in a process of its own, to be killed.
 DRIVER = """
@@ -50,12 +49,7 @@ def is_alive(pid: int) -> bool:
 def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
     monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.1)
     report = run_plan(laboratory.plan(), cores=2)
-    assert (report / "table.md").read_text().split() == ALL
-    assert sorted(laboratory.trained()) == ALL
-    calls = {call["run"]: call for call in laboratory.calls("train")}
-    assert calls["dense-seed1"]["ended"] <= calls["slt-50-seed1"]["began"]
-    assert calls["slt-50-seed1"]["ended"] <= calls["slt-80-seed1"]["began"]
-    assert laboratory.calls("data")[0]["ended"] <= min(call["began"] for call in calls.values())
+    calls = assert_in_order(laboratory, report)
     assert all(call["threads"] == "1" and call["run_json_was_there"] for call in calls.values())
     described = json.loads((laboratory.runs / "slt-80-seed1" / "run.json").read_text())
     assert described["command"][0] == "fairseq-train"
