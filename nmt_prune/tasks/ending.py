@@ -15,14 +15,15 @@ class _AtTheEnd(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.check: Callable[[], None] | None = None
-        self.level = logging.INFO
+        self.level = logging.NOTSET
 
     def filter(self, record: logging.LogRecord) -> bool:
         if self.check is not None and record.getMessage().startswith(_LAST_WORDS):
             check, self.check = self.check, None
             with exit_on_error():
                 check()
-        return record.levelno >= self.level
+        # As without this filter: the logger's own level, else its parents', which may have changed since.
+        return record.levelno >= (self.level or logging.getLogger("fairseq_cli").getEffectiveLevel())
 
 
 _at_the_end = _AtTheEnd()
@@ -35,7 +36,8 @@ def call_at_the_end(check: Callable[[], None]) -> None:
         check: its PruneError ends the process with one line and status 1.
     """
     if _at_the_end not in _LOGGER.filters:
-        _at_the_end.level = _LOGGER.getEffectiveLevel()
+        _at_the_end.level = _LOGGER.level
         _LOGGER.addFilter(_at_the_end)
-        _LOGGER.setLevel(min(_at_the_end.level, logging.INFO))  # a quiet log still lets the last message pass here
+        # A quiet log still lets the last message pass here.
+        _LOGGER.setLevel(min(_LOGGER.getEffectiveLevel(), logging.INFO))
     _at_the_end.check = check

@@ -1,7 +1,10 @@
 """However a training ends, its mask is final and its rewind points are there, or its status says that they are not."""
 
+import logging
+
 import pytest
 
+from nmt_prune.tasks import ending
 from tests.tasks.training import Training
 
 pytestmark = pytest.mark.slow
@@ -72,6 +75,18 @@ def test_a_resumed_training_knows_that_its_best_was_denser(run_training, tmp_pat
 def test_a_quiet_log_does_not_hide_the_end(run_training):
     with pytest.raises(SystemExit, match="before the mask is final"):
         run_training("run", f"--stop-time-hours 1e-9 {GROWING} --log-format none")
+
+
+def test_a_log_that_turns_louder_is_heard(monkeypatch, caplog):
+    log = logging.getLogger("fairseq_cli.train")
+    monkeypatch.setattr(log, "filters", [])
+    monkeypatch.setattr(log, "level", logging.NOTSET)
+    with caplog.at_level(logging.WARNING):
+        ending.call_at_the_end(lambda: None)
+        log.info("quiet")
+    with caplog.at_level(logging.INFO):
+        log.info("loud")
+    assert caplog.messages == ["loud"]
 
 
 def test_a_rewind_point_that_was_never_written(run_training):

@@ -68,7 +68,7 @@ def test_order():
         Step(data, frozenset()),
         Step(a, frozenset([data]), 3),
         Step(b, frozenset([data, a]), 2),
-        Step(scores[0], frozenset([b])),
-        Step(scores[1], frozenset()),
+        Step(scores[0], frozenset([b]), 4),
+        Step(scores[1], frozenset(), 4),
         Step(("report",), frozenset([data, a, b, *scores])),
     ]
