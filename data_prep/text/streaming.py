@@ -86,6 +86,7 @@ def stream(
     *,
     workers: int,
     progress: Progress,
+    pairs_per_block: int = 0,
 ) -> list[Counter[str]]:
     """Maps ``function`` over the blocks of texts and appends what it returns, in order, to the output files.
 
@@ -98,6 +99,7 @@ def stream(
         outputs: one file for each of the function's outputs.
         workers: processes; with 1 everything happens in this one.
         progress: is told how many bytes have been read, of both sides.
+        pairs_per_block: where a pair takes long, fewer than usual: so many are lost by a kill.
 
     Returns:
         Counts of each text.
@@ -115,7 +117,9 @@ def stream(
     with ExitStack() as files:
         try:
             written = [files.enter_context(_cut(path, size)) for path, size in zip(outputs, mark.sizes, strict=True)]
-            for block, outcome in in_order(function, _blocks(texts, mark), workers):
+            for block, outcome in in_order(
+                function, _blocks(texts, mark, pairs_per_block or _PAIRS_PER_BLOCK), workers
+            ):
                 for file, data in zip(written, outcome.outputs, strict=True):
                     file.write(data)
                     file.flush()
@@ -136,7 +140,7 @@ def _cut(path: Path, size: int) -> BinaryIO:
     return file
 
 
-def _blocks(texts: Sequence[Text], mark: Bookmark) -> Iterator[Block]:
+def _blocks(texts: Sequence[Text], mark: Bookmark, size: int) -> Iterator[Block]:
     number = mark.number
     for index in range(mark.text, len(texts)):
         here = index == mark.text
@@ -144,12 +148,14 @@ def _blocks(texts: Sequence[Text], mark: Bookmark) -> Iterator[Block]:
         with texts[index].source.open("rb") as source, texts[index].target.open("rb") as target:
             source.seek(offsets[0])
             target.seek(offsets[1])
-            for sides in _pages(texts[index], line, source, target):
+            for sides in _pages(texts[index], line, source, target, size):
                 yield Block(index, line, number, *sides)
                 line, number = line + len(sides[0]), number + len(sides[0])
 
 
-def _pages(text: Text, line: int, source: BinaryIO, target: BinaryIO) -> Iterator[tuple[list[bytes], list[bytes]]]:
+def _pages(
+    text: Text, line: int, source: BinaryIO, target: BinaryIO, pairs: int
+) -> Iterator[tuple[list[bytes], list[bytes]]]:
     """Lines end at a line feed and nowhere else: whatever else breaks lines must not shift one side."""
     page: tuple[list[bytes], list[bytes]] = ([], [])
     size = 0
@@ -162,7 +168,7 @@ def _pages(text: Text, line: int, source: BinaryIO, target: BinaryIO) -> Iterato
         page[0].append(one.removesuffix(b"\n"))
         page[1].append(other.removesuffix(b"\n"))
         size += len(one) + len(other)
-        if len(page[0]) == _PAIRS_PER_BLOCK or size > _BYTES_PER_BLOCK:
+        if len(page[0]) == pairs or size > _BYTES_PER_BLOCK:
             yield page
             line, page, size = line + len(page[0]), ([], []), 0
     if page[0]:

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from nmt_prune.cli.data import data
+from nmt_prune.cli.distill import distill
 from nmt_prune.cli.export import export
 from nmt_prune.cli.inspect import compare, inspect
 from nmt_prune.cli.mask import mask
@@ -49,7 +50,7 @@ app = typer.Typer(
     help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
 )
 for command in (
-    *(run, data, mask, ticket, search, inspect, profile, compare, stability, transfer),
+    *(run, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
     app.command()(_with_finite_numbers(command))

@@ -1,5 +1,6 @@
 """Options that several commands share, with the names of the task's flags."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,18 @@ def warnings_to(warn: Callable[[str], None]) -> Iterator[None]:
         yield
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         warn(message)
+
+
+@contextmanager
+def quiet_fairseq() -> Iterator[None]:
+    """Without the lines that fairseq logs whenever it reads data, between those of a command."""
+    logger = logging.getLogger("fairseq")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def warn(message: str) -> None:

@@ -1,8 +1,5 @@
 """``nmt-prune search``."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +72,7 @@ def search(
     from nmt_prune.measuring.dev_set import load_dev_set  # imports fairseq, which takes seconds
 
     console = Console(stderr=True)
-    with _quiet_fairseq(), console.status("scoring the model before the search") as status:
+    with options.quiet_fairseq(), console.status("scoring the model before the search") as status:
         with options.warnings_to(options.warn):
             dev = load_dev_set(checkpoint, data, settings)
 
@@ -90,15 +87,3 @@ def search(
     typer.echo(journal.table())
     for entry in journal.subnetworks:
         typer.echo(out / f"{entry.phase}.safetensors")
-
-
-@contextmanager
-def _quiet_fairseq() -> Iterator[None]:
-    """Without the lines that fairseq logs whenever it reads data, between those of the steps."""
-    logger = logging.getLogger("fairseq")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -30,8 +30,25 @@ def checkpoint_evidence(checkpoint: Path, data: Path, count: int, seed: int) -> 
 
 def checkpoint_evidence_and_task(checkpoint: Path, data: Path, count: int, seed: int) -> tuple[Evidence, Any]:
     """The same with fairseq's task, for who wants more of it; see :func:`checkpoint_evidence`."""
+    model, cfg, task = load_with_task(checkpoint, data)
+    sizes = cfg.get("dataset") or task.cfg  # a rewind point has the task's copy alone
+    calibration = Calibration(count, seed, sizes.max_tokens, sizes.batch_size)
+    return evidence_of(task, model, calibration, default_device()), task
+
+
+def load_with_task(checkpoint: Path, data: Path) -> tuple[Any, Any, Any]:
+    """The model of a checkpoint with fairseq's configuration and its task for a data folder.
+
+    Args:
+        checkpoint: a checkpoint of a translation model, masked or stock.
+        data: folder of the binarized corpus.
+
+    Raises:
+        PruneError: checkpoint and data cannot be read or do not belong together.
+    """
     import nmt_prune.models.masked_transformer
-    import nmt_prune.tasks.translation_pruning  # noqa: F401  (both are registered by the import)
+    import nmt_prune.models.shrunk_transformer
+    import nmt_prune.tasks.translation_pruning  # noqa: F401  (all are registered by the import)
 
     allow_checkpoint_types()
     if remark := check_data(Checkpoint.load(checkpoint), data):
@@ -43,6 +60,4 @@ def checkpoint_evidence_and_task(checkpoint: Path, data: Path, count: int, seed:
     except Exception as error:  # fairseq raises bare Exception, RuntimeError, OSError, ...
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise PruneError(f"{checkpoint} cannot be measured on --data {data}: {reason[0]}") from error
-    sizes = cfg.get("dataset") or task.cfg  # a rewind point has the task's copy alone
-    calibration = Calibration(count, seed, sizes.max_tokens, sizes.batch_size)
-    return evidence_of(task, models[0], calibration, default_device()), task
+    return models[0], cfg, task

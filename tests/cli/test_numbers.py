@@ -17,6 +17,7 @@ FLAGS = [
 ]
 NEEDED = {
     "data": ["plain"],
+    "distill": ["--teacher", "c.pt", "--data", "d", "--out", "o"],
     "mask": ["c.pt", "--out", "o", "--sparsity", "0.5"],
     "ticket": ["--mask-from", "c.pt", "--out", "o"],
     "search": ["c.pt", "--data", "d", "--out", "o"],
