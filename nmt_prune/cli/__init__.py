@@ -15,6 +15,7 @@ from nmt_prune.cli.mask import mask
 from nmt_prune.cli.pack import pack, unpack
 from nmt_prune.cli.plugin import list_entries, user_dir
 from nmt_prune.cli.profile import profile
+from nmt_prune.cli.prune import prune
 from nmt_prune.cli.quantize import quantize
 from nmt_prune.cli.report import report
 from nmt_prune.cli.run import run
@@ -50,7 +51,7 @@ app = typer.Typer(
     help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
 )
 for command in (
-    *(run, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
+    *(prune, run, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
 ):
     app.command()(_with_finite_numbers(command))

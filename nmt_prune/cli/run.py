@@ -73,7 +73,8 @@ def run(
         plan = transfer_plan(loaded, runs_dir, data_dir, chosen)
     else:
         loaded = loaded if data is None else with_data(loaded, data)
-        places = Places(runs_dir / loaded.name, data or loaded.data_folder(data_dir))
+        dense = None if loaded.dense is None else Path(loaded.dense.checkpoint)
+        places = Places(runs_dir / loaded.name, data or loaded.data_folder(data_dir), dense=dense)
         plan = Plan.of(expand(loaded, chosen), places, loaded.published, loaded.trainings_per_gpu)
         plan = replace(plan, data_is_given=data is not None)
     if tokens_per_second is not None and not dry_run:

@@ -10,11 +10,12 @@ from nmt_prune.techniques.mask_sources import (
     WhileTraining,
 )
 from nmt_prune.techniques.table import techniques
-from nmt_prune.techniques.technique import DENSE, LONGER, Technique, Techniques
+from nmt_prune.techniques.technique import DENSE, LONGER, RECOMMENDED, Technique, Techniques
 
 __all__ = [
     "DENSE",
     "LONGER",
+    "RECOMMENDED",
     "DenseRun",
     "FreshWeights",
     "LastStartRound",

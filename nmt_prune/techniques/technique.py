@@ -12,6 +12,9 @@ DENSE = "dense"
 LONGER = "dense-longer"
 """The equal-update control: the dense model trained on. Its runs differ in their updates, not in their sparsity."""
 
+RECOMMENDED = "finetune"
+"""How ``nmt-prune prune`` prunes unless it is told otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Technique:

@@ -46,6 +46,7 @@ class Programs:
     ticket: tuple[str, ...] = (*_NMT_PRUNE, "ticket")
     quantize: tuple[str, ...] = (*_NMT_PRUNE, "quantize")
     transfer: tuple[str, ...] = (*_NMT_PRUNE, "transfer")
+    adopt: tuple[str, ...] = (sys.executable, "-m", "nmt_prune.experiments.execution.adopt")
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,14 @@ class Places:
         data: data folder.
         programs: the programs behind the steps.
         folders: data folders by ``corpus.folder``, where runs have different corpora.
+        dense: checkpoint that stands for the dense run, where it is not trained here.
     """
 
     runs: Path
     data: Path
     programs: Programs = field(default_factory=Programs)
     folders: Mapping[str, Path] = field(default_factory=dict)
+    dense: Path | None = None
 
     def data_of(self, corpus: Mapping[str, Any]) -> Path:
         """The data folder of a corpus, as a run's settings have it."""
@@ -83,6 +86,8 @@ def run_command(run: Run, places: Places) -> list[str]:
         return search_command(run, places)
     if run.step == "prune":
         return prune_command(run, places)
+    if run.step == "adopt":
+        return adopt_command(run, places)
     return [*places.programs.train, *train_arguments(run, places)]
 
 
@@ -102,6 +107,11 @@ def prune_command(run: Run, places: Places) -> list[str]:
     flags = {key: str(places.runs / pruning[key]) for key in ("mask_from", "rewind_from")}
     flags |= {"reset": pruning["reset"], "out": str(places.runs / run.name / "checkpoint_best.pt")}
     return [*places.programs.ticket, *flag_arguments(flags)]
+
+
+def adopt_command(run: Run, places: Places) -> list[str]:
+    """Copies the dense model into its run's folder."""
+    return [*places.programs.adopt, str(places.dense), str(places.runs / run.name), run.settings["dense"]["sha256"]]
 
 
 def train_arguments(run: Run, places: Places) -> list[str]:

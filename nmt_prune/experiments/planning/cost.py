@@ -36,11 +36,12 @@ class Cost:
     def of(cls, plan: Plan) -> "Cost":
         """Counts."""
         training = plan.runs[0].settings["training"]
+        updates = {run.name: run.updates if run.step == "train" else 0 for run in plan.runs}
         return cls(
             trainings=sum(run.step == "train" for run in plan.runs),
-            updates=sum(run.updates for run in plan.runs),
-            left=sum(run.updates for run in plan.runs if not plan.folder(run).trained.exists()),
-            chain=max(path_lengths(plan.runs, {run.name: run.updates for run in plan.runs}).values()),
+            updates=sum(updates.values()),
+            left=sum(updates[run.name] for run in plan.runs if not plan.folder(run).trained.exists()),
+            chain=max(path_lengths(plan.runs, updates).values()),
             gpus=gpus_wanted(training),
             per_gpu=plan.trainings_per_gpu,
             batch=_batch(training),

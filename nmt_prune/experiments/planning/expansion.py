@@ -4,8 +4,10 @@ import difflib
 import os
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.pruning_flags import pruning_flags
 from nmt_prune.experiments.planning.runs import Run, with_ancestors
@@ -79,14 +81,34 @@ class _Expansion:
         return replace(run, technique=owners[0], also=tuple(owners[1:]))
 
     def dense(self) -> Run:
+        if self._recipe.dense is not None:
+            return self._adopted(Path(self._recipe.dense.checkpoint))
         points = f"0,{self._rewind}"
         return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points})
+
+    def _adopted(self, checkpoint: Path) -> Run:
+        name = f"{DENSE}-seed{self._seed}"
+        if name not in self._runs:
+            model = Checkpoint.load(checkpoint)
+            self._runs[name] = Run(
+                name=name,
+                technique=DENSE,
+                sparsity=0.0,
+                seed=self._seed,
+                parent=None,
+                first_update=0,
+                updates=model.num_updates,
+                total_updates=model.num_updates,
+                settings=self._settings(None, {}, model.num_updates) | {"dense": {"sha256": model.digest}},
+                step="adopt",
+            )
+        return self._runs[name]
 
     def _dense_longer(self) -> None:
         """The equal-update control: the dense model, trained again and again with a new warm-up."""
         longest = max(run.total_updates for run in self._runs.values())
         parent = self.dense()
-        for round_ in range(2, -(-longest // self._length) + 1):
+        for round_ in range(2, 2 - (parent.total_updates - longest) // self._length):
             pruning = {
                 "mask_from": f"{parent.name}/checkpoint_last.pt",
                 "sparsity": "0",

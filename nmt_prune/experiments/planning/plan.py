@@ -98,7 +98,10 @@ class Plan:
         The priority is the length of the longest chain that waits for the run: on few cores the longest chain decides
         when the experiment ends.
         """
-        left = {run.name: 0 if self.folder(run).trained.exists() else run.updates for run in self.runs}
+        left = {
+            run.name: 0 if run.step != "train" or self.folder(run).trained.exists() else run.updates
+            for run in self.runs
+        }
         lengths = path_lengths(self.runs, left)
         steps = [
             {

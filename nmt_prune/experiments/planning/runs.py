@@ -13,8 +13,8 @@ class Run:
         name: folder of the run, e.g. ``slt-80-seed1``.
         technique: what it is a result of.
         also: further techniques whose result at this sparsity it is.
-        step: ``train``; without an update: ``search`` for subnetworks, which leaves masks and no checkpoint, or
-            ``prune``: a mask on trained weights.
+        step: ``train``; without an update: ``search`` for subnetworks, which leaves masks and no checkpoint,
+            ``prune``: a mask on trained weights, or ``adopt``: a model that was trained elsewhere, for ``updates``.
         sparsity: final sparsity in [0, 1).
         seed: of the training and of whatever the pruning draws.
         parent: the run that the mask is found on; None for a training from scratch.
@@ -36,7 +36,7 @@ class Run:
     total_updates: int
     settings: dict[str, Any]
     also: tuple[str, ...] = field(default=())
-    step: Literal["train", "search", "prune"] = "train"
+    step: Literal["train", "search", "prune", "adopt"] = "train"
     needs: tuple[str, ...] = field(default=())
 
     @property

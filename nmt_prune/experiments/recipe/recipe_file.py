@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.experiments.recipe.inline_technique import TAGS, InlineTechnique
+from nmt_prune.experiments.recipe.own_flags import with_own_flags
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.experiments.recipe.sections import Corpus
 from nmt_prune.experiments.recipe.transfer_recipe import TransferRecipe
@@ -38,13 +39,28 @@ def load_recipe(name_or_path: str) -> Recipe:
     values = _read_mapping(path)
     if values.get("extension"):
         values["extension"] = _beside(path, values["extension"])
+    if isinstance(values.get("dense"), dict) and isinstance(values["dense"].get("checkpoint"), str):
+        values = with_own_flags(values)
+    return as_recipe({"name": path.stem, **values}, str(path))
+
+
+def as_recipe(values: dict[str, Any], source: str) -> Recipe:
+    """The recipe of a mapping.
+
+    Args:
+        values: as a YAML file would have them.
+        source: where they come from, for messages.
+
+    Raises:
+        PruneError: a key is unknown, missing or of the wrong type.
+    """
     kind = TransferRecipe if values.get("kind") == "transfer" else Recipe
     try:
-        return kind.model_validate({"name": path.stem, **values})
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise PruneError(f"{path}: {_describe(error, kind)}") from None
+        raise PruneError(f"{source}: {_describe(error, kind)}") from None
     except PruneError as error:
-        raise PruneError(f"{path}: {error}") from None
+        raise PruneError(f"{source}: {error}") from None
 
 
 def with_data(recipe: Recipe, data: Path) -> Recipe:

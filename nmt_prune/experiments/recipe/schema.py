@@ -9,6 +9,7 @@ from nmt_prune.evaluation.reports.published import load_published
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique, NameOrVariant
 from nmt_prune.experiments.recipe.sections import (
     Corpus,
+    Dense,
     Generation,
     Model,
     Moment,
@@ -34,6 +35,7 @@ class Recipe(Section):
         corpus: what to train on.
         model: what to train.
         training: how to train.
+        dense: a model to take for the dense one, in place of a training.
         generation: how to translate.
         ladder: sparsities in percent, rising; at 0 techniques that quantize do only that.
         extension: Python files with saliencies, budgets, groups, schedules, resets or techniques of the user's own, in
@@ -63,6 +65,7 @@ class Recipe(Section):
     corpus: Corpus
     model: Model
     training: Training
+    dense: Dense | None = None
     generation: Generation = Generation()
     ladder: Annotated[list[Rung], Field(min_length=1)]
     extension: list[str] = Field(default_factory=list)  # before what may name its entries
@@ -156,6 +159,16 @@ class Recipe(Section):
         if 0 in self.ladder and not any(self.technique(name).quantizes for name in self.names):
             quantizing = ", ".join(name for name, technique in techniques.items() if technique.quantizes)
             raise ValueError(f"ladder: 0 is for techniques that quantize; add one of {quantizing}, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_rewinds_to_what_is_not_there(self) -> "Recipe":
+        for name in self.names if self.dense else ():
+            technique = self.technique(name)
+            if technique.rewind or (technique.start and self.technique(technique.start).rewind):
+                raise ValueError(
+                    f"{name!r} rewinds to an early point of the dense training, which dense.checkpoint lacks"
+                )
         return self
 
     @model_validator(mode="after")

@@ -103,6 +103,17 @@ class Model(FlagSection):
     arch: str
 
 
+class Dense(Section):
+    """A dense model that exists already.
+
+    Attributes:
+        checkpoint: its checkpoint, stock or of this toolkit. Model and training flags that the recipe leaves out are
+            those in it.
+    """
+
+    checkpoint: str
+
+
 class Training(FlagSection):
     """Flags of the dense training; every other training has the same.
 
@@ -118,6 +129,8 @@ class Generation(Section):
 
     Attributes:
         tokenize: sacreBLEU's tokenizer of BLEU, on the validation set too; None is that of the target language.
+        reference: detokenized reference; None is that of the data folder.
+        valid: translate the validation set the same way, for the dev BLEU; else that is what the training noted.
     """
 
     beam: PositiveInt = 5
@@ -125,6 +138,8 @@ class Generation(Section):
     max_tokens: PositiveInt = 4000
     subset: Literal["test", "valid"] = "test"
     tokenize: str | None = None
+    reference: str | None = None
+    valid: bool = False
 
     @field_validator("tokenize")
     @classmethod
