@@ -6,21 +6,22 @@ from typing import Annotated
 import typer
 
 from nmt_prune.cli import options
+from nmt_prune.pruning.flags import PruningFlags
 
 
 def mask(
     checkpoint: Annotated[Path, typer.Argument(help="trained fairseq checkpoint, masked or stock")],
     sparsity: options.Sparsity,
     out: Annotated[Path, typer.Option(help="mask file to write (*.safetensors)")],
-    saliency: options.Saliency = "magnitude",
-    budget: options.Budget = "matrix",
-    group: options.Group = "element",
-    prune_set: options.PruneSet = "all",
-    mask_control: options.MaskControl = "none",
+    saliency: options.Saliency = PruningFlags.saliency,
+    budget: options.Budget = PruningFlags.budget,
+    group: options.Group = PruningFlags.group,
+    prune_set: options.PruneSet = PruningFlags.prune_set,
+    mask_control: options.MaskControl = PruningFlags.mask_control,
     counts_from: options.CountsFrom = None,
-    seed: options.Seed = 1,
+    seed: options.Seed = PruningFlags.seed,
     data: options.Data = None,
-    calibration_batches: options.CalibrationBatches = 16,
+    calibration_batches: options.CalibrationBatches = PruningFlags.calibration_batches,
     extension: options.Extension = None,
 ) -> None:
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""

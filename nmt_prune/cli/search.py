@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nmt_prune.cli import options
+from nmt_prune.subnetworks.flags import SearchFlags
 
 if TYPE_CHECKING:
     from nmt_prune.subnetworks.journal import Entry
@@ -15,30 +16,34 @@ def search(
     checkpoint: Annotated[Path, typer.Argument(help="trained fairseq checkpoint, masked or stock")],
     data: Annotated[Path, typer.Option(help="binarized corpus: importance from its train, stopping on its valid")],
     out: Annotated[Path, typer.Option(help="folder to write; a search that was interrupted goes on")],
-    method: Annotated[str, typer.Option(help="s: heads and FFN, in three phases; m: single weights")] = "s",
-    heads: Annotated[str, typer.Option(help="group of heads, e.g. head:empty_cross_attention=true")] = (
-        "head:normalise=true"
-    ),
-    ffn: Annotated[str, typer.Option(help="sublayer: one whole FFN per step; unit: its hidden units")] = "sublayer",
+    method: Annotated[
+        str, typer.Option(help="s: heads and FFN, in three phases; m: single weights")
+    ] = SearchFlags.method,
+    heads: Annotated[
+        str, typer.Option(help="group of heads, e.g. head:empty_cross_attention=true")
+    ] = SearchFlags.heads,
+    ffn: Annotated[
+        str, typer.Option(help="sublayer: one whole FFN per step; unit: its hidden units")
+    ] = SearchFlags.ffn,
     saliency: Annotated[
         str | None, typer.Option(help="what is pruned first", show_default="gate importance; with m the magnitude")
     ] = None,
-    step: Annotated[float, typer.Option(help="share of all heads (units), or of the remaining weights, per step")] = (
-        0.1
-    ),
+    step: Annotated[
+        float, typer.Option(help="share of all heads (units), or of the remaining weights, per step")
+    ] = SearchFlags.step,
     keep: Annotated[
         float | None, typer.Option(help="share of the dev score to keep", show_default="0.9, without --drop")
     ] = None,
     drop: Annotated[float | None, typer.Option(help="or the difference in it that is allowed, e.g. 0.5 BLEU")] = None,
-    score: Annotated[str, typer.Option(help="dev score: bleu, or loss in nats per token")] = "bleu",
-    beam: Annotated[int, typer.Option(min=1, help="beam size of dev BLEU; 1 is greedy")] = 1,
-    lenpen: Annotated[float, typer.Option(help="length penalty of dev BLEU")] = 1.0,
+    score: Annotated[str, typer.Option(help="dev score: bleu, or loss in nats per token")] = SearchFlags.score,
+    beam: Annotated[int, typer.Option(min=1, help="beam size of dev BLEU; 1 is greedy")] = SearchFlags.beam,
+    lenpen: Annotated[float, typer.Option(help="length penalty of dev BLEU")] = SearchFlags.lenpen,
     remove_bpe: Annotated[
         str | None, typer.Option(help="subwords to join, as fairseq calls them", show_default="the dictionary's")
     ] = None,
     tokenize: options.Tokenize = None,
-    seed: options.Seed = 1,
-    calibration_batches: options.CalibrationBatches = 16,
+    seed: options.Seed = SearchFlags.seed,
+    calibration_batches: options.CalibrationBatches = SearchFlags.calibration_batches,
     extension: options.Extension = None,
 ) -> None:
     """Prune a trained model step by step until its dev score falls: good, random and bad subnetworks of equal size.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nmt_prune.cli import options
+from nmt_prune.pruning.flags import PruningFlags
 
 
 def ticket(
@@ -13,17 +14,17 @@ def ticket(
     out: Annotated[Path, typer.Option(help="checkpoint to write; train with --restore-file")],
     rewind_from: Annotated[Path | None, typer.Option(help="rewind point that weights or clock go back to")] = None,
     sparsity: Annotated[float | None, typer.Option(help="in [0, 1); default: that of --mask-from")] = None,
-    reset: Annotated[str, typer.Option(help="what survivors become; see `nmt-prune list`")] = "keep",
-    clock: Annotated[str, typer.Option(help="update number to start at: restart, rewind, keep")] = "restart",
-    saliency: options.Saliency = "magnitude",
-    budget: options.Budget = "matrix",
-    group: options.Group = "element",
-    prune_set: options.PruneSet = "all",
-    mask_control: options.MaskControl = "none",
+    reset: Annotated[str, typer.Option(help="what survivors become; see `nmt-prune list`")] = PruningFlags.reset,
+    clock: Annotated[str, typer.Option(help="update number to start at: restart, rewind, keep")] = PruningFlags.clock,
+    saliency: options.Saliency = PruningFlags.saliency,
+    budget: options.Budget = PruningFlags.budget,
+    group: options.Group = PruningFlags.group,
+    prune_set: options.PruneSet = PruningFlags.prune_set,
+    mask_control: options.MaskControl = PruningFlags.mask_control,
     counts_from: options.CountsFrom = None,
-    seed: options.Seed = 1,
+    seed: options.Seed = PruningFlags.seed,
     data: options.Data = None,
-    calibration_batches: options.CalibrationBatches = 16,
+    calibration_batches: options.CalibrationBatches = PruningFlags.calibration_batches,
     extension: options.Extension = None,
 ) -> None:
     """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""

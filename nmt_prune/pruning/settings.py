@@ -1,4 +1,4 @@
-"""What to prune, how, and what the survivors become: the settings that flags, recipes and the command line share."""
+"""What the pruning settings ask for: a pruner, a schedule, a reset, and with files masks and tickets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +11,9 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.prunable import PruneSet
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.budgets.threshold import Threshold
+from nmt_prune.pruning.flags import PruningFlags
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.pruner import Pruner
@@ -24,42 +24,8 @@ from nmt_prune.pruning.tickets import make_ticket
 
 
 @dataclass(frozen=True)
-class PruningSettings:
-    """One technique, spelled out. The names are those of the flags of the task ``translation_pruning``.
-
-    Attributes:
-        mask_from: trained checkpoint whose weights (and masks so far) are pruned, or a mask file.
-        rewind_from: checkpoint that weights or clock are rewound to.
-        saliency: spec of the saliency.
-        budget: spec of the budget.
-        group: spec of the group.
-        sparsity: final sparsity of the prune set; None: that of ``mask_from``.
-        schedule: spec of the schedule.
-        mask_control: ``none``, ``shuffled`` or ``inverted``.
-        counts_from: checkpoint or mask file with the counts per matrix that the control has; None: the real mask's.
-        reset: spec of the reset.
-        clock: ``restart``, ``rewind`` or ``keep``.
-        prune_set: ``all`` or ``body``.
-        seed: seed of random masks, controls, resets and calibration batches.
-        calibration_batches: number of mini-batches that the saliency is measured on, if it is.
-        max_update: length of the training, for schedules that depend on it.
-    """
-
-    mask_from: str | None = None
-    rewind_from: str | None = None
-    saliency: str = "magnitude"
-    budget: str = "matrix"
-    group: str = "element"
-    sparsity: float | None = None
-    schedule: str = "constant"
-    mask_control: str = "none"
-    counts_from: str | None = None
-    reset: str = "keep"
-    clock: str = "restart"
-    prune_set: PruneSet = "all"
-    seed: int = 1
-    calibration_batches: int = 16
-    max_update: int = 0
+class PruningSettings(PruningFlags):
+    """One technique, spelled out: its flags, and what they ask for."""
 
     def decisions(self) -> dict[str, Any]:
         """Everything that decides how a training starts, by flag of the task, as JSON values.

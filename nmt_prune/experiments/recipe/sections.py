@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
-from nmt_prune.pruning.settings import PruningSettings
+from nmt_prune.pruning.flags import PruningFlags
+from nmt_prune.subnetworks.flags import SearchFlags
 
 
 def _in_percent(value: float) -> float:
@@ -28,7 +38,7 @@ Flag = Any  # true, false, a number, text, a list of them, or a mapping that the
 
 # What the plan decides for each run; a recipe that gave one of these would contradict it.
 PLANNED_FLAGS = {"user_dir", "task", "source_lang", "target_lang", "save_dir", "restore_file", "seed"}
-PLANNED_FLAGS |= {setting.name for setting in fields(PruningSettings)} - {"max_update", "calibration_batches"}
+PLANNED_FLAGS |= {setting.name for setting in fields(PruningFlags)} - {"max_update", "calibration_batches"}
 PLANNED_FLAGS |= {"prune_seed", "rewind_points", "fp16", "memory_efficient_fp16", "bf16", "amp"}
 
 
@@ -151,7 +161,16 @@ class Generation(Section):
         return name
 
 
-class Search(Section):
+# What the plan decides for each search is left out.
+_SEARCH: dict[str, Any] = {
+    flag.name: (PositiveInt if flag.type is int else flag.type, flag.default)
+    for flag in fields(SearchFlags)
+    if flag.name not in ("remove_bpe", "tokenize", "seed")
+}
+_SearchOptions: Any = create_model("_SearchOptions", __base__=Section, **_SEARCH)
+
+
+class Search(_SearchOptions):
     """How subnetworks are searched for in the dense run: options of ``nmt-prune search``.
 
     Attributes:
@@ -162,17 +181,6 @@ class Search(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")] | None = None
     checkpoint: Literal["last", "best"] = "best"
-    method: Literal["s", "m"] = "s"
-    heads: str = "head:normalise=true"
-    ffn: str = "sublayer"
-    saliency: str | None = None
-    step: float = 0.1
-    keep: float | None = None
-    drop: float | None = None
-    score: Literal["bleu", "loss"] = "bleu"
-    beam: PositiveInt = 1
-    lenpen: float = 1.0
-    calibration_batches: PositiveInt = 16
 
     @model_validator(mode="after")
     def _possible(self) -> "Search":
