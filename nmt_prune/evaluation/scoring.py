@@ -11,6 +11,7 @@ from nmt_prune.evaluation.quality.text import digest, write_lines
 from nmt_prune.evaluation.quality.translation import Decoding, Translation, translate
 from nmt_prune.evaluation.records.run import ScoreRecord, hypotheses_file
 from nmt_prune.masks.statistics import totals
+from nmt_prune.pruning.departure import Departure
 from nmt_prune.text.bleu import bleu_metric
 
 
@@ -31,6 +32,7 @@ def score_checkpoint(
     """
     bleu_metric(subset.tokenizer)  # refused before anything is translated
     loaded = Checkpoint.load(checkpoint)
+    departure = Departure.of_checkpoint(loaded)
     start = time.perf_counter()
     translation = translate(checkpoint, subset, decoding)
     seconds = time.perf_counter() - start
@@ -60,7 +62,7 @@ def score_checkpoint(
         left_out=translation.left_out,
         dev_left_out=dev.left_out,
         updates=trained_updates(checkpoint),
-        cut=(loaded.state.get("task_state") or {}).get("start", {}).get("cut"),
+        cut=departure.cut if departure else None,
         costs=measure_costs(checkpoint, subset, decoding, translation.left_out),
     )
     write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)
@@ -78,8 +80,8 @@ def trained_updates(checkpoint: Path) -> int | None:
     """
     last = checkpoint.with_name("checkpoint_last.pt")
     trained = Checkpoint.load(last if last.exists() else checkpoint)
-    start = (trained.state.get("task_state") or {}).get("start")
-    return None if start is None else trained.num_updates - int(start["first_update"])
+    departure = Departure.of_checkpoint(trained)
+    return None if departure is None else trained.num_updates - departure.first_update
 
 
 def training_bleu(checkpoint: Checkpoint) -> float | None:

@@ -1,6 +1,6 @@
 """What the pruning settings ask for: a pruner, a schedule, a reset, and with files masks and tickets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.budgets.threshold import Threshold
+from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.flags import PruningFlags
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.groups.element import Element
@@ -46,6 +47,11 @@ class PruningSettings(PruningFlags):
         """Whether ``mask_from`` is a mask file and not a checkpoint."""
         return self.mask_from is not None and Path(self.mask_from).suffix == SUFFIX
 
+    @property
+    def takes_weights(self) -> bool:
+        """Whether training starts with the weights of a checkpoint, and not with fresh ones."""
+        return self.mask_from is not None and (not self.mask_is_file or self.rewind_from is not None)
+
     def pruner(self, head_dim: Mapping[str, int] | None = None, evidence: Evidence | None = None) -> Pruner:
         """The pruner of these settings.
 
@@ -70,8 +76,8 @@ class PruningSettings(PruningFlags):
         # Read when they are needed: what goes on has its mask, and the file may be gone.
         return PruningSettings(mask_from=self.counts_from).load_mask_source()[1]
 
-    def departure(self, pruner: Pruner, alive: MaskSet) -> dict[str, Any]:
-        """What a schedule has to know of the masks that training starts from, as JSON values.
+    def departure(self, pruner: Pruner, alive: MaskSet) -> Departure:
+        """What a schedule has to know of the masks that training starts from.
 
         Args:
             pruner: the pruner of these settings.
@@ -79,16 +85,12 @@ class PruningSettings(PruningFlags):
         """
         inherited = pruner.pruned_share(alive)
         stages = pruner.stages(alive, inherited if self.sparsity is None else self.sparsity)
-        return {"inherited": inherited, **({"stages": list(stages)} if len(stages) > 1 else {})}
+        return Departure(inherited, tuple(stages) if len(stages) > 1 else ())
 
-    def build_schedule(self, inherited: float, stages: Sequence[float] = ()) -> Schedule:
-        """The schedule of a training whose mask starts at the sparsity ``inherited``.
-
-        Args:
-            inherited: share of the prune set that is pruned already.
-            stages: the sparsities that the budget goes through.
-        """
-        context = {"inherited": inherited, "stages": tuple(stages), "max_update": self.max_update}
+    def build_schedule(self, departure: Departure) -> Schedule:
+        """The schedule of a training that departs from there."""
+        inherited = departure.inherited
+        context = {"inherited": inherited, "stages": departure.stages, "max_update": self.max_update}
         return schedules.build(self.schedule, final=inherited if self.sparsity is None else self.sparsity, **context)
 
     def build_reset(self) -> Reset:
@@ -125,15 +127,15 @@ class PruningSettings(PruningFlags):
             evidence: a model of its architecture and training data, for saliencies that are measured.
 
         Returns:
-            The masks and, as JSON values, what a schedule has to know of ``alive`` (see ``departure``) and what the
-            saliency found out (see ``Pruner.find``).
+            The masks and, as JSON values, what a schedule has to know of ``alive`` (see ``Departure.masks``) and what
+            the saliency found out (see ``Pruner.find``).
         """
         if evidence is not None:
             evidence = evidence.holding(trained.model, str(trained.path))
         pruner = self.pruner(trained.head_dim, evidence)
         departure = self.departure(pruner, alive)
-        masks, findings = pruner.find(trained.matrices, alive, self.build_schedule(**departure).sparsity(0))
-        return masks, {**departure, **findings}
+        masks, findings = pruner.find(trained.matrices, alive, self.build_schedule(departure).sparsity(0))
+        return masks, {**departure.masks(), **findings}
 
     def ticket(self, evidence: Evidence | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Computes the masks and the ticket.

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
+from nmt_prune.pruning.departure import Departure
 from nmt_prune.tasks.config import TranslationPruningConfig
 
 DEFAULT_RESTORE_FILE = "checkpoint_last.pt"
@@ -36,9 +36,9 @@ class Origin:
         return self.checkpoint.path.parent.resolve() == Path(folder).resolve()
 
     @property
-    def start(self) -> dict[str, Any] | None:
+    def departure(self) -> Departure | None:
         """What this task noted of the start of the training that goes on; None if it is another training."""
-        return (self.checkpoint.state.get("task_state") or {}).get("start") if self.goes_on else None
+        return Departure.of_checkpoint(self.checkpoint) if self.goes_on else None
 
     @property
     def first_update(self) -> int:
@@ -78,9 +78,9 @@ def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
     return Origin(checkpoint, flag, goes_on)
 
 
-def asked_resets(cfg: TranslationPruningConfig) -> list[str]:
+def asked_resets(cfg: TranslationPruningConfig) -> tuple[str, ...]:
     """Which of fairseq's :data:`RESETS` the flags ask for."""
-    return [name for name in RESETS if getattr(cfg, name)]
+    return tuple(name for name in RESETS if getattr(cfg, name))
 
 
 def _keep_what_was_reset(cfg: TranslationPruningConfig, last: Checkpoint) -> None:
@@ -88,7 +88,7 @@ def _keep_what_was_reset(cfg: TranslationPruningConfig, last: Checkpoint) -> Non
 
     fairseq itself would reset again, and count updates from 0, whenever the command is repeated.
     """
-    began = (last.state.get("task_state") or {}).get("start") or {}
-    for name in began.get("resets", ()):
+    departure = Departure.of_checkpoint(last)
+    for name in departure.resets if departure else ():
         setattr(cfg, name, False)
         setattr(cfg._get_parent().checkpoint, name, False)  # what fairseq reads

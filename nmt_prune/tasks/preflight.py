@@ -20,6 +20,7 @@ import nmt_prune.models.shrunk_transformer
 import nmt_prune.optimizers.scaled_adafactor
 import nmt_prune.tasks.translation_pruning  # noqa: F401
 from nmt_prune.errors import PruneError
+from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.quantization import quantizers
 from nmt_prune.pruning.regularisers import regularisers
 from nmt_prune.pruning.resets import resets
@@ -54,7 +55,7 @@ def _check_pruning(cfg: Any) -> None:
     rewind_updates(cfg)
     settings = pruning_settings(cfg)
     settings.pruner()
-    settings.build_schedule(inherited=0.0, stages=(0.0, settings.sparsity or 0.0))  # stages of whatever budget
+    settings.build_schedule(Departure(0.0, stages=(0.0, settings.sparsity or 0.0)))  # stages of whatever budget
     resets.build(cfg.reset)
     if cfg.regulariser:
         regularisers.build(cfg.regulariser)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
+from nmt_prune.pruning.departure import Departure
+from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import Evidence
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
-from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings
+from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
     are_same,
@@ -45,85 +47,80 @@ class Start:
 
     Attributes:
         schedule: the schedule for the rest of the training.
-        facts: what a resumed training needs to know of the start, kept in every checkpoint: the flags that decide it,
-            the sparsity before anything is pruned (``inherited``), the ``stages`` of the budget, the ``first_update``,
-            the ``resets`` that fairseq was asked for.
+        departure: what a resumed training needs to know of the start, kept in every checkpoint.
         first_update: number of updates done.
         origin: the checkpoint that fairseq is about to load; None for fresh weights and for a new ticket.
         is_final: whether the mask that the schedule leads to is there already.
     """
 
     schedule: Schedule
-    facts: dict[str, Any]
+    departure: Departure
     first_update: int = 0
     origin: Origin | None = None
     is_final: bool = False
 
 
-def start(cfg: TranslationPruningConfig, model: Any, evidence: Evidence) -> Start:
+def start(
+    cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, model: Any, evidence: Evidence
+) -> Start:
     """Gives a freshly built model its first masks, or leaves it to the checkpoint that fairseq is about to load.
 
     A ticket is written as the ``checkpoint_last.pt`` of the save folder, which fairseq then loads like any other.
 
     Args:
         cfg: the task's flags.
+        settings: the pruning settings that they give.
+        pruner: the pruner of these.
         model: the model, as initialised.
         evidence: it and its training data.
 
     Raises:
         PruneError: the flags contradict one another, or a file does not fit.
     """
-    settings = pruning_settings(cfg)
     origin = find_origin(cfg)
     # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
     wait_for_master()
     if origin is not None:
         evidence.passes.count = _known_passes(cfg)
-        return _go_on(cfg, settings, model, origin)
+        return _go_on(cfg, settings, pruner, model, origin)
     refuse_inert(cfg, settings)
     refuse_unwritten_points(cfg, 0)
-    _check_start(cfg, settings)
-    flags = _flags(cfg, settings)
-    if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
-        schedule, departure, findings = _prune_initial(cfg, settings, model, evidence)
-        if is_master():
-            passes = {PASSES: evidence.passes.count}
-            write_json(Path(cfg.save_dir) / PROVENANCE, {**departure, **findings, **passes, "flags": flags})
-        return Start(schedule, {**departure, "first_update": 0, "flags": flags, "resets": asked_resets(cfg)})
-    return _begin_with_ticket(cfg, settings, model, evidence, flags)
+    _check_start(settings)
+    begin = _begin_with_ticket if settings.takes_weights else _prune_initial
+    return begin(cfg, settings, pruner, model, evidence)
 
 
 def _begin_with_ticket(
-    cfg: TranslationPruningConfig, settings: PruningSettings, model: Any, evidence: Evidence, flags: dict[str, Any]
+    cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, model: Any, evidence: Evidence
 ) -> Start:
     """Writes the ticket for fairseq to load."""
     last, provenance = last_checkpoint(cfg), Path(cfg.save_dir) / PROVENANCE
     if is_master():
-        state, facts = settings.ticket(evidence)
+        state, found = settings.ticket(evidence)
         first_update = state["optimizer_history"][-1]["num_updates"]
-        refuse_late_start(cfg, _schedule(cfg, settings, facts), first_update)
+        departure = _complete(Departure.of(found), cfg, settings, first_update)
+        refuse_late_start(cfg, _schedule(cfg, settings, pruner, departure), first_update)
         refuse_unwritten_points(cfg, first_update)
         _check_fits(state, model, str(cfg.mask_from))
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.
             state["extra_state"]["ema"] = state["model"]
-        began = {"first_update": first_update, "flags": flags, "resets": asked_resets(cfg)}
-        state["task_state"]["start"] = {**_departure(facts), **began}
+        state["task_state"]["start"] = departure.as_json()
         # The provenance first: a ticket without it would look like a training that has been going on.
-        write_json(provenance, {**facts, PASSES: evidence.passes.count, "flags": flags})
+        write_json(provenance, {**found, PASSES: evidence.passes.count, "flags": departure.flags})
         save(state, last)
-        logger.info(f"wrote the ticket {last}: {_asked(settings)}, masks {facts['masks'][:12]}")
+        logger.info(f"wrote the ticket {last}: {_asked(settings)}, masks {found['masks'][:12]}")
     wait_for_master()
     ticket = Checkpoint.load(last)
-    facts = ticket.state["task_state"]["start"]
-    return Start(_schedule(cfg, settings, facts), facts, ticket.num_updates)
+    departure = Departure.of(ticket.state["task_state"]["start"])
+    return Start(_schedule(cfg, settings, pruner, departure), departure, ticket.num_updates)
 
 
-def note(folder: str, facts: Mapping[str, Any]) -> None:
-    """Adds facts to ``pruning.json``, on one worker."""
+def note(folder: str, values: Mapping[str, Any]) -> None:
+    """Adds JSON values to ``pruning.json``, on one worker."""
     path = Path(folder) / PROVENANCE
     if is_master():
-        write_json(path, {**(read_json(path) if path.exists() else {}), **facts})
+        write_json(path, {**(read_json(path) if path.exists() else {}), **values})
 
 
 def _known_passes(cfg: TranslationPruningConfig) -> int:
@@ -131,29 +128,41 @@ def _known_passes(cfg: TranslationPruningConfig) -> int:
     return (read_json(path) if path.exists() else {}).get(PASSES) or 0
 
 
-def _go_on(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any, origin: Origin) -> Start:
+def _go_on(
+    cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, model: Any, origin: Origin
+) -> Start:
     """Starts from the masks of a checkpoint: of this very training, or of another."""
     _check_fits(origin.checkpoint.state, model, str(origin))
-    masks, pruner, flags = origin.checkpoint.masks, settings.pruner(head_dim(model)), _flags(cfg, settings)
-    facts = origin.start
-    if facts is not None and origin.lies_in(cfg.save_dir):
-        refuse_other_flags(cfg, facts["flags"], flags)
+    masks, flags, departure = origin.checkpoint.masks, _flags(cfg, settings), origin.departure
+    if departure is not None and origin.lies_in(cfg.save_dir):
+        refuse_other_flags(cfg, departure.flags, flags)
         refuse_lost_optimizer(origin.checkpoint)
-    elif facts is None or not are_same(facts["flags"], flags):
+    elif departure is None or not are_same(departure.flags, flags):
         _check_other_origin(cfg, settings, origin)
-        began = {"first_update": origin.first_update, "flags": flags, "resets": asked_resets(cfg)}
-        facts = {**settings.departure(pruner, masks), **began}
-    schedule = _schedule(cfg, settings, facts)
-    is_reached = pruner.has_reached(masks, schedule.final)
-    if schedule.sparsity(origin.first_update) < schedule.final and is_reached:
+        departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
+    schedule = _schedule(cfg, settings, pruner, departure)
+    is_reached, is_over = pruner.has_reached(masks, schedule.final), _is_over(schedule, origin.first_update)
+    if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
-        return Start(Constant(final=schedule.final), facts, origin.first_update, origin, is_final=True)
+        return Start(Constant(final=schedule.final), departure, origin.first_update, origin, is_final=True)
     is_exact = not isinstance(pruner.saliency, LearnedSaliency)  # others may end with what they have learned
-    if is_exact and not is_reached and schedule.sparsity(origin.first_update) >= schedule.final:
+    if is_exact and is_over and not is_reached:
         refuse_unreachable(cfg, str(origin), origin.first_update, pruner.pruned_share(masks), schedule.final)
     logger.info(f"{origin} goes on with its masks, sparsity {masks.sparsity():.6g}; nothing is pruned or reset again")
-    note(cfg.save_dir, facts)
-    return Start(schedule, facts, origin.first_update, origin)
+    note(cfg.save_dir, departure.as_json())
+    return Start(schedule, departure, origin.first_update, origin)
+
+
+def _is_over(schedule: Schedule, update: int) -> bool:
+    """Whether a schedule asks for no more after an update than it has asked for."""
+    return schedule.sparsity(update) >= schedule.final
+
+
+def _complete(
+    departure: Departure, cfg: TranslationPruningConfig, settings: PruningSettings, first_update: int
+) -> Departure:
+    """Adds what the flags say to what the masks say."""
+    return replace(departure, first_update=first_update, flags=_flags(cfg, settings), resets=asked_resets(cfg))
 
 
 def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings, origin: Origin) -> None:
@@ -172,35 +181,33 @@ def _flags(cfg: TranslationPruningConfig, settings: PruningSettings) -> dict[str
     return {**settings.decisions(), "regulariser": cfg.regulariser, "quantizer": cfg.quantizer}
 
 
-def _departure(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: facts[key] for key in ("inherited", "stages") if key in facts}
-
-
 def _asked(settings: PruningSettings) -> str:
     if settings.sparsity is None:
         return f"the mask of {settings.mask_from}, since there is no --sparsity"
     return f"sparsity {settings.sparsity} of {settings.mask_from}"
 
 
-def _check_start(cfg: TranslationPruningConfig, settings: PruningSettings) -> None:
+def _check_start(settings: PruningSettings) -> None:
     """Checks that the flags of a new training agree on what it starts from."""
-    if cfg.mask_from is None and cfg.rewind_from:
+    if settings.mask_from is None and settings.rewind_from:
         raise PruneError("--rewind-from needs --mask-from, the checkpoint or mask file that says which weights survive")
-    if cfg.mask_from is None or (settings.mask_is_file and cfg.rewind_from is None):
-        for flag, value, default in (("reset", cfg.reset, "keep"), ("clock", cfg.clock, "restart")):
-            if value != default:
-                raise PruneError(
-                    f"--{flag} {value} is about the weights of a checkpoint: give one with --mask-from, or with"
-                    " --rewind-from beside a mask file"
-                )
+    for flag in ("reset", "clock"):
+        value = getattr(settings, flag)
+        if not settings.takes_weights and value != getattr(PruningSettings, flag):
+            raise PruneError(
+                f"--{flag} {value} is about the weights of a checkpoint: give one with --mask-from, or with"
+                " --rewind-from beside a mask file"
+            )
 
 
-def _schedule(cfg: TranslationPruningConfig, settings: PruningSettings, facts: Mapping[str, Any]) -> Schedule:
+def _schedule(
+    cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, departure: Departure
+) -> Schedule:
     """Builds the schedule and refuses what it makes impossible."""
-    schedule = settings.build_schedule(facts["inherited"], facts.get("stages", ()))
+    schedule = settings.build_schedule(departure)
     refuse_unreachable_average(cfg, schedule)
     refuse_denser_best(cfg, schedule)
-    refuse_incompatible(cfg, settings.pruner(), schedule)
+    refuse_incompatible(cfg, pruner, schedule)
     return schedule
 
 
@@ -213,21 +220,23 @@ def head_dim(model: Any) -> dict[str, int]:
 
 
 def _prune_initial(
-    cfg: TranslationPruningConfig, settings: PruningSettings, model: Any, evidence: Evidence
-) -> tuple[Schedule, dict[str, Any], dict[str, Any]]:
+    cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, model: Any, evidence: Evidence
+) -> Start:
     """Prunes the fresh weights: the start of MP, pruning at initialisation, a mask file on new weights."""
     masking: Masking = model.masking
     alive = masking.masks
     if settings.mask_is_file:
         _, alive = settings.load_mask_source()
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
-    pruner = settings.pruner(head_dim(model), evidence)
-    departure = settings.departure(pruner, alive)
-    schedule = _schedule(cfg, settings, departure)
+    departure = _complete(settings.departure(pruner, alive), cfg, settings, 0)
+    schedule = _schedule(cfg, settings, pruner, departure)
     masks, findings = pruner.find(masking.parameters_by_matrix, alive, schedule.sparsity(0))
     check_agreement(masks, "masks of the fresh weights")
     masking.replace(masks)
-    return schedule, departure, findings
+    if is_master():
+        noted = {**departure.masks(), **findings, PASSES: evidence.passes.count, "flags": departure.flags}
+        write_json(Path(cfg.save_dir) / PROVENANCE, noted)
+    return Start(schedule, departure)
 
 
 def _check_fits(state: dict[str, Any], model: Any, source: str) -> None:

@@ -1,6 +1,7 @@
 """The fairseq task that prunes: translation, plus masks that are found, held and, with a schedule, grown."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.statistics import largest_weight, totals
+from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.registry import load_extensions
 from nmt_prune.tasks.best_score import forget_best
@@ -53,7 +55,7 @@ class TranslationPruningTask(TranslationTask):
         self._statistics: dict[str, float] = {}
         self._optimizer_is_masked = False
         self._updates = 0
-        self._facts: dict[str, Any] = {}
+        self._departure: Departure | None = None
         self._best_is_denser = False
         self._ema_model: Any = None
         self._scheduler: Any = None
@@ -91,12 +93,13 @@ class TranslationPruningTask(TranslationTask):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
             load_extensions(self.cfg.extension)
             self._evidence = evidence = training_evidence(self, model)
-            self.pruner = pruning_settings(self.cfg).pruner(head_dim(model), evidence)
+            settings = pruning_settings(self.cfg)
+            self.pruner = settings.pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
-            began = start(self.cfg, model, evidence)
+            began = start(self.cfg, settings, self.pruner, model, evidence)
             self.callbacks = callbacks(self.cfg, model, self.pruner, began)
-        self.schedule, self._facts, self._updates = began.schedule, began.facts, began.first_update
+        self.schedule, self._departure, self._updates = began.schedule, began.departure, began.first_update
         saved = began.origin.checkpoint.state.get("task_state") if began.origin else None
         self._best_is_denser = bool((saved or {}).get("best_is_denser"))
         call_at_the_end(self._check_end)
@@ -185,10 +188,10 @@ class TranslationPruningTask(TranslationTask):
     def state_dict(self) -> Any:
         """The task's part of a checkpoint, asked for at every save: the moment to check that no weight has revived."""
         own: dict[str, Any] = {KEY: self._dictionaries()}
-        if self.schedule is not None:
+        if self._departure is not None:
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
-            own |= {"start": self._facts, "best_is_denser": self._best_is_denser}
+            own |= {"start": self._departure.as_json(), "best_is_denser": self._best_is_denser}
         return {**super().state_dict(), **self.callbacks.state_dict(), **own}
 
     def _dictionaries(self) -> dict[str, str]:
@@ -233,12 +236,13 @@ class TranslationPruningTask(TranslationTask):
         self._refresh_statistics()
 
     def _judge_cut(self, masks: MaskSet) -> None:
+        assert self._departure is not None
         before = self._model.masking.masks
         unready = self.callbacks.unready(self.pruner.going(before, masks))
         if unready is not None and before != masks:
             weights = self._model.masking.parameters_by_matrix
             cut = judge_cut(self._evidence, weights, before, masks, unready, self._updates)
-            self._facts = {**self._facts, "cut": cut}
+            self._departure = replace(self._departure, cut=cut)
             note(self.cfg.save_dir, {"cut": cut})
 
     def _mask_optimizer(self, optimizer: Any) -> None:
