@@ -9,10 +9,11 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.costs.speeds import measure_speeds
 from nmt_prune.evaluation.quality.significance import METHOD
 from nmt_prune.evaluation.records.run import RUN_FILE
-from nmt_prune.evaluation.reports.aggregates import aggregate
+from nmt_prune.evaluation.records.scored_runs import read_runs
 from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.published import Published, load_published
-from nmt_prune.evaluation.reports.results import Results, write_csv
+from nmt_prune.evaluation.reports.results import Results
+from nmt_prune.evaluation.reports.run_result import write_csv
 from nmt_prune.evaluation.reports.tables.beside_papers import published_section
 from nmt_prune.evaluation.reports.tables.bleu import control_table, sparsity_table, subnetwork_table
 from nmt_prune.evaluation.reports.tables.differences import check_against, difference_section
@@ -35,9 +36,20 @@ class Report:
     paths: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class RecipeReport(Report):
+    """A written report of one recipe.
+
+    Attributes:
+        results: what it shows.
+    """
+
+    results: Results
+
+
 def write_report(
     runs: Path, data: Path | None = None, published: Sequence[str] = (), against: Sequence[str] = ()
-) -> Report:
+) -> RecipeReport:
     """Gathers the runs of a recipe, measures their speed where it is not known, and writes ``RUNS/report/``.
 
     Args:
@@ -55,8 +67,9 @@ def write_report(
     from nmt_prune.evaluation.reports.figures.bleu import plot
     from nmt_prune.evaluation.reports.figures.costs import plot_cpu_time, plot_sizes, plot_speed
 
-    unmeasured = measure_speeds(runs, data)
-    results = gather(runs, data)
+    scored = read_runs(runs)
+    speeds, unmeasured = measure_speeds(scored, data)
+    results = gather(scored, speeds, data)
     results = replace(results, published=_papers(published, results, runs))
     for technique in against:
         check_against(results.rows, technique)
@@ -77,12 +90,12 @@ def write_report(
         formats = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
         plot_figure(results, formats)
         paths += formats
-    return Report(text, tuple(paths))
+    return RecipeReport(text, tuple(paths), results)
 
 
 def report_text(results: Results, against: Sequence[str] = ()) -> str:
     """Title, tables and legend in Markdown; ``against`` as in :func:`write_report`."""
-    aggregates = aggregate(results.rows)
+    aggregates = results.aggregates
     controls = control_table(aggregates)
     parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
     parts += ["## Controls", controls] if controls else []
@@ -116,6 +129,6 @@ def as_json(results: Results) -> dict[str, object]:
         "convention": asdict(results.convention),
         "significance": METHOD,
         "runs": [asdict(row) for row in results.rows],
-        "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in aggregate(results.rows).values()],
+        "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in results.aggregates.values()],
         "unscored": list(results.unscored),
     }

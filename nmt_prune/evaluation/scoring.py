@@ -34,14 +34,14 @@ def score_checkpoint(
     loaded = Checkpoint.load(checkpoint)
     departure = Departure.of_checkpoint(loaded)
     start = time.perf_counter()
-    translation = translate(checkpoint, subset, decoding)
+    translation = translate(loaded, subset, decoding)
     seconds = time.perf_counter() - start
     scores = subset.score(translation.lines)
     dev = Translation([])
     if valid is None:
         dev_bleu = training_bleu(loaded)
     else:
-        dev = translate(checkpoint, valid, decoding)
+        dev = translate(loaded, valid, decoding)
         dev_bleu = valid.score(dev.lines).bleu
         write_lines(out.with_name(hypotheses_file(valid.name)), dev.lines)
     record = ScoreRecord(
@@ -61,16 +61,16 @@ def score_checkpoint(
         generate_flags=decoding.extra,
         left_out=translation.left_out,
         dev_left_out=dev.left_out,
-        updates=trained_updates(checkpoint),
+        updates=trained_updates(loaded),
         cut=departure.cut if departure else None,
-        costs=measure_costs(checkpoint, subset, decoding, translation.left_out),
+        costs=measure_costs(loaded, subset, decoding, translation.left_out),
     )
     write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)
     record.write(out)
     return record
 
 
-def trained_updates(checkpoint: Path) -> int | None:
+def trained_updates(checkpoint: Checkpoint) -> int | None:
     """Updates of the training that a checkpoint is the result of, whatever was planned.
 
     The last checkpoint beside it says how far the training went, and what the task noted at the start where it began.
@@ -78,8 +78,8 @@ def trained_updates(checkpoint: Path) -> int | None:
     Returns:
         None if that training was not one of the task's.
     """
-    last = checkpoint.with_name("checkpoint_last.pt")
-    trained = Checkpoint.load(last if last.exists() else checkpoint)
+    last = checkpoint.path.with_name("checkpoint_last.pt")
+    trained = Checkpoint.load(last) if last.exists() and last != checkpoint.path else checkpoint
     departure = Departure.of_checkpoint(trained)
     return None if departure is None else trained.num_updates - departure.first_update
 

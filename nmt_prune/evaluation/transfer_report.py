@@ -5,7 +5,6 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.report import Report, write_report
-from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.tables.transfer import TransferMatrix
 from nmt_prune.files import atomic_path
 
@@ -24,10 +23,10 @@ def write_transfer_report(runs: Path, targets: Sequence[str]) -> Report:
     for target in targets:
         if not (runs / target).is_dir():
             raise PruneError(f"{runs} has no runs on {target}; repeat nmt-prune run, or take it out of the recipe")
-        write_report(runs / target)
+    results = {target: write_report(runs / target).results for target in targets}
     from nmt_prune.evaluation.reports.figures.heat_map import draw_transfer
 
-    matrix = TransferMatrix.of(runs.resolve().name, {target: gather(runs / target) for target in targets})
+    matrix = TransferMatrix.of(runs.resolve().name, results)
     names = ("table.md", "transfer.csv", "transfer.png", "transfer.svg")
     table, numbers, *figures = paths = tuple(runs / "report" / name for name in names)
     with atomic_path(table) as temporary:

@@ -4,9 +4,13 @@ import random
 from dataclasses import asdict
 from pathlib import Path
 
+from nmt_prune.evaluation.costs.speeds import read_speeds
 from nmt_prune.evaluation.quality.scores import score
 from nmt_prune.evaluation.quality.text import digest, write_lines
 from nmt_prune.evaluation.records.run import ScoreRecord
+from nmt_prune.evaluation.records.scored_runs import read_runs
+from nmt_prune.evaluation.reports.gathering import gather
+from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.files import write_json
 
 
@@ -49,3 +53,9 @@ def write_run(
     write_json(folder / "scores.json", asdict(record) | (scores or {}))
     write_lines(folder / "hypotheses.test.txt", hypotheses)
     return folder
+
+
+def gathered(folder: Path, data: Path | None = None) -> Results:
+    """The results of a folder of runs, with the speeds that were measured."""
+    runs = read_runs(folder)
+    return gather(runs, read_speeds(runs), data)

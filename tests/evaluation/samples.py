@@ -1,6 +1,7 @@
 """Made-up results."""
 
-from nmt_prune.evaluation.reports.results import Convention, Results, RunResult
+from nmt_prune.evaluation.reports.results import Convention, Results
+from nmt_prune.evaluation.reports.run_result import RunResult
 
 SIGNATURES = dict.fromkeys(("bleu", "chrf", "ter"), "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0")
 

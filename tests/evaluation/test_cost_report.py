@@ -11,11 +11,10 @@ from nmt_prune.evaluation.reports.aggregates import aggregate
 from nmt_prune.evaluation.reports.export_result import ExportResult
 from nmt_prune.evaluation.reports.figures import bleu as plots
 from nmt_prune.evaluation.reports.figures.costs import CPU_TIME, PACKED, USED, draw, plot_cpu_time, plot_sizes
-from nmt_prune.evaluation.reports.gathering import gather
-from nmt_prune.evaluation.reports.results import RunResult
+from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.size import cost_section
 from nmt_prune.evaluation.reports.tables.speed import speed_section
-from tests.evaluation.corpus import corrupted, references, write_run
+from tests.evaluation.corpus import corrupted, gathered, references, write_run
 from tests.evaluation.samples import results, row
 
 
@@ -142,7 +141,7 @@ def test_the_report_of_records_from_before(tmp_path):
     lines, recipe, reference = references(40), tmp_path / "runs/toy", tmp_path / "test.de"
     reference.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     write_run(recipe, "mp-50-seed1", lines, reference)
-    assert gather(recipe).rows[0].mb_used is None
+    assert gathered(recipe).rows[0].mb_used is None
     assert len(write_report(recipe).paths) == 5
 
 

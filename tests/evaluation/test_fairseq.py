@@ -8,6 +8,7 @@ from data_prep.corpora import choose
 from data_prep.data_folder import prepare
 from data_prep.download.fetching import Fetching
 from data_prep.preparation import Preparation
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.quality.translation import Decoding, translate
@@ -59,17 +60,17 @@ def test_references_of_another_length(data, checkpoint, tmp_path):
     longer = tmp_path / "longer.de"
     longer.write_text((data / "raw/test.de").read_text() + "eins\n")
     with pytest.raises(PruneError, match=r"30 hypotheses for the 31 lines of .*longer\.de"):
-        translate(checkpoint, Subset.find(data, "test", longer), Decoding(beam=1))
+        translate(Checkpoint.load(checkpoint), Subset.find(data, "test", longer), Decoding(beam=1))
 
 
 def test_an_unknown_flag_is_named(data, checkpoint):
     with pytest.raises(PruneError, match=r"unrecognized arguments: --no-such-flag$"):
-        translate(checkpoint, Subset.find(data, "test"), Decoding(extra=("--no-such-flag",)))
+        translate(Checkpoint.load(checkpoint), Subset.find(data, "test"), Decoding(extra=("--no-such-flag",)))
 
 
 def test_lines_that_are_too_long_have_empty_hypotheses(data, checkpoint):
     short = Decoding(beam=1, extra=("--prefix-size", "300", "--max-source-positions", "10"))
-    translation = translate(checkpoint, Subset.find(data, "test"), short)
+    translation = translate(Checkpoint.load(checkpoint), Subset.find(data, "test"), short)
     references = (data / "raw/test.de").read_text().splitlines()
     assert 0 < len(translation.left_out) < 30
     expected = ["" if number in translation.left_out else line for number, line in enumerate(references, start=1)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.costs.measurement import measure_costs
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.quality.translation import Decoding
@@ -19,7 +20,7 @@ def test_the_shrunk_model_is_timed_beside_the_masked_one(run_training, corpus, t
             dead |= unit(f"{stack}.layers.{layer}", range(10, 2000))
     path = mask(trained, dead, tmp_path / "masked.pt")
     subset = Subset(corpus, "test", "en", "de", tmp_path / "unused")
-    costs = measure_costs(path, subset, Decoding(beam=2, max_tokens=400))
+    costs = measure_costs(Checkpoint.load(path), subset, Decoding(beam=2, max_tokens=400))
     assert costs.cpu is not None
     assert costs.cpu.sentences == SENTENCES["test"]
     assert costs.cpu.seconds > 0

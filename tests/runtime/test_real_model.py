@@ -67,7 +67,7 @@ def engine(request) -> str:
 
 
 def test_the_command_prints_the_lines_of_fairseq_generate(data, checkpoint, packed, engine):
-    expected = translate(checkpoint, Subset.find(data, "test"), Decoding(lenpen=0.8)).lines
+    expected = translate(Checkpoint.load(checkpoint), Subset.find(data, "test"), Decoding(lenpen=0.8)).lines
     assert len(set(expected)) > 10
     source = (data / "raw" / "test.en").read_bytes()
     for model in (checkpoint, packed):

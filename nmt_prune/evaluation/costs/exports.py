@@ -15,10 +15,10 @@ from nmt_prune.files import temporary_folder
 from nmt_prune.profiling.csc import csc_bytes, deflated_csc_bytes
 from nmt_prune.pruning.quantization import FULL
 from nmt_prune.pruning.quantization.quantized import Facts
-from nmt_prune.runtime.loading import load_model
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.format.compact_file import save_compact, tensor_bytes
 from nmt_prune.storage.format.stored import plain
 from nmt_prune.storage.model.compact_model import CompactModel
@@ -26,11 +26,13 @@ from nmt_prune.storage.model.compact_model import CompactModel
 Translate = Callable[[Sequence[str]], list[str]]
 
 
-def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding, left_out: Collection[int] = ()) -> Exports:
-    """Packs a model and exports it, both without the heads and units that can be taken out, and translates with both.
+def measure_exports(
+    checkpoint: Checkpoint, subset: Subset, decoding: Decoding, left_out: Collection[int] = ()
+) -> Exports:
+    """Packs a model and exports it, and translates with both.
 
     Args:
-        checkpoint: the model.
+        checkpoint: the model, without the heads and units that can be taken out.
         subset: what to translate, from raw text as a user would.
         decoding: how.
         left_out: lines, from 1 on, that are too long for the model: no program is asked for them.
@@ -41,19 +43,18 @@ def measure_exports(checkpoint: Path, subset: Subset, decoding: Decoding, left_o
     with temporary_folder() as folder:
         try:
             model, model_int8 = (
-                load_model(checkpoint, subset.data, values, shrunk=True, splitting=decoding.splitting)
-                for values in (None, "int8")
+                compact_model(checkpoint, subset.data, values, decoding.splitting) for values in ("float32", "int8")
             )
             disk = _pack(model, model_int8, folder)
         except PruneError as error:
-            return Exports(notes=(f"not packed: {_reason(error, checkpoint)}",))
+            return Exports(notes=(f"not packed: {_reason(error, checkpoint.path)}",))
         bleu, notes = _scores(model, folder, subset, decoding, left_out)
     return Exports(disk, bleu, (*notes_on(checkpoint), *notes))
 
 
-def notes_on(checkpoint: Path) -> tuple[str, ...]:
+def notes_on(checkpoint: Checkpoint) -> tuple[str, ...]:
     """What is other than in fairseq."""
-    facts = Facts.of(Checkpoint.load(checkpoint).state["model"])
+    facts = Facts.of(checkpoint.state["model"])
     if facts is None:
         return ()
     notes = ["the compiled engine may round to 8 bits what quantized weights are multiplied with"]

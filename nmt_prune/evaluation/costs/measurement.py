@@ -22,7 +22,7 @@ _PROGRAM = "nmt_prune.measuring.translation_time"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def measure_costs(path: Path, subset: Subset, decoding: Decoding, left_out: Collection[int] = ()) -> Costs:
+def measure_costs(original: Checkpoint, subset: Subset, decoding: Decoding, left_out: Collection[int] = ()) -> Costs:
     """Sizes of a checkpoint's model as it is and shrunk, and the CPU time of the latter against the former.
 
     Its exports are measured without a dense model: their speed beside it is for the report, see
@@ -33,26 +33,26 @@ def measure_costs(path: Path, subset: Subset, decoding: Decoding, left_out: Coll
     training to training.
 
     Args:
-        path: the checkpoint.
+        original: the checkpoint.
         subset: what to translate; as much of it as takes a few seconds.
         decoding: how; always on a CPU.
         left_out: lines that have no translation, from 1 on.
 
     Raises:
-        PruneError: the checkpoint cannot be read or translated with.
+        PruneError: the checkpoint cannot be translated with.
     """
-    original = Checkpoint.load(path)
-    state = None if is_shrunk(original.model_settings) else shrunk_state(original)
-    used = original if state is None else Checkpoint(path, state)
+    state, is_its_own = shrunk_state(original), is_shrunk(original.model_settings)
+    shrunk = original if state is None else Checkpoint(original.path, state)
+    used = original if is_its_own else shrunk
     before, after = memory_bytes(original), memory_bytes(used)
     cpu: CpuTime | None = None
-    if state is not None and after <= (1 - WORTH_MEASURING) * before:
+    if used is not original and after <= (1 - WORTH_MEASURING) * before:
         with temporary_folder() as folder:
-            save(state, folder / "shrunk.pt")
-            cpu = cpu_time(path, folder / "shrunk.pt", subset, decoding)
+            save(used.state, folder / "shrunk.pt")
+            cpu = cpu_time(original.path, folder / "shrunk.pt", subset, decoding)
     # What was shrunk before it was trained has no dense model here to be compared with.
-    ratio = cpu.ratio if cpu else None if is_shrunk(original.model_settings) else 1.0
-    return Costs(before, after, ratio, cpu, measure_exports(path, subset, decoding, left_out))
+    ratio = cpu.ratio if cpu else None if is_its_own else 1.0
+    return Costs(before, after, ratio, cpu, measure_exports(shrunk, subset, decoding, left_out))
 
 
 def cpu_time(original: Path, used: Path, subset: Subset, decoding: Decoding) -> CpuTime:

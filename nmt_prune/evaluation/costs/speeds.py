@@ -13,64 +13,59 @@ from nmt_prune.evaluation.quality.text import digest
 from nmt_prune.evaluation.quality.translation import Decoding, generate_command, run_fairseq
 from nmt_prune.evaluation.records.costs import SPEED_FILE, Speed, SpeedRecord
 from nmt_prune.evaluation.records.run import SCORES_FILE, read_record
-from nmt_prune.evaluation.records.scored_runs import ScoredRun, read_runs
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
 from nmt_prune.files import write_json
-from nmt_prune.techniques import DENSE
 
 SENTENCES_AT_ONCE = 8
 
 _PROGRAM = "nmt_prune.measuring.translation_speed"
 
 
-def measure_speeds(runs: Path, data: Path | None = None) -> tuple[str, ...]:
+def measure_speeds(runs: ScoredRuns, data: Path | None = None) -> tuple[dict[str, SpeedRecord], tuple[str, ...]]:
     """Measures the runs that have a checkpoint, and no ``speed.json`` of these scores and of these of the dense run.
 
     Not when a run is scored: all are to be measured on one machine, which does nothing else for the recipe then.
 
     Args:
-        runs: ``runs/<recipe>``.
+        runs: the runs of a recipe.
         data: data folder; None is the one whose ``raw/`` had the references when the runs were scored.
 
     Returns:
-        Why runs were not measured that could have been.
+        All measurements by run, and why runs were not measured that could have been.
 
     Raises:
         PruneError: a record cannot be read.
     """
-    scored, _ = read_runs(runs)
-    notes = []
-    for dense in scored:
-        if dense.record.technique != DENSE or not dense.checkpoint.is_file():
+    speeds, notes = read_speeds(runs), []
+    for seed, dense in runs.dense.items():
+        if not dense.checkpoint.is_file():
             continue
-        same_seed = [run for run in scored if run.record.seed == dense.record.seed]
-        new = [run for run in same_seed if run.checkpoint.is_file() and speed_of(run, same_seed) is None]
+        new = [run for run in runs.of_seed(seed) if run.checkpoint.is_file() and run.name not in speeds]
         try:
             if new:
-                _measure(dense, new, data)
+                speeds |= _measure(dense, new, data)
         except PruneError as error:
-            notes.append(f"Speed on a CPU was not measured for seed {dense.record.seed}: {error}.")
-    return tuple(notes)
+            notes.append(f"Speed on a CPU was not measured for seed {seed}: {error}.")
+    return speeds, tuple(notes)
 
 
-def speed_of(run: ScoredRun, scored: Sequence[ScoredRun]) -> SpeedRecord | None:
-    """The measurement of a run; None if there is none, or it is of another checkpoint of the run or the dense one.
-
-    Args:
-        run: the run.
-        scored: all runs, the dense ones among them.
+def read_speeds(runs: ScoredRuns) -> dict[str, SpeedRecord]:
+    """The measurements by run; without those of another checkpoint of the run or the dense one.
 
     Raises:
-        PruneError: the file cannot be read.
+        PruneError: a file cannot be read.
     """
-    path = run.folder / SPEED_FILE
-    dense = [other for other in scored if (other.record.technique, other.record.seed) == (DENSE, run.record.seed)]
-    if not path.is_file() or not dense:
-        return None
-    record = read_record(SpeedRecord, path)
-    return record if record.scores_sha256 == _identity(run, dense[0]) else None
+    found = {}
+    for run in runs.scored:
+        path, dense = run.folder / SPEED_FILE, runs.dense.get(run.record.seed)
+        if dense is not None and path.is_file():
+            record = read_record(SpeedRecord, path)
+            if record.scores_sha256 == _identity(run, dense):
+                found[run.name] = record
+    return found
 
 
-def _measure(dense: ScoredRun, runs: Sequence[ScoredRun], data: Path | None) -> None:
+def _measure(dense: ScoredRun, runs: Sequence[ScoredRun], data: Path | None) -> dict[str, SpeedRecord]:
     scores = dense.scores
     flags = (*scores.generate_flags, "--batch-size", str(SENTENCES_AT_ONCE))
     decoding = Decoding(scores.beam, scores.lenpen, cpu=True, extra=flags)
@@ -79,9 +74,10 @@ def _measure(dense: ScoredRun, runs: Sequence[ScoredRun], data: Path | None) -> 
     paths = Path(":".join(str(run.checkpoint) for run in (dense, *runs)))
     command = generate_command(paths, subset, decoding, dense.folder, _PROGRAM)
     found = json.loads(run_fairseq(command, str(dense.checkpoint), ONE_THREAD).stdout.splitlines()[-1])
+    records = {}
     for run, measured in zip(runs, found["runs"], strict=True):
         systems = {name: Speed(**speed) for name, speed in measured["systems"].items()}
-        record = SpeedRecord(
+        records[run.name] = SpeedRecord(
             _identity(run, dense),
             measured["sentences"],
             SENTENCES_AT_ONCE,
@@ -89,7 +85,8 @@ def _measure(dense: ScoredRun, runs: Sequence[ScoredRun], data: Path | None) -> 
             systems,
             tuple(measured["notes"]),
         )
-        write_json(run.folder / SPEED_FILE, asdict(record))
+        write_json(run.folder / SPEED_FILE, asdict(records[run.name]))
+    return records
 
 
 def _identity(run: ScoredRun, dense: ScoredRun) -> tuple[str, str]:

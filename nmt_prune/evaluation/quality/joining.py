@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import check_data
@@ -18,14 +17,14 @@ _OF_SUBWORDS, _OF_WORDS = {"--bpe", "--remove-bpe", "--post-process"}, "--tokeni
 
 
 def joining(
-    checkpoint: Path, subset: Subset, remove_bpe: str | None, flags: Sequence[str], splitting: Splitting
+    trained: Checkpoint, subset: Subset, remove_bpe: str | None, flags: Sequence[str], splitting: Splitting
 ) -> tuple[str | None, Joiner | None]:
     """What fairseq-generate is to join, and how what it leaves is joined.
 
     fairseq joins no byte pieces, and no subwords of GPT-2's that are stored as text.
 
     Args:
-        checkpoint: the model.
+        trained: the model.
         subset: what is translated.
         remove_bpe: subwords that the user wants joined, a value of fairseq's ``--remove-bpe``; None: the dictionary's.
         flags: further flags of fairseq-generate; where they are about subwords, fairseq joins.
@@ -38,7 +37,6 @@ def joining(
     Raises:
         PruneError: what is asked for contradicts the dictionary, the dictionary does not say, or it is another model's.
     """
-    trained = Checkpoint.load(checkpoint)
     if remark := check_data(trained, subset.data):
         warnings.warn(remark, RuntimeWarning, stacklevel=2)
     names = {flag.split("=")[0] for flag in flags}

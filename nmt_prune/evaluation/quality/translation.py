@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nmt_prune
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.joining import joining
 from nmt_prune.evaluation.quality.subset import Subset
@@ -93,7 +94,7 @@ def generate_command(
     ]
 
 
-def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> Translation:
+def translate(checkpoint: Checkpoint, subset: Subset, decoding: Decoding) -> Translation:
     """Translates a subset.
 
     Args:
@@ -102,17 +103,14 @@ def translate(checkpoint: Path, subset: Subset, decoding: Decoding) -> Translati
         decoding: how.
 
     Raises:
-        PruneError: the checkpoint or fairseq is missing, fairseq-generate fails, or its hypotheses are not one per line
-            of the reference.
+        PruneError: fairseq is missing, fairseq-generate fails, or its hypotheses are not one per line of the reference.
     """
-    if not checkpoint.is_file():
-        raise PruneError(f"checkpoint {checkpoint} does not exist")
     remove_bpe, join = joining(checkpoint, subset, decoding.remove_bpe, decoding.extra, decoding.splitting)
     plain = replace(decoding, remove_bpe=remove_bpe)
     with temporary_folder() as folder:
-        command = generate_command(checkpoint, subset, plain, folder)
+        command = generate_command(checkpoint.path, subset, plain, folder)
         variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "LOGLEVEL": "INFO"}
-        log = run_fairseq(command, str(checkpoint), variables).stderr
+        log = run_fairseq(command, str(checkpoint.path), variables).stderr
         output = (folder / f"generate-{subset.name}.txt").read_text(encoding="utf-8")
     # fairseq logs into its results unless something has set up logging before.
     too_long = sum(int(match[1].replace(",", "")) for match in _LEFT_OUT.finditer(log + output))

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.text import read_lines
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
 from nmt_prune.files import read_json
+from nmt_prune.techniques import DENSE
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,34 @@ class ScoredRun:
         return read_lines(self.folder / self.scores.hypotheses_file)
 
 
+@dataclass(frozen=True)
+class ScoredRuns:
+    """The runs of a recipe.
+
+    Attributes:
+        folder: ``runs/<recipe>``.
+        scored: those with scores, sorted by name.
+        unscored: names of those that have no scores yet.
+    """
+
+    folder: Path
+    scored: tuple[ScoredRun, ...]
+    unscored: tuple[str, ...]
+
+    @cached_property
+    def dense(self) -> dict[int, ScoredRun]:
+        """The dense run of each seed that has one."""
+        found: dict[int, ScoredRun] = {}
+        for run in self.scored:
+            if run.record.technique == DENSE:
+                found.setdefault(run.record.seed, run)
+        return found
+
+    def of_seed(self, seed: int) -> list[ScoredRun]:
+        """The runs of a seed."""
+        return [run for run in self.scored if run.record.seed == seed]
+
+
 def total_updates(run: ScoredRun, runs: Mapping[str, ScoredRun]) -> int:
     """Updates behind a run, those of all its ancestors included.
 
@@ -50,7 +80,7 @@ def total_updates(run: ScoredRun, runs: Mapping[str, ScoredRun]) -> int:
     return run.updates + inherited
 
 
-def read_runs(folder: Path) -> tuple[list[ScoredRun], tuple[str, ...]]:
+def read_runs(folder: Path) -> ScoredRuns:
     """Reads the scored runs of a recipe, and names those that have no scores yet.
 
     Raises:
@@ -62,9 +92,10 @@ def read_runs(folder: Path) -> tuple[list[ScoredRun], tuple[str, ...]]:
     scored = [path for path in paths if (path / SCORES_FILE).is_file()]
     if not scored:
         raise PruneError(f"{folder} holds no run with {RUN_FILE} and {SCORES_FILE}; run nmt-prune score first")
-    runs = [
+    runs = tuple(
         ScoredRun(path, read_record(RunRecord, path / RUN_FILE), read_record(ScoreRecord, path / SCORES_FILE))
         for path in scored
-    ]
+    )
     unscored = [path for path in paths if path not in scored]
-    return runs, tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") != "search")
+    names = tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") != "search")
+    return ScoredRuns(folder, runs, names)

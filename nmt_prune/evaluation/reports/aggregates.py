@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nmt_prune.evaluation.quality.significance import SIGNIFICANT
 from nmt_prune.evaluation.reports.export_result import NUMBERS
-from nmt_prune.evaluation.reports.results import RunResult
+from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.techniques import LONGER
 from nmt_prune.techniques.labels import ordered
 

@@ -5,32 +5,32 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.costs.speeds import speed_of
 from nmt_prune.evaluation.quality.significance import Comparison, compare
 from nmt_prune.evaluation.quality.text import digest, read_lines
 from nmt_prune.evaluation.records.costs import Costs, SpeedRecord
 from nmt_prune.evaluation.records.other_passes import other_passes
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, ScoreRecord
-from nmt_prune.evaluation.records.scored_runs import ScoredRun, read_runs, total_updates
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns, total_updates
 from nmt_prune.evaluation.reports.aggregates import Cell
 from nmt_prune.evaluation.reports.export_result import ExportResult
-from nmt_prune.evaluation.reports.results import Convention, Results, RunResult
+from nmt_prune.evaluation.reports.results import Convention, Results
+from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.variants import variants
-from nmt_prune.techniques import DENSE
 
 
-def gather(folder: Path, data: Path | None = None) -> Results:
-    """Reads all runs of a recipe and compares each with the dense run of its seed.
+def gather(scored: ScoredRuns, speeds: Mapping[str, SpeedRecord], data: Path | None = None) -> Results:
+    """Takes the results of all runs of a recipe together and compares each with the dense run of its seed.
 
     Args:
-        folder: ``runs/<recipe>``.
+        scored: the runs.
+        speeds: what was measured of their speed, by run.
         data: data folder with the references; None is where they were when the runs were scored.
 
     Raises:
-        PruneError: there is no scored run, runs were scored in different ways, two runs claim the same cell, or
+        PruneError: runs were scored in different ways, two runs claim the same cell, or
             hypotheses or references are missing or do not belong to the scores.
     """
-    runs, unscored = read_runs(folder)
+    runs = scored.scored
     first = runs[0]
     convention = Convention.of(first.scores)
     for run in runs:
@@ -41,16 +41,15 @@ def gather(folder: Path, data: Path | None = None) -> Results:
     references = _references(first.scores, data)
     comparisons: dict[str, Comparison] = {}
     for seed in sorted({run.record.seed for run in runs}):
-        same_seed = [run for run in runs if run.record.seed == seed]
-        dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
-        systems = {run.name: run.hypotheses() for run in same_seed}
-        comparisons |= compare(systems, references, dense, tokenize=first.scores.tokenize)
-    rows = tuple(_row(run, totals[run.name], comparisons[run.name], speed_of(run, runs)) for run in runs)
+        dense = scored.dense.get(seed)
+        systems = {run.name: run.hypotheses() for run in scored.of_seed(seed)}
+        comparisons |= compare(systems, references, dense.name if dense else None, tokenize=first.scores.tokenize)
+    rows = tuple(_row(run, totals[run.name], comparisons[run.name], speeds.get(run.name)) for run in runs)
     return Results(
-        folder.resolve().name,
+        scored.folder.resolve().name,
         convention,
         rows,
-        unscored,
+        scored.unscored,
         first.record.pair,
         variants=variants(run.record for run in runs),
     )

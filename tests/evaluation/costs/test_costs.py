@@ -39,9 +39,9 @@ def timing(monkeypatch):
     return calls
 
 
-def without_units(tmp_path: Path, count: int) -> Path:
+def without_units(tmp_path: Path, count: int) -> Checkpoint:
     units = torch.arange(12) >= count
-    return checkpoint(tmp_path, **{FC1: units[:, None].expand(12, 8), FC2: units.expand(8, 12)}).path
+    return checkpoint(tmp_path, **{FC1: units[:, None].expand(12, 8), FC2: units.expand(8, 12)})
 
 
 def test_a_shrunk_model_is_timed_against_the_same_model_before(tmp_path, subset, timing):
@@ -59,7 +59,7 @@ def test_a_shrunk_model_is_timed_against_the_same_model_before(tmp_path, subset,
 
 def test_a_mask_without_dead_structure_is_as_slow_as_the_dense_model_and_not_timed(tmp_path, subset, timing):
     mask = torch.arange(96).view(12, 8) % 2 == 0
-    costs = measure_costs(checkpoint(tmp_path, **{FC1: mask}).path, subset, DECODING)
+    costs = measure_costs(checkpoint(tmp_path, **{FC1: mask}), subset, DECODING)
     assert (costs.cpu_ratio, costs.cpu, timing) == (1.0, None, [])
     assert costs.bytes_used == costs.bytes_masked == 4 * PARAMETERS
 
@@ -73,15 +73,15 @@ def test_next_to_nothing_is_not_worth_timing(tmp_path, subset, timing):
     large["model"][FC2] = large["model"][FC2] * units
     large["model"][f"{MASK_MODULE}.{FC2}"] = units.expand(8, 12).byte()
     save(large, tmp_path / "large.pt")  # 17 of 1,824, 0.9 %
-    costs = measure_costs(tmp_path / "large.pt", subset, DECODING)
+    costs = measure_costs(Checkpoint.load(tmp_path / "large.pt"), subset, DECODING)
     assert (costs.cpu_ratio, costs.cpu, len(timing)) == (1.0, None, 1)
     assert costs.bytes_masked - costs.bytes_used == 4 * 17
 
 
 def test_what_was_shrunk_before_has_no_dense_model_to_be_compared_with(tmp_path, subset, timing):
-    shrunk = shrink(Checkpoint.load(without_units(tmp_path, 5)))
+    shrunk = shrink(without_units(tmp_path, 5))
     save(shrunk.state, tmp_path / "shrunk.pt")
-    costs = measure_costs(tmp_path / "shrunk.pt", subset, DECODING)
+    costs = measure_costs(Checkpoint.load(tmp_path / "shrunk.pt"), subset, DECODING)
     assert (costs.cpu_ratio, costs.cpu, timing) == (None, None, [])
     assert costs.bytes_used == 4 * (PARAMETERS - 5 * 17)
 
@@ -90,7 +90,7 @@ def test_another_model_keeps_what_it_has(tmp_path, subset, timing):
     state = toy = checkpoint(tmp_path).state
     toy["model"]["encoder.adapter.weight"] = torch.zeros(10)
     save(state, tmp_path / "other.pt")
-    costs = measure_costs(tmp_path / "other.pt", subset, DECODING)
+    costs = measure_costs(Checkpoint.load(tmp_path / "other.pt"), subset, DECODING)
     assert (costs.bytes_used, costs.cpu_ratio) == (4 * (PARAMETERS + 10), 1.0)
 
 

@@ -3,13 +3,12 @@
 import io
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from nmt_prune.checkpoints import QUANTIZATION_MODULE
+from nmt_prune.checkpoints import QUANTIZATION_MODULE, Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.costs import exports
 from nmt_prune.evaluation.costs.exports import measure_exports
@@ -34,17 +33,15 @@ def model() -> CompactModel:
 
 
 @pytest.fixture
-def checkpoint(tmp_path, model, monkeypatch) -> Path:
+def checkpoint(tmp_path, model, monkeypatch) -> Checkpoint:
     """A file that is read as the model."""
 
-    def load(path, data, values=None, shrunk=False, **_):
-        assert shrunk
-        weights = {name: converted(name, plain(weight), values or "float32") for name, weight in model.weights.items()}
+    def load(checkpoint, data, values, splitting):
+        weights = {name: converted(name, plain(weight), values) for name, weight in model.weights.items()}
         return replace(model, weights=weights)
 
-    monkeypatch.setattr(exports, "load_model", load)
-    torch.save({"model": {}}, tmp_path / "checkpoint.pt")
-    return tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(exports, "compact_model", load)
+    return Checkpoint(tmp_path / "checkpoint.pt", {"model": {}})
 
 
 @pytest.fixture
@@ -142,8 +139,8 @@ def test_without_the_raw_source(checkpoint, subset):
 
 def test_quantized_activations(checkpoint, subset):
     expected = measure_exports(checkpoint, subset, DECODING)
-    torch.save({"model": {f"{QUANTIZATION_MODULE}.activation_bits": torch.tensor(8)}}, checkpoint)
-    found = measure_exports(checkpoint, subset, DECODING)
+    state = {"model": {f"{QUANTIZATION_MODULE}.activation_bits": torch.tensor(8)}}
+    found = measure_exports(Checkpoint(checkpoint.path, state), subset, DECODING)
     assert (found.disk, found.bleu) == (expected.disk, expected.bleu)
     assert found.notes == (
         "the compiled engine may round to 8 bits what quantized weights are multiplied with",
@@ -153,9 +150,9 @@ def test_quantized_activations(checkpoint, subset):
 
 
 def test_what_cannot_be_packed(checkpoint, subset, monkeypatch):
-    def refuse(path, *_, **__):
-        raise PruneError(f"{path} is not a plain fairseq Transformer")
+    def refuse(checkpoint, *_):
+        raise PruneError(f"{checkpoint.path} is not a plain fairseq Transformer")
 
-    monkeypatch.setattr(exports, "load_model", refuse)
+    monkeypatch.setattr(exports, "compact_model", refuse)
     found = measure_exports(checkpoint, subset, DECODING)
     assert (found.disk, found.notes) == (None, ("not packed: is not a plain fairseq Transformer",))

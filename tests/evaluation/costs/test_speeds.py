@@ -6,11 +6,11 @@ import subprocess
 import pytest
 
 from nmt_prune.evaluation.costs.speeds import measure_speeds
+from nmt_prune.evaluation.records.scored_runs import read_runs
 from nmt_prune.evaluation.report import write_report
 from nmt_prune.evaluation.reports.figures.costs import SPEED, SPEED_INT8, draw
-from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.files import read_json
-from tests.evaluation.corpus import corrupted, references, write_run
+from tests.evaluation.corpus import corrupted, gathered, references, write_run
 
 LINES = references(40)
 SYSTEMS = {
@@ -63,39 +63,43 @@ def program(monkeypatch):
 
 def test_each_run_is_measured_once_beside_the_dense_one(recipe, program):
     calls, last = program
-    assert measure_speeds(recipe) == ()
+    assert measure_speeds(read_runs(recipe))[1] == ()
     assert calls == [["dense-seed1", "dense-seed1", "mp-50-seed1"]]
     assert last["command"][2] == "nmt_prune.measuring.translation_speed"
     assert last["command"][-3:] == ["--cpu", "--batch-size", "8"]
     assert last["env"]["OMP_NUM_THREADS"] == "1"
     record = read_json(recipe / "dense-seed1/speed.json")
     assert (record["systems"], record["engine"], record["sentences"]) == (SYSTEMS, "fast", 40)
-    measure_speeds(recipe)
+    measure_speeds(read_runs(recipe))
     assert len(calls) == 1
 
 
 def test_other_scores_are_measured_anew(recipe, program):
     calls, _ = program
-    measure_speeds(recipe)
+    measure_speeds(read_runs(recipe))
     for changed, measured in (("mp-50-seed1", ["mp-50-seed1"]), ("dense-seed1", ["dense-seed1", "mp-50-seed1"])):
         path = recipe / changed / "scores.json"
         path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 2.0'))
-        measure_speeds(recipe)
+        measure_speeds(read_runs(recipe))
         assert calls[-1] == ["dense-seed1", *measured]
 
 
 def test_without_checkpoints_what_was_measured_stays(recipe, program):
     calls, _ = program
-    measure_speeds(recipe)
+    measure_speeds(read_runs(recipe))
     for path in recipe.glob("*/checkpoint_best.pt"):
         path.unlink()
-    row = gather(recipe).rows[0].exports
-    assert (measure_speeds(recipe), len(calls), row.tokens_per_cpu_second_packed) == ((), 1, pytest.approx(600))
+    row = gathered(recipe).rows[0].exports
+    assert (measure_speeds(read_runs(recipe))[1], len(calls), row.tokens_per_cpu_second_packed) == (
+        (),
+        1,
+        pytest.approx(600),
+    )
 
 
 def test_columns(recipe, program):
-    measure_speeds(recipe)
-    full, partial = (row.exports for row in gather(recipe).rows)
+    measure_speeds(read_runs(recipe))
+    full, partial = (row.exports for row in gathered(recipe).rows)
     assert full.tokens_per_cpu_second_packed == pytest.approx(600)
     assert full.speed_packed_to_dense_fairseq == pytest.approx(12)
     assert full.speed_packed_to_dense_ctranslate2_int8 == pytest.approx(3)
@@ -122,7 +126,7 @@ def test_the_report(recipe, program):
     assert "- a note (all runs)." in section
     # Of the two, only the pruned model says something else in fairseq.
     assert [line for line in section if "42.00 packed." in line] == [
-        f"- `mp-50-seed1`: BLEU {gather(recipe).rows[1].bleu:.2f} in fairseq, 42.00 packed."
+        f"- `mp-50-seed1`: BLEU {gathered(recipe).rows[1].bleu:.2f} in fairseq, 42.00 packed."
     ]
     found = read_json(recipe / "report/results.json")
     assert found["runs"][0]["exports"]["speed_packed_to_dense_int8"] == pytest.approx(1.5)
@@ -130,8 +134,8 @@ def test_the_report(recipe, program):
 
 
 def test_the_plot_has_the_dense_references(recipe, program):
-    measure_speeds(recipe)
-    single, in_int8 = draw(gather(recipe), "speed", [SPEED, SPEED_INT8]).axes
+    measure_speeds(read_runs(recipe))
+    single, in_int8 = draw(gathered(recipe), "speed", [SPEED, SPEED_INT8]).axes
     for axes, speed, bleu in ((single, 12, 100.0), (in_int8, 16, 40.0)):
         (star,) = [line for line in axes.lines if line.get_marker() == "*"]
         assert (list(star.get_xdata()), list(star.get_ydata())) == ([pytest.approx(speed)], [pytest.approx(bleu)])
@@ -155,13 +159,13 @@ def test_flags_that_only_fairseq_knows_are_a_remark(recipe, program):
     calls, _ = program
     for path in recipe.glob("*/scores.json"):
         path.write_text(path.read_text().replace('"generate_flags": []', '"generate_flags": ["--sampling"]'))
-    (note,) = measure_speeds(recipe)
+    (note,) = measure_speeds(read_runs(recipe))[1]
     assert "--sampling of fairseq-generate has no counterpart outside of it" in note
     assert calls == []
 
 
 def test_a_damaged_file_is_refused_by_name(recipe, program):
-    measure_speeds(recipe)
+    measure_speeds(read_runs(recipe))
     (recipe / "mp-50-seed1/speed.json").write_text('{"sentences": "many"}')
     with pytest.raises(Exception, match=r"mp-50-seed1/speed\.json: .*; delete the file and run the command again"):
         write_report(recipe)

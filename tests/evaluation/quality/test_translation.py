@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.quality.translation import Decoding, error_line, in_order, parse_hypotheses, translate
@@ -61,34 +62,34 @@ def test_parses_decoded_hypotheses_only():
 
 def test_hypotheses_come_in_the_order_of_the_text(generate, subset, checkpoint):
     generate(OUTPUT)
-    assert translate(checkpoint, subset, Decoding()).lines == ["", "drei", "a\u2028b\tc"]
+    assert translate(Checkpoint.load(checkpoint), subset, Decoding()).lines == ["", "drei", "a\u2028b\tc"]
 
 
 def test_lines_that_are_too_long_have_empty_hypotheses(generate, subset, checkpoint):
     warning = "1 samples have invalid sizes and will be skipped, max_positions=(1024, 1024), first few sample ids=[1]\n"
     shorter = OUTPUT.replace("D-1\t-0.25\tdrei\n", "")
     commands = generate(shorter, f"2026 | WARNING | fairseq.tasks.fairseq_task | {warning}")
-    translation = translate(checkpoint, subset, Decoding())
+    translation = translate(Checkpoint.load(checkpoint), subset, Decoding())
     assert (translation.lines, translation.left_out) == (["", "", "a\u2028b\tc"], (2,))
     assert "--skip-invalid-size-inputs-valid-test" in commands[0]
     generate(shorter)
     with pytest.raises(PruneError, match=r"2 hypotheses for the 3 lines of .* \(none for line 2\)"):
-        translate(checkpoint, subset, Decoding())
+        translate(Checkpoint.load(checkpoint), subset, Decoding())
 
 
 def test_subwords_are_joined_by_the_marks_in_the_dictionary(generate, subset, checkpoint, tmp_path):
     output = OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\t▁d rei <0xF0> <0x9F> <0x98> <0x80> ▁!")
     commands = generate(output)
-    assert translate(checkpoint, subset, Decoding()).lines[1] == "drei😀 !"
+    assert translate(Checkpoint.load(checkpoint), subset, Decoding()).lines[1] == "drei😀 !"
     (tmp_path / "dict.de.txt").write_text("d@@ 1\nrei 1\n")
     generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\td@@ rei !"))
-    assert [translate(checkpoint, subset, Decoding(remove_bpe=kind)).lines[1] for kind in (None, "@@ ")] == [
-        "drei !"
-    ] * 2
+    assert [
+        translate(Checkpoint.load(checkpoint), subset, Decoding(remove_bpe=kind)).lines[1] for kind in (None, "@@ ")
+    ] == ["drei !"] * 2
     assert "--remove-bpe" not in commands[0]
     (tmp_path / "dict.de.txt").write_text("d 1\nĠrei 1\n")
     generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\td rei Ġâĺĥ"))
-    assert translate(checkpoint, subset, Decoding()).lines[1] == "drei ☃"
+    assert translate(Checkpoint.load(checkpoint), subset, Decoding()).lines[1] == "drei ☃"
 
 
 def test_words_are_joined_as_the_tokenizer_of_the_training_split_them(generate, subset, checkpoint, tmp_path):
@@ -96,13 +97,13 @@ def test_words_are_joined_as_the_tokenizer_of_the_training_split_them(generate, 
     for cfg in ({"tokenizer": {"_name": "moses"}}, {"task": task}):
         torch.save({"model": {}, "cfg": cfg}, checkpoint)
         generate(OUTPUT.replace("D-1\t-0.25\tdrei", "D-1\t-0.25\t▁drei ▁!"))
-        assert translate(checkpoint, subset, Decoding()).lines[1] == "drei!"
+        assert translate(Checkpoint.load(checkpoint), subset, Decoding()).lines[1] == "drei!"
 
 
 def test_fairseq_joins_where_its_flags_are_about_subwords(generate, subset, checkpoint):
     for extra in (("--bpe", "sentencepiece"), ("--post-process=sentencepiece",), ("--tokenizer", "moses")):
         commands = generate(OUTPUT)
-        assert translate(checkpoint, subset, Decoding(extra=extra)).lines[2] == "a\u2028b\tc"
+        assert translate(Checkpoint.load(checkpoint), subset, Decoding(extra=extra)).lines[2] == "a\u2028b\tc"
         assert ("--remove-bpe" in commands[-1]) == ("--tokenizer" in extra)
 
 
@@ -118,12 +119,14 @@ def test_fairseq_joins_where_its_flags_are_about_subwords(generate, subset, chec
 def test_subwords_that_the_dictionary_does_not_hold(subset, checkpoint, tmp_path, dictionary, asked, message):
     (tmp_path / "dict.de.txt").write_text(dictionary)
     with pytest.raises(PruneError, match=message):
-        translate(checkpoint, subset, Decoding(remove_bpe=asked))
+        translate(Checkpoint.load(checkpoint), subset, Decoding(remove_bpe=asked))
 
 
 def test_command_line(generate, subset, checkpoint):
     commands = generate(OUTPUT)
-    translate(checkpoint, subset, Decoding(beam=4, lenpen=0.6, max_tokens=99, cpu=True, extra=("--fp16",)))
+    translate(
+        Checkpoint.load(checkpoint), subset, Decoding(beam=4, lenpen=0.6, max_tokens=99, cpu=True, extra=("--fp16",))
+    )
     words = " ".join(commands[0])
     assert f"-m fairseq_cli.generate {subset.data} --user-dir" in words
     assert f"--path {checkpoint} --source-lang en --target-lang de --gen-subset test" in words
@@ -148,7 +151,7 @@ def test_a_failure_is_one_line(generate, subset, checkpoint):
     trace = 'Traceback (most recent call last):\n  File "x.py", line 1\nRuntimeError: sizes differ\n\tof q_proj\n'
     generate(stderr=f"a warning\n{trace}", status=1)
     with pytest.raises(PruneError, match=rf"^fairseq-generate failed on {checkpoint}: RuntimeError: sizes differ$"):
-        translate(checkpoint, subset, Decoding())
+        translate(Checkpoint.load(checkpoint), subset, Decoding())
 
 
 @pytest.mark.parametrize(
@@ -172,10 +175,10 @@ def test_error_line(stderr, line):
 
 def test_missing_checkpoint(subset, tmp_path):
     with pytest.raises(PruneError, match=r"none\.pt does not exist"):
-        translate(tmp_path / "none.pt", subset, Decoding())
+        translate(Checkpoint.load(tmp_path / "none.pt"), subset, Decoding())
 
 
 def test_missing_fairseq(subset, checkpoint, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(PruneError, match=r"pip install 'nmt-prune\[fairseq\]'"):
-        translate(checkpoint, subset, Decoding())
+        translate(Checkpoint.load(checkpoint), subset, Decoding())

@@ -5,10 +5,9 @@ from pydantic import TypeAdapter
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.text import write_lines
-from nmt_prune.evaluation.reports.gathering import gather
-from nmt_prune.evaluation.reports.results import RunResult, write_csv
+from nmt_prune.evaluation.reports.run_result import RunResult, write_csv
 from nmt_prune.files import write_json
-from tests.evaluation.corpus import corrupted, references, write_run
+from tests.evaluation.corpus import corrupted, gathered, references, write_run
 from tests.evaluation.samples import row
 
 REFERENCES = references()
@@ -32,7 +31,7 @@ def recipe(tmp_path, reference):
 
 
 def test_rows(recipe):
-    results = gather(recipe)
+    results = gathered(recipe)
     assert results.recipe == "toy"
     assert results.unscored == ()
     assert [row.run for row in results.rows] == ["dense-seed1", "mp-50-seed1", "slt-50-seed2"]
@@ -46,14 +45,14 @@ def test_rows(recipe):
 
 
 def test_only_the_dense_run_of_the_same_seed_is_the_baseline(recipe):
-    other_seed = gather(recipe).rows[2]
+    other_seed = gathered(recipe).rows[2]
     assert (other_seed.bleu_delta, other_seed.bleu_p_value) == (None, None)
     assert other_seed.bleu_low < other_seed.bleu < other_seed.bleu_high
 
 
 def test_runs_without_scores_are_named(recipe):
     (recipe / "mp-50-seed1/scores.json").unlink()
-    results = gather(recipe)
+    results = gathered(recipe)
     assert results.unscored == ("mp-50-seed1",)
     assert len(results.rows) == 2
 
@@ -61,32 +60,32 @@ def test_runs_without_scores_are_named(recipe):
 def test_references_elsewhere(recipe, reference, tmp_path):
     (tmp_path / "data").rename(tmp_path / "moved")
     with pytest.raises(PruneError, match=r"test\.de is gone; give --data"):
-        gather(recipe)
-    assert len(gather(recipe, tmp_path / "moved").rows) == 3
+        gathered(recipe)
+    assert len(gathered(recipe, tmp_path / "moved").rows) == 3
 
 
 def test_changed_references(recipe, reference):
     write_lines(reference, REFERENCES[::-1])
     with pytest.raises(PruneError, match=r"test\.de is not the one that the runs were scored with"):
-        gather(recipe)
+        gathered(recipe)
 
 
 def test_missing_hypotheses(recipe):
     (recipe / "mp-50-seed1/hypotheses.test.txt").unlink()
     with pytest.raises(PruneError, match=r"mp-50-seed1/hypotheses\.test\.txt does not exist"):
-        gather(recipe)
+        gathered(recipe)
 
 
 def test_hypotheses_of_another_length(recipe):
     write_lines(recipe / "mp-50-seed1/hypotheses.test.txt", DENSE[:-1])
     with pytest.raises(PruneError, match="mp-50-seed1: 199 lines for 200 references"):
-        gather(recipe)
+        gathered(recipe)
 
 
 def test_hypotheses_that_are_not_those_of_the_scores(recipe):
     write_lines(recipe / "mp-50-seed1/hypotheses.test.txt", REFERENCES)
     with pytest.raises(PruneError, match=r"hypotheses\.test\.txt gives BLEU 100\.00 and scores\.json says"):
-        gather(recipe)
+        gathered(recipe)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +100,13 @@ def test_hypotheses_that_are_not_those_of_the_scores(recipe):
 def test_scores_of_different_conventions_never_share_a_table(recipe, reference, change, message):
     write_run(recipe, "slt-90", DENSE, reference, sparsity=0.9, scores=change)
     with pytest.raises(PruneError, match=message):
-        gather(recipe)
+        gathered(recipe)
 
 
 def test_two_runs_for_one_cell(recipe, reference):
     write_run(recipe, "slt-mp-50", DENSE, reference, technique="slt-mp", seed=2)
     with pytest.raises(PruneError, match=r"slt-50-seed2 and slt-mp-50 are both slt-mp at sparsity 0\.5 with seed 2"):
-        gather(recipe)
+        gathered(recipe)
 
 
 def test_dense_controls_differ_in_their_updates(recipe, reference):
@@ -115,24 +114,24 @@ def test_dense_controls_differ_in_their_updates(recipe, reference):
         write_run(
             recipe, f"dense-{total}", DENSE, reference, technique="dense-longer", sparsity=0.0, total_updates=total
         )
-    twin = next(row for row in gather(recipe).rows if row.run == "dense-1600")
+    twin = next(row for row in gathered(recipe).rows if row.run == "dense-1600")
     assert (twin.bleu_delta, twin.bleu_p_value) == (0, 1)
 
 
 def test_broken_records(recipe, tmp_path):
     write_json(recipe / "mp-50-seed1/run.json", {"technique": "mp"})
     with pytest.raises(PruneError, match=r"run\.json: sparsity: field required"):
-        gather(recipe)
+        gathered(recipe)
     (recipe / "mp-50-seed1/run.json").write_text("{")
     with pytest.raises(PruneError, match=r"run\.json is not JSON"):
-        gather(recipe)
+        gathered(recipe)
 
 
 def test_no_runs(tmp_path):
     with pytest.raises(PruneError, match="is not a folder of runs"):
-        gather(tmp_path / "nowhere")
+        gathered(tmp_path / "nowhere")
     with pytest.raises(PruneError, match="holds no run"):
-        gather(tmp_path)
+        gathered(tmp_path)
 
 
 def test_csv_round_trip(tmp_path):

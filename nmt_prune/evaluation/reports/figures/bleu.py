@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell, aggregate
+from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.figures.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.reports.published import Number, Published
 from nmt_prune.evaluation.reports.results import Results
@@ -39,7 +39,7 @@ def plot(results: Results, paths: Sequence[Path]) -> None:
 
 def draw(results: Results) -> Figure:
     """The figure, not yet written anywhere."""
-    aggregates = aggregate(results.rows)
+    aggregates = results.aggregates
     lines = len({cell.technique for cell in aggregates})
     is_crowded = lines > MOST_LEGEND_LINES
     size = (10.4, max(4.6, LEGEND_LINE * lines + 0.8)) if is_crowded else (7.6, 4.6)

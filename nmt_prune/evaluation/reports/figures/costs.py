@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell, aggregate
+from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.figures.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.techniques import DENSE, LONGER
@@ -106,7 +106,7 @@ def draw(results: Results, title: str, costs: Sequence[Cost]) -> Figure:
         costs: one panel each.
     """
     # Another training of the dense model costs what that one does.
-    aggregates = {cell: model for cell, model in aggregate(results.rows).items() if cell.technique != LONGER}
+    aggregates = {cell: model for cell, model in results.aggregates.items() if cell.technique != LONGER}
     lines = len({cell.technique for cell in aggregates})
     size = 7.6 if len(costs) == 1 else 10.4, max(4.6, LEGEND_LINE * lines + 0.8)
     figure = Figure(figsize=size, layout="constrained")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.reports.aggregates import Cell
-from nmt_prune.evaluation.reports.results import RunResult
+from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import NOTHING, markdown, percent
 from nmt_prune.techniques import DENSE, LONGER
 from nmt_prune.techniques.labels import is_searched, label, ordered

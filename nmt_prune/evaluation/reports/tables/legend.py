@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from nmt_prune.evaluation.quality.significance import METHOD, SIGNIFICANT
-from nmt_prune.evaluation.reports.results import Results, RunResult
+from nmt_prune.evaluation.reports.results import Results
+from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import percent
 from nmt_prune.techniques import DENSE
 from nmt_prune.techniques.labels import is_searched, label

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
-from nmt_prune.evaluation.reports.results import RunResult
+from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import NOTHING, bleu_cell, markdown, percent, sparsity_of
 from nmt_prune.techniques import DENSE, LONGER
 from nmt_prune.techniques.labels import label

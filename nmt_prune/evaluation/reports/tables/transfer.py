@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell, aggregate
+from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.evaluation.reports.tables.bleu import NOTHING, markdown, percent
 from nmt_prune.files import atomic_path
@@ -55,7 +55,7 @@ class TransferMatrix:
             name: the recipe.
             results: results of each target, in the order of the matrix.
         """
-        aggregates = {target: aggregate(found.rows) for target, found in results.items()}
+        aggregates = {target: found.aggregates for target, found in results.items()}
         sparsity = max(cell.sparsity for found in aggregates.values() for cell in found)
         cells: dict[tuple[str, str], Aggregate] = {}
         controls: set[str] = set()
