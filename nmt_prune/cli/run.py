@@ -56,7 +56,7 @@ def run(
     from nmt_prune.experiments.execution.display import plan_table
     from nmt_prune.experiments.execution.runner import run_plan
     from nmt_prune.experiments.planning.commands import Places
-    from nmt_prune.experiments.planning.cost import Cost
+    from nmt_prune.experiments.planning.cost import PlanCost
     from nmt_prune.experiments.planning.expansion import expand
     from nmt_prune.experiments.planning.plan import Plan
     from nmt_prune.experiments.planning.preflight import check_plan
@@ -83,7 +83,7 @@ def run(
         check_all(plan.runs, plan.places.runs)
         console = Console()
         console.width = console.width if console.is_terminal else 160
-        costs = Cost.of(plan).lines(tokens_per_second)
+        costs = PlanCost.of(plan).lines(tokens_per_second)
         console.print(plan_table(plan))
         console.print("", *costs, sep="\n", markup=False, highlight=False, soft_wrap=True)
     check_plan(plan)

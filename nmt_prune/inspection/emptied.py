@@ -8,7 +8,7 @@ from nmt_prune.masks.mask_set import MaskSet
 
 
 @dataclass(frozen=True)
-class Sublayer:
+class Emptied:
     """One attention or feed-forward sublayer.
 
     Attributes:
@@ -24,7 +24,7 @@ class Sublayer:
     is_dead: bool
 
 
-def sublayers(masks: MaskSet, heads: dict[str, int]) -> list[Sublayer]:
+def sublayers(masks: MaskSet, heads: dict[str, int]) -> list[Emptied]:
     """Finds what is dead in each sublayer.
 
     A head has no effect if its rows of v_proj or its columns of out_proj are empty (without q or k it attends
@@ -45,10 +45,10 @@ def sublayers(masks: MaskSet, heads: dict[str, int]) -> list[Sublayer]:
             if count is not None:  # where a model has been shrunk, the projection is narrower than it is tall
                 count = count * prunable.shape[1] // prunable.shape[0]
             dead = None if count is None else _dead(alive.view(count, -1).any(dim=1))
-            found.append(Sublayer(prefix.rstrip("."), count, dead, not bool(alive.any())))
+            found.append(Emptied(prefix.rstrip("."), count, dead, not bool(alive.any())))
         elif prunable.matrix == "fc2":
             alive = masks[prunable.name].any(dim=0)
-            found.append(Sublayer(f"{prefix}ffn", len(alive), _dead(alive), not bool(alive.any())))
+            found.append(Emptied(f"{prefix}ffn", len(alive), _dead(alive), not bool(alive.any())))
     return found
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from nmt_prune.masks.prunable import parse
 from nmt_prune.profiling.csc import csc_bytes, deflated_csc_bytes
+from nmt_prune.storage.format.encoded_tensor import EncodedTensor, decoded
 from nmt_prune.storage.format.encoding import encode
-from nmt_prune.storage.format.stored import Stored, plain
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 
 _FAMILIES = {"self_attn": "self-attention", "encoder_attn": "cross-attention", "ffn": "FFN", "vocabulary": "vocabulary"}
 
@@ -65,9 +65,9 @@ def _families(model: CompactModel) -> dict[str, list[str]]:
 
 def _size(name: str, names: Iterable[str], model: CompactModel, deflated: bool) -> FamilySize:
     stored = [model.weights[tensor] for tensor in names]
-    tensors = [plain(tensor) for tensor in stored]
-    together = [Plain.of(np.concatenate([one.dense() for one in tensors]))] if name == _VECTORS else stored
-    sizes = [len(one.data) if isinstance(one, Stored) else len(encode(plain(one))[1]) for one in together]
+    tensors = [decoded(tensor) for tensor in stored]
+    together = [KeptValues.of(np.concatenate([one.dense() for one in tensors]))] if name == _VECTORS else stored
+    sizes = [len(one.data) if isinstance(one, EncodedTensor) else len(encode(decoded(one))[1]) for one in together]
     weights = sum(prod(tensor.shape) for tensor in tensors)
     return FamilySize(
         name,

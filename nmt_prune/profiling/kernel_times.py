@@ -10,7 +10,7 @@ import numpy as np
 
 from nmt_prune.errors import PruneError
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.encoded import Encoded
+from nmt_prune.storage.model.stored_tensor import StoredTensor
 
 TOKENS = (1, 5, 40)
 """Vectors at once: a greedy step, a step with beam 5, the same for eight sentences."""
@@ -84,6 +84,6 @@ def multiplied(model: CompactModel) -> list[str]:
     return [name for name in matrices if name == output or ".layers." in name]
 
 
-def _kernels(compiled: Any, weight: Encoded) -> tuple[Any, Any, Any]:
+def _kernels(compiled: Any, weight: StoredTensor) -> tuple[Any, Any, Any]:
     array = weight.dense()
     return compiled.dense(array), compiled.dense_int8(array), compiled.sparse(*weight.csr(), array.shape)

@@ -10,11 +10,11 @@ from nmt_prune.profiling.csc import csc_bytes, deflated_csc_bytes
 from nmt_prune.storage.coding import positions, values
 from nmt_prune.storage.coding.positions.blocks import reduce
 from nmt_prune.storage.coding.streams import StreamWriter
+from nmt_prune.storage.format.encoded_tensor import decoded
 from nmt_prune.storage.format.encoding import encode
-from nmt_prune.storage.format.stored import plain
 from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.layout import layout
-from nmt_prune.storage.model.plain import Plain
 
 VECTORS = "vectors"
 """Biases and layer norms, in one row."""
@@ -57,12 +57,12 @@ def matrix_sizes(model: CompactModel) -> list[MatrixSize]:
         model: the model; kept values are measured in the type that they have there.
     """
     names = layout(model.architecture, len(model.source), len(model.target))
-    tensors = {name: plain(model.weights[name]) for name in names if name in model.weights}
+    tensors = {name: decoded(model.weights[name]) for name in names if name in model.weights}
     rows = [_matrix(name, tensor) for name, tensor in tensors.items() if len(tensor.shape) == 2]
     vectors = [tensor for tensor in tensors.values() if len(tensor.shape) == 1]
     elements = sum(prod(tensor.shape) for tensor in vectors)
     # As compact files keep them: one behind the other, in this order.
-    together = Plain.of(np.concatenate([tensor.dense() for tensor in vectors]))
+    together = KeptValues.of(np.concatenate([tensor.dense() for tensor in vectors]))
     size = {"float32": _WORD * elements, STORED: len(encode(together)[1])}
     return [*rows, MatrixSize(VECTORS, (elements,), sum(tensor.kept for tensor in vectors), size)]
 
@@ -76,7 +76,7 @@ def total_bytes(rows: list[MatrixSize]) -> dict[str, int]:
     }
 
 
-def _matrix(name: str, tensor: Plain) -> MatrixSize:
+def _matrix(name: str, tensor: KeptValues) -> MatrixSize:
     elements = prod(tensor.shape)
     size = {
         "float32": _WORD * elements,
@@ -90,7 +90,7 @@ def _matrix(name: str, tensor: Plain) -> MatrixSize:
     return MatrixSize(name, tensor.shape, tensor.kept, size)
 
 
-def _forms(tensor: Plain) -> dict[str, int]:
+def _forms(tensor: KeptValues) -> dict[str, int]:
     """Bytes in each index form; a matrix without zeros has no index."""
     if tensor.mask is None:
         return {}

@@ -13,9 +13,9 @@ from nmt_prune.runtime.formats import check_formats, matrix
 from nmt_prune.runtime.settings.search_limits import check_finite
 from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.encoded import Csr, Encoded
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.precision import check_values, converted
+from nmt_prune.storage.model.stored_tensor import Csr, StoredTensor
 from nmt_prune.text.dictionaries import EOS, PAD, UNK
 
 _STACKED = {
@@ -98,8 +98,8 @@ def _place(key: str) -> int:
     return "qkv".index(found[1]) if found else 0
 
 
-def _rows(key: str, weight: Encoded, values: str | None) -> Csr:
-    rows = (weight if values is None else converted(key, Plain.of(weight.dense()), values)).csr()
+def _rows(key: str, weight: StoredTensor, values: str | None) -> Csr:
+    rows = (weight if values is None else converted(key, KeptValues.of(weight.dense()), values)).csr()
     scales = () if rows.scales is None else rows.scales
     check_finite(key, bool(np.isfinite(rows.values).all() and np.isfinite(scales).all()))
     return rows
@@ -128,7 +128,7 @@ def _as_floats(part: Csr) -> Csr:
     return Csr(part.starts, part.columns, values, None)
 
 
-def _vector(name: str, parts: Sequence[Encoded]) -> npt.NDArray[np.float32]:
+def _vector(name: str, parts: Sequence[StoredTensor]) -> npt.NDArray[np.float32]:
     array = np.concatenate([part.dense() for part in parts])
     check_finite(name, bool(np.isfinite(array).all()))
     # fairseq counts positions from the row behind the padding's.

@@ -7,7 +7,7 @@ import numpy as np
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
 from nmt_prune.runtime.break_even import Dense, Values, break_even
-from nmt_prune.storage.model.encoded import Csr
+from nmt_prune.storage.model.stored_tensor import Csr
 
 Formats = Literal["auto", "sparse", "dense", "dense-int8"]
 """``auto``: what is fastest by ``nmt_prune.runtime.break_even``; int8 only where the stored values are."""

@@ -64,12 +64,12 @@ def load_model(
 def _converted(path: Path, model: CompactModel, values: str | None) -> CompactModel:
     if values is None:
         return model
-    from nmt_prune.storage.format.stored import plain
+    from nmt_prune.storage.format.encoded_tensor import decoded
     from nmt_prune.storage.model.precision import check_values, converted
 
     check_values(values)
     weights = {
-        name: converted(f"{path}: {name}", plain(weight), values) if len(weight.shape) == 2 else weight
+        name: converted(f"{path}: {name}", decoded(weight), values) if len(weight.shape) == 2 else weight
         for name, weight in model.weights.items()
     }
     return replace(model, weights=weights)

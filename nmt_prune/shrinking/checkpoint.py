@@ -13,7 +13,7 @@ from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint, 
 from nmt_prune.checkpoints.stock import restarted
 from nmt_prune.checkpoints.widths import WIDTHS, format_widths, shrunk_architecture
 from nmt_prune.errors import PruneError
-from nmt_prune.shrinking.removal import Sublayer, remove_dead_units
+from nmt_prune.shrinking.removal import Removable, remove_dead_units
 
 _ATTENTION = r"(self_attn|encoder_attn)\.(q|k|v|out)_proj"
 _NORM = r"(self_attn|encoder_attn|final)_layer_norm"
@@ -134,14 +134,14 @@ def _layers(checkpoint: Checkpoint, stack: str) -> int:
     return sum(name.startswith(f"{stack}.layers.") and name.endswith(".fc2.bias") for name in checkpoint.model)
 
 
-def _sublayer(checkpoint: Checkpoint, stack: str, layer: int, block: str) -> Sublayer:
+def _sublayer(checkpoint: Checkpoint, stack: str, layer: int, block: str) -> Removable:
     prefix, settings = f"{stack}.layers.{layer}.", checkpoint.model_settings
     norm = f"{prefix}{'final' if block == 'ffn' else block}_layer_norm"
     norm_in_front = norm if settings.get(f"{stack}_normalize_before") else None
     if block == "ffn":
         function = _ACTIVATIONS.get(settings.get("activation_fn", "relu"))
-        return Sublayer((f"{prefix}fc1",), f"{prefix}fc2", 1, function, norm_in_front)
+        return Removable((f"{prefix}fc1",), f"{prefix}fc2", 1, function, norm_in_front)
     inputs = tuple(f"{prefix}{block}.{matrix}_proj" for matrix in "qkv")
     # In every layer, shrunk or not, this bias has the model's dimension.
     head_dim = checkpoint.model[f"{prefix}fc2.bias"].numel() // checkpoint.heads[stack]
-    return Sublayer(inputs, f"{prefix}{block}.out_proj", head_dim, lambda value: value, norm_in_front)
+    return Removable(inputs, f"{prefix}{block}.out_proj", head_dim, lambda value: value, norm_in_front)

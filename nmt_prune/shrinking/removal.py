@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Sublayer:
+class Removable:
     """The tensors of one sublayer; a unit is a head (``channels`` = its width) or a feed-forward unit (1).
 
     Attributes:
@@ -27,7 +27,7 @@ class Sublayer:
     norm: str | None
 
 
-def remove_dead_units(weights: dict[str, Tensor], masks: dict[str, Tensor], sublayer: Sublayer) -> tuple[int, int]:
+def remove_dead_units(weights: dict[str, Tensor], masks: dict[str, Tensor], sublayer: Removable) -> tuple[int, int]:
     """Removes, in place, the units that pass nothing on or only a constant, which moves to the output bias.
 
     A unit whose weights in v_proj or fc1 are all masked still passes function(its bias) on through the output

@@ -18,7 +18,7 @@ from nmt_prune.profiling.csc import csc_bytes, deflated_csc_bytes
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.saliency import saliencies
 from nmt_prune.storage.format.compact_file import load_compact, save_compact, tensor_bytes
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from tests.benchmarks.random_transformer import transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.transformer_shapes import random_matrices
@@ -55,8 +55,10 @@ def _measure(weights: dict[Prunable, Tensor], sparsity: float) -> dict[str, Any]
     kept = {name: masks[name].numpy() for name in pruned}
     megabytes = sum(array.nbytes for array in arrays.values()) / 1e6
     row: dict[str, Any] = {"sparsity": f"{sparsity:.0%}", "paper": PAPER[sparsity]}
-    row["raw CSC"] = sum(csc_bytes(Plain.of(array, kept[name])) for name, array in pruned.items()) / MIB
-    row["deflated CSC"] = sum(deflated_csc_bytes(Plain.of(array, kept[name])) for name, array in pruned.items()) / MIB
+    row["raw CSC"] = sum(csc_bytes(KeptValues.of(array, kept[name])) for name, array in pruned.items()) / MIB
+    row["deflated CSC"] = (
+        sum(deflated_csc_bytes(KeptValues.of(array, kept[name])) for name, array in pruned.items()) / MIB
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.nmt"
         speeds = {}

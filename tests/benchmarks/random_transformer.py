@@ -10,11 +10,11 @@ from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.saliency import saliencies
 from nmt_prune.storage.model.architecture import Architecture, Stack
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.encoded import Encoded
 from nmt_prune.storage.model.grids import narrowed
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.layout import layout
-from nmt_prune.storage.model.plain import Plain
 from nmt_prune.storage.model.precision import converted
+from nmt_prune.storage.model.stored_tensor import StoredTensor
 from tests.benchmarks.transformer_shapes import LAYERS, SIZES, random_matrices
 
 HEAD = 64
@@ -54,11 +54,11 @@ def transformer(
     shared = (False, False, "relu", width**0.5, False, "sinusoidal", 1024)
     encoder, decoder = Stack(width, HEAD, heads, (), units, *shared), Stack(width, HEAD, heads, heads, units, *shared)
     architecture, random = Architecture(encoder, decoder), np.random.default_rng(1)
-    weights: dict[str, Encoded] = {}
+    weights: dict[str, StoredTensor] = {}
     for name, shape in layout(architecture, vocabulary, vocabulary).items():
         if name in matrices:
-            weights[name] = converted(name, narrowed(Plain.of(matrices[name], kept[name])), values)
+            weights[name] = converted(name, narrowed(KeptValues.of(matrices[name], kept[name])), values)
         elif name not in TIED:
-            weights[name] = Plain.of(random.standard_normal(shape).astype(np.float32))
+            weights[name] = KeptValues.of(random.standard_normal(shape).astype(np.float32))
     symbols = ("<s>", "<pad>", "</s>", "<unk>", *map(str, range(vocabulary - 4)))
     return CompactModel(architecture, weights, dict.fromkeys(TIED, "encoder.embed_tokens.weight"), symbols, symbols)

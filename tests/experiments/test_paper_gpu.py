@@ -12,7 +12,7 @@ from nmt_prune.cli.run import run as run_command
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.step import prepare
 from nmt_prune.experiments.planning.commands import Places, train_arguments
-from nmt_prune.experiments.planning.cost import Cost
+from nmt_prune.experiments.planning.cost import PlanCost
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.recipe.recipe_file import load_recipe, with_data
@@ -53,7 +53,7 @@ def test_fairseq_understands_every_flag():
 
 
 def test_the_time_of_trainings_that_share_a_gpu():
-    cost = Cost.of(Plan.of(expand(RECIPE), PLACES, trainings_per_gpu=RECIPE.trainings_per_gpu))
+    cost = PlanCost.of(Plan.of(expand(RECIPE), PLACES, trainings_per_gpu=RECIPE.trainings_per_gpu))
     # 37 trainings of 1000 updates of 8192 tokens: 124 minutes by 8 are less than the chain of five, 17 minutes.
     assert cost.lines(40_000)[-1] == (
         "at 40,000 target tokens per second and training, 8 of them on one GPU: 17 minutes to do (17 in the longest"

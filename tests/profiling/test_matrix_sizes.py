@@ -8,7 +8,7 @@ from scipy import sparse
 
 from nmt_prune.profiling.matrix_sizes import FORMATS, VECTORS, matrix_sizes, total_bytes
 from nmt_prune.storage.format.compact_file import load_compact, save_compact
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from tests.runtime.models import random_model
 
 
@@ -18,8 +18,8 @@ def model():
     model = random_model(words=300, density=0.1)
     chance = np.random.default_rng(1)
     mask = chance.random((24, 16)) < 0.5
-    dense = Plain.of(chance.standard_normal((16, 24)).astype(np.float32))
-    half = Plain.of(np.where(mask, chance.standard_normal((24, 16)), 0).astype(np.float32))
+    dense = KeptValues.of(chance.standard_normal((16, 24)).astype(np.float32))
+    half = KeptValues.of(np.where(mask, chance.standard_normal((24, 16)), 0).astype(np.float32))
     weights = {"encoder.layers.0.fc1.weight": half, "encoder.layers.0.fc2.weight": dense}
     return replace(model, weights={**model.weights, **weights})
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from nmt_prune.storage.model.architecture import Architecture, Stack
 from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.layout import layout
-from nmt_prune.storage.model.plain import Plain
 from nmt_prune.text.dictionaries import EOS, SPECIAL
 
 Array = npt.NDArray[np.float32]
@@ -67,7 +67,7 @@ def random_model(
         if first is not None:
             aliases[key] = first
         else:
-            weights[key] = Plain.of(_random(key, shape, density, chance))
+            weights[key] = KeptValues.of(_random(key, shape, density, chance))
     text = {"source_lang": "en", "target_lang": "de", "bpe": "none"}
     return CompactModel(architecture, weights, aliases, source, target, text)
 

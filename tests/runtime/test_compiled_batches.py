@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nmt_prune.runtime.torch_engine.engine import TorchEngine
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.precision import converted
 from tests.runtime.comparing import assert_equal
 from tests.runtime.models import random_model
@@ -59,7 +59,7 @@ def test_every_instruction_set_finds_the_same(formats, instruction_set):
 def test_rounded_values(values, formats):
     compact = random_model(*PRE, seed=3, density=0.5)
     rounded = {
-        key: converted(key, weight, values) if isinstance(weight, Plain) else weight
+        key: converted(key, weight, values) if isinstance(weight, KeptValues) else weight
         for key, weight in compact.weights.items()
     }
     sources = sentences(compact, [1, 7, 15])

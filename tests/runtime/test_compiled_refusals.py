@@ -8,7 +8,7 @@ import pytest
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.settings.search_options import SearchOptions
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.text.dictionaries import EOS, PAD
 from tests.runtime.models import ENCODER, random_model
 
@@ -37,7 +37,10 @@ def test_weights_that_are_not_numbers():
 )
 def test_weights_that_do_not_fit_the_architecture(change, message):
     compact = random_model()
-    weights = {**compact.weights, **{key: a if a is None else Plain.of(np.float32(a)) for key, a in change.items()}}
+    weights = {
+        **compact.weights,
+        **{key: a if a is None else KeptValues.of(np.float32(a)) for key, a in change.items()},
+    }
     weights = {key: weight for key, weight in weights.items() if weight is not None}
     with pytest.raises(PruneError, match=message):
         CompiledEngine(replace(compact, weights=weights))

@@ -9,7 +9,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.torch_engine.engine import TorchEngine
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from tests.runtime.echo import EchoEngine, install
 from tests.runtime.models import random_model
 
@@ -60,6 +60,6 @@ def test_weights_that_are_not_finite(engine, value, key):
     model = random_model()
     array = model.weights[key].dense().copy()
     array.flat[0] = value
-    broken = replace(model, weights={**model.weights, key: Plain.of(array)})
+    broken = replace(model, weights={**model.weights, key: KeptValues.of(array)})
     with pytest.raises(PruneError, match=r"has weights that are not finite \(nan or inf\)"):
         make_engine(broken, engine)

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
 from nmt_prune.runtime import formats
-from nmt_prune.storage.model.encoded import Csr
+from nmt_prune.storage.model.stored_tensor import Csr
 
 PAYS = {("float32", "dense", 5): 0.6, ("float32", "dense", 64): 0.4, ("int8", "dense-int8", 5): 0.1}
 

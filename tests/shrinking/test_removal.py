@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nmt_prune.shrinking.removal import Sublayer, remove_dead_units
+from nmt_prune.shrinking.removal import Removable, remove_dead_units
 
 
 def ones(weights):
@@ -22,7 +22,7 @@ def feedforward(function=functional.relu, norm=None):
         "norm.weight": torch.ones(2),
         "norm.bias": torch.zeros(2),
     }
-    return weights, ones(weights), Sublayer(("fc1",), "fc2", 1, function, norm)
+    return weights, ones(weights), Removable(("fc1",), "fc2", 1, function, norm)
 
 
 def test_a_constant_unit_moves_into_the_output_bias():
@@ -70,7 +70,7 @@ def test_heads():
     weights["o.weight"][:, 3] = 0
     masks = ones(weights)
     before = weights["o.weight"].clone()
-    assert remove_dead_units(weights, masks, Sublayer(("q", "k", "v"), "o", 2, lambda value: value, None)) == (3, 1)
+    assert remove_dead_units(weights, masks, Removable(("q", "k", "v"), "o", 2, lambda value: value, None)) == (3, 1)
     assert torch.equal(weights["q.weight"], linear[:2])
     assert weights["k.bias"].tolist() == [1, 2]
     assert torch.equal(weights["o.weight"], linear[:, :2])

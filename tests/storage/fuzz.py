@@ -24,8 +24,8 @@ from nmt_prune.kinds import MODEL
 from nmt_prune.storage.coding.streams import compress, decompress_up_to
 from nmt_prune.storage.format import compact_file
 from nmt_prune.storage.format.compact_file import FORMAT, load_compact, save_compact
+from nmt_prune.storage.format.encoded_tensor import decoded
 from nmt_prune.storage.format.header import LARGEST_RATIO
-from nmt_prune.storage.format.stored import plain
 from tests.storage.models import small_model
 
 SECONDS = 10
@@ -77,7 +77,7 @@ DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (damage_bytes, da
 def read_all(path: Path) -> None:
     """Loads a file and decodes every tensor, in both forms that engines ask for."""
     for weight in load_compact(path).weights.values():
-        tensor = plain(weight)
+        tensor = decoded(weight)
         tensor.dense()
         if len(weight.shape) == 2:
             tensor.csr()

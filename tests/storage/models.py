@@ -7,9 +7,9 @@ import numpy as np
 
 from nmt_prune.storage.model.architecture import Architecture
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.encoded import Encoded
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.layout import layout
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.stored_tensor import StoredTensor
 from nmt_prune.text.dictionaries import SPECIAL
 from tests.runtime.models import STACK
 
@@ -37,7 +37,7 @@ def small_model(seed: int = 0, joined: bool = False) -> CompactModel:
     target = symbols("t", 33)
     source = target if joined else symbols("s", 40)
     architecture = Architecture(ENCODER, DECODER)
-    weights: dict[str, Encoded] = {}
+    weights: dict[str, StoredTensor] = {}
     for number, (name, shape) in enumerate(layout(architecture, len(source), len(target)).items()):
         if name not in TIED:
             weights[name] = _matrix(random, shape, number) if len(shape) == 2 else vector(random, shape)
@@ -59,12 +59,12 @@ def symbols(letter: str, size: int) -> tuple[str, ...]:
     return (*SPECIAL, *(f"{letter}é{number}" for number in range(size - len(SPECIAL))))
 
 
-def vector(random: np.random.Generator, shape: tuple[int, ...]) -> Plain:
+def vector(random: np.random.Generator, shape: tuple[int, ...]) -> KeptValues:
     """Normal float32."""
-    return Plain.of(random.standard_normal(shape).astype(np.float32))
+    return KeptValues.of(random.standard_normal(shape).astype(np.float32))
 
 
-def _matrix(random: np.random.Generator, shape: tuple[int, ...], number: int) -> Plain:
+def _matrix(random: np.random.Generator, shape: tuple[int, ...], number: int) -> KeptValues:
     """Kinds of masks and of values by turns."""
     keep = (1.0, 0.5, 0.05)[number % 3]
     mask = random.random(shape) < keep
@@ -72,13 +72,13 @@ def _matrix(random: np.random.Generator, shape: tuple[int, ...], number: int) ->
         mask = (random.random((shape[0] // 4 + 1, shape[1])) < keep).repeat(4, axis=0)[: shape[0]]
     array = np.where(mask, random.standard_normal(shape), 0).astype(np.float32)
     if number % 5 == 1:
-        return Plain.of(array.astype(np.float16), mask)
+        return KeptValues.of(array.astype(np.float16), mask)
     if number % 5 == 2:
-        codes = Plain.of(array, mask)
+        codes = KeptValues.of(array, mask)
         values = random.integers(-128, 128, codes.kept).astype(np.int8)
         zeros = (values == 0) & (random.random(codes.kept) < 0.5)
-        return Plain(shape, codes.mask, values, random.random(shape[0]).astype(np.float32), zeros)
-    return Plain.of(array, mask)
+        return KeptValues(shape, codes.mask, values, random.random(shape[0]).astype(np.float32), zeros)
+    return KeptValues.of(array, mask)
 
 
 def assert_same(one: CompactModel, other: CompactModel) -> None:

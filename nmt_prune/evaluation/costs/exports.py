@@ -20,7 +20,7 @@ from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.format.compact_file import save_compact, tensor_bytes
-from nmt_prune.storage.format.stored import plain
+from nmt_prune.storage.format.encoded_tensor import decoded
 from nmt_prune.storage.model.compact_model import CompactModel
 
 Translate = Callable[[Sequence[str]], list[str]]
@@ -64,7 +64,7 @@ def notes_on(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def _pack(model: CompactModel, model_int8: CompactModel, folder: Path) -> DiskBytes:
-    tensors = [plain(weight) for weight in model.weights.values()]
+    tensors = [decoded(weight) for weight in model.weights.values()]
     save_compact(model, folder / "packed.nmt")
     save_compact(model_int8, folder / "packed_int8.nmt")
     return DiskBytes(

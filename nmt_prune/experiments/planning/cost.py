@@ -10,7 +10,7 @@ from nmt_prune.experiments.recipe.sections import gpus_wanted
 
 
 @dataclass(frozen=True)
-class Cost:
+class PlanCost:
     """Updates, tokens and hours of all trainings of a plan.
 
     Attributes:
@@ -33,7 +33,7 @@ class Cost:
     batch: tuple[int, int, int] | None
 
     @classmethod
-    def of(cls, plan: Plan) -> "Cost":
+    def of(cls, plan: Plan) -> "PlanCost":
         """Counts."""
         training = plan.runs[0].settings["training"]
         updates = {run.name: run.updates if run.step == "train" else 0 for run in plan.runs}

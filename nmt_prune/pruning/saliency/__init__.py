@@ -58,7 +58,7 @@ class Saliency(ABC):
             weights: all matrices of the model.
             alive: the masks so far, for scores that depend on other weights; None: nothing is pruned.
         """
-        return Scores(self, weights)
+        return _MatrixScores(self, weights)
 
     def aimed(self, prunables: Sequence[Prunable], density: float) -> "Saliency":
         """The saliency for a given aim; most do not depend on it.
@@ -83,7 +83,7 @@ class Saliency(ABC):
         return {}
 
 
-class Scores(Mapping[str, Tensor]):
+class _MatrixScores(Mapping[str, Tensor]):
     """The scores of all matrices by name, computed on access, so that no second copy of the model is ever in memory."""
 
     def __init__(self, saliency: Saliency, weights: Mapping[Prunable, Tensor]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nmt_prune.masks.prunable import PADDING_INDEX
 from nmt_prune.pruning.saliency import Probe, saliencies
-from nmt_prune.pruning.saliency.channels import Activations, ChannelSaliency
+from nmt_prune.pruning.saliency.channels import ChannelSaliency, WatchedUnits
 
 
 @saliencies.register("activation")
@@ -31,7 +31,7 @@ class Activation(ChannelSaliency):
 
     @torch.no_grad()
     def measure(self, probe: Probe) -> Mapping[str, Tensor]:
-        activations = Activations(probe.model, probe.parameters)
+        activations = WatchedUnits(probe.model, probe.parameters)
         totals: dict[str, Tensor] = {}
         counts: dict[str, int] = defaultdict(int)
         for loss in probe.losses():

@@ -67,7 +67,7 @@ class _Scores(dict[str, Tensor]):
         raise PruneError(f"saliency {saliency.name} has no score for {name}: it ranks {saliency.ranks}")
 
 
-class Activations:
+class WatchedUnits:
     """What heads and feed-forward units put out at each forward pass: (time, batch, width) by sublayer.
 
     Args:

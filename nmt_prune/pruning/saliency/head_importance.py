@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nmt_prune.pruning.saliency import Probe, saliencies
-from nmt_prune.pruning.saliency.channels import Activations, ChannelSaliency
+from nmt_prune.pruning.saliency.channels import ChannelSaliency, WatchedUnits
 from nmt_prune.pruning.saliency.evidence import Loss
 
 
@@ -32,7 +32,7 @@ class HeadImportance(ChannelSaliency):
     ffn: Literal["unit", "sublayer"] = "unit"
 
     def measure(self, probe: Probe) -> Mapping[str, Tensor]:
-        activations = Activations(probe.model, probe.parameters)
+        activations = WatchedUnits(probe.model, probe.parameters)
         totals: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=probe.evidence.device))
         counts: dict[str, int] = defaultdict(int)
         for loss in probe.losses():

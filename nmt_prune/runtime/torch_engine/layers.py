@@ -68,7 +68,7 @@ class Weights:
         return Norm(self[f"{key}.weight"], self[f"{key}.bias"])
 
 
-class Sublayer:
+class ResidualBlock:
     """What is computed beside the residual stream, with its layer norm.
 
     Args:
@@ -99,7 +99,7 @@ class Sublayer:
         return self._norm(x + (transform(x) if self._units else self._bias))
 
 
-class FeedForward(Sublayer):
+class FeedForward(ResidualBlock):
     """Two projections with an activation between them."""
 
     def __init__(self, weights: Weights, stack: Stack, layer: str, units: int) -> None:
@@ -113,7 +113,7 @@ class FeedForward(Sublayer):
         return self.add(x, lambda hidden: self._down(self._activation(self._up(hidden))))
 
 
-class Attention(Sublayer):
+class Attention(ResidualBlock):
     """Attention; what is seen, its caller decides."""
 
     def __init__(self, weights: Weights, stack: Stack, key: str, heads: int) -> None:

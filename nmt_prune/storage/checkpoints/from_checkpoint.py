@@ -18,8 +18,8 @@ from nmt_prune.storage.checkpoints.vocabularies import Vocabularies, read_vocabu
 from nmt_prune.storage.model.architecture import Architecture
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.grids import narrowed
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.layout import layout
-from nmt_prune.storage.model.plain import Plain
 from nmt_prune.storage.model.precision import check_values, converted
 from nmt_prune.storage.model.splitting import AS_FOUND, Splitting
 
@@ -87,15 +87,15 @@ def _check(checkpoint: Checkpoint, architecture: Architecture, vocabularies: Voc
     return aliases
 
 
-def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> Plain:
+def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> KeptValues:
     if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise PruneError(f"{checkpoint.path}: {name} is of type {tensor.dtype}; save the model in float32")
     array = tensor.detach().to(torch.float32).numpy()
     if f"{MASK_MODULE}.{name}" not in checkpoint.state["model"]:
-        return Plain.of(array)
+        return KeptValues.of(array)
     prunable = next(prunable for prunable in checkpoint.matrices if prunable.name == name)
     mask: npt.NDArray[np.bool_] = checkpoint.masks[name].numpy()
     if prunable.padding_row is not None and not array[prunable.padding_row].any():
         mask = mask.copy()
         mask[prunable.padding_row] = False
-    return Plain.of(array, mask)
+    return KeptValues.of(array, mask)

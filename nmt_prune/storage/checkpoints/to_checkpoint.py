@@ -11,7 +11,7 @@ from nmt_prune.checkpoints import FIRST_EPOCH, MASK_MODULE
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.prunable import PADDING_INDEX
-from nmt_prune.storage.format.stored import plain
+from nmt_prune.storage.format.encoded_tensor import decoded
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.layout import layout
 
@@ -39,7 +39,7 @@ def checkpoint_state(model: CompactModel, source: str) -> dict[str, Any]:
     weights: dict[str, Tensor] = {}
     masks: dict[str, Tensor] = {}
     for name, stored in model.weights.items():
-        tensor = plain(stored)
+        tensor = decoded(stored)
         weights[name] = torch.from_numpy(tensor.dense()).to(_DTYPES[dtypes.get(name, "float32")])
         if name in masked:
             aliases = [alias for alias, kept_as in model.aliases.items() if kept_as == name]

@@ -15,11 +15,11 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 from nmt_prune.kinds import COMPACT_MODEL, MODEL, refuse_other_kinds
 from nmt_prune.storage.coding.streams import DamagedError, compress, decompress_up_to
+from nmt_prune.storage.format.encoded_tensor import EncodedTensor, decoded
 from nmt_prune.storage.format.encoding import encode
 from nmt_prune.storage.format.header import LARGEST_TEXT_RATIO, Header
-from nmt_prune.storage.format.stored import Stored, plain
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.text.dictionaries import SPECIAL
 
 FORMAT = 1
@@ -42,11 +42,11 @@ def save_compact(model: CompactModel, path: Path | str) -> None:
     records, tensors = {}, Tensors()
     for name, weight in model.weights.items():
         if len(weight.shape) == 2:
-            records[name], data = encode(plain(weight))
+            records[name], data = encode(decoded(weight))
             tensors[name] = np.frombuffer(data, np.uint8)
     header = Header.of(model, records, {})
     vectors = [model.weights[name].dense() for name in header.vector_shapes]
-    header.vectors.update((encoded := encode(Plain.of(np.concatenate(vectors))))[0])
+    header.vectors.update((encoded := encode(KeptValues.of(np.concatenate(vectors))))[0])
     texts = {"header": header.to_json(), "source": _join(model.source)}
     if model.target != model.source:
         texts["target"] = _join(model.target)
@@ -109,13 +109,14 @@ def _read(path: Path) -> Tensors:
 def _model(path: Path, tensors: Tensors) -> CompactModel:
     size = path.stat().st_size
     header = Header.parse(_text(tensors, "header", size), size)
-    weights: dict[str, Stored | Plain] = {
-        name: Stored(f"{path}: {name}", record, _bytes(tensors, name)) for name, record in header.matrices.items()
+    weights: dict[str, EncodedTensor | KeptValues] = {
+        name: EncodedTensor(f"{path}: {name}", record, _bytes(tensors, name))
+        for name, record in header.matrices.items()
     }
-    vectors = Stored(f"{path}: vectors", header.vectors, _bytes(tensors, "vectors")).dense()
+    vectors = EncodedTensor(f"{path}: vectors", header.vectors, _bytes(tensors, "vectors")).dense()
     start = 0
     for name, (width,) in header.vector_shapes.items():
-        weights[name] = Plain.of(vectors[start : start + width])
+        weights[name] = KeptValues.of(vectors[start : start + width])
         start += width
     source = _symbols(tensors, "source", header.symbols[0], size)
     target = _symbols(tensors, "target" if "target" in tensors else "source", header.symbols[1], size)

@@ -9,13 +9,13 @@ import numpy as np
 from nmt_prune.storage.coding import positions, values
 from nmt_prune.storage.coding.records import count, counts, mapping
 from nmt_prune.storage.coding.streams import DamagedError, StreamReader, StreamWriter
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 
 LARGEST_SIZE = 2**40
 """Bound of every dimension and number of elements, so that none of their products overflows."""
 
 
-def encode(tensor: Plain) -> tuple[dict[str, Any], bytes]:
+def encode(tensor: KeptValues) -> tuple[dict[str, Any], bytes]:
     """Encodes a tensor.
 
     Returns:
@@ -46,7 +46,7 @@ def shape_of(record: Mapping[str, Any]) -> tuple[int, ...]:
     return shape
 
 
-def decode(record: Mapping[str, Any], data: bytes | memoryview) -> Plain:
+def decode(record: Mapping[str, Any], data: bytes | memoryview) -> KeptValues:
     """Decodes a tensor that anybody may have written.
 
     What is allocated is bounded by the shape in the record.
@@ -77,4 +77,4 @@ def decode(record: Mapping[str, Any], data: bytes | memoryview) -> Plain:
         size = int(np.count_nonzero(zeros))
         negative[zeros] = np.unpackbits(reader.array("u1", -(-size // 8)), count=size).view(np.bool_)
     reader.finish()
-    return Plain(shape, mask, found, scales, negative)
+    return KeptValues(shape, mask, found, scales, negative)

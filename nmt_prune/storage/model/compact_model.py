@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from nmt_prune.storage.model.architecture import Architecture
-from nmt_prune.storage.model.encoded import Encoded
+from nmt_prune.storage.model.stored_tensor import StoredTensor
 
 Values = Literal["float32", "float16", "bfloat16", "int8", "auto"]
 """Type of the kept weights of matrices; see :func:`nmt_prune.storage.model.precision.converted`."""
@@ -33,7 +33,7 @@ class CompactModel:
     """
 
     architecture: Architecture
-    weights: Mapping[str, Encoded]
+    weights: Mapping[str, StoredTensor]
     aliases: Mapping[str, str]
     source: tuple[str, ...]
     target: tuple[str, ...]

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 
 
-def narrowed(tensor: Plain, scales: npt.NDArray[np.float32] | None = None) -> Plain:
+def narrowed(tensor: KeptValues, scales: npt.NDArray[np.float32] | None = None) -> KeptValues:
     """The same tensor in int8 or float16, as long as its bits come back; otherwise the tensor as it is.
 
     Args:
@@ -24,7 +24,7 @@ def narrowed(tensor: Plain, scales: npt.NDArray[np.float32] | None = None) -> Pl
     return _half(tensor)
 
 
-def _on_grid(tensor: Plain, scales: npt.NDArray[np.float32] | None) -> Plain | None:
+def _on_grid(tensor: KeptValues, scales: npt.NDArray[np.float32] | None) -> KeptValues | None:
     if scales is None:
         return None
     by_value = np.repeat(scales, tensor.row_counts)
@@ -33,12 +33,12 @@ def _on_grid(tensor: Plain, scales: npt.NDArray[np.float32] | None) -> Plain | N
     if not (np.abs(codes + 0.5) < 128).all():
         return None
     zeros = (codes == 0) & np.signbit(tensor.values)
-    found = Plain(tensor.shape, tensor.mask, codes.astype(np.int8), scales, zeros if zeros.any() else None)
+    found = KeptValues(tensor.shape, tensor.mask, codes.astype(np.int8), scales, zeros if zeros.any() else None)
     same = found.kept_values().view(np.uint32) == tensor.values.view(np.uint32)
     return found if same.all() else None
 
 
-def _ternary_scales(tensor: Plain) -> npt.NDArray[np.float32] | None:
+def _ternary_scales(tensor: KeptValues) -> npt.NDArray[np.float32] | None:
     """The largest size in each row, if the first row with values has no other one but 0."""
     sizes, counts = np.abs(tensor.values), tensor.row_counts
     first = sizes[: counts[np.flatnonzero(counts)[0]]]
@@ -47,11 +47,11 @@ def _ternary_scales(tensor: Plain) -> npt.NDArray[np.float32] | None:
     return tensor.row_maxima()
 
 
-def _half(tensor: Plain) -> Plain:
+def _half(tensor: KeptValues) -> KeptValues:
     bits = tensor.values.view(np.uint32)
     if (bits[:64] & 0x1FFF).any():
         return tensor
     with np.errstate(over="ignore"):
         half = tensor.values.astype(np.float16)
     same = (half.astype(np.float32).view(np.uint32) == bits).all()
-    return Plain(tensor.shape, tensor.mask, half) if same else tensor
+    return KeptValues(tensor.shape, tensor.mask, half) if same else tensor

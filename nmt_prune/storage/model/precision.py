@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from nmt_prune.errors import PruneError
 from nmt_prune.storage.model.compact_model import Values
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 
 _LARGEST_CODE = 127
 
@@ -22,7 +22,7 @@ def check_values(values: str) -> None:
         raise PruneError(f"--values {values}: choose from {', '.join(get_args(Values))}")
 
 
-def converted(name: str, tensor: Plain, values: str) -> Plain:
+def converted(name: str, tensor: KeptValues, values: str) -> KeptValues:
     """The same tensor with values of another type; one that needs fewer bits already stays as it is.
 
     Args:
@@ -44,13 +44,13 @@ def converted(name: str, tensor: Plain, values: str) -> Plain:
     if values == "int8":
         return _int8(tensor)
     if values == "bfloat16":
-        return Plain(tensor.shape, tensor.mask, to_bfloat16(exact))
+        return KeptValues(tensor.shape, tensor.mask, to_bfloat16(exact))
     largest, smallest = np.abs(exact).max(), np.abs(exact[exact != 0]).min(initial=np.inf)
     if values == "auto" and not (largest < np.finfo(np.float16).max and smallest >= np.finfo(np.float16).tiny):
         return tensor
     if largest >= np.finfo(np.float16).max:
         raise PruneError(f"{name} has the weight {largest:g}, too large for float16; use --values bfloat16 or auto")
-    return Plain(tensor.shape, tensor.mask, exact.astype(np.float16))
+    return KeptValues(tensor.shape, tensor.mask, exact.astype(np.float16))
 
 
 def to_bfloat16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -59,9 +59,9 @@ def to_bfloat16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return ((bits + (0x7FFF + ((bits >> 16) & 1))) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
-def _int8(tensor: Plain) -> Plain:
+def _int8(tensor: KeptValues) -> KeptValues:
     scales = tensor.row_maxima() / np.float32(_LARGEST_CODE)
     scales = ((scales.view(np.uint32) + 0xFFFF) & 0xFFFF0000).astype(np.uint32).view(np.float32)
     divisors = np.repeat(np.where(scales > 0, scales, np.float32(1)), tensor.row_counts)
     codes = np.rint(tensor.values / divisors).clip(-_LARGEST_CODE, _LARGEST_CODE).astype(np.int8)
-    return Plain(tensor.shape, tensor.mask, codes, scales)
+    return KeptValues(tensor.shape, tensor.mask, codes, scales)

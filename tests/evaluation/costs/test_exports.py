@@ -18,7 +18,7 @@ from nmt_prune.evaluation.quality.translation import Decoding
 from nmt_prune.evaluation.records.costs import ExportBleu
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
-from nmt_prune.storage.format.stored import plain
+from nmt_prune.storage.format.encoded_tensor import decoded
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.precision import converted
 from tests.runtime.models import random_model
@@ -37,7 +37,7 @@ def checkpoint(tmp_path, model, monkeypatch) -> Checkpoint:
     """A file that is read as the model."""
 
     def load(checkpoint, data, values, splitting):
-        weights = {name: converted(name, plain(weight), values) for name, weight in model.weights.items()}
+        weights = {name: converted(name, decoded(weight), values) for name, weight in model.weights.items()}
         return replace(model, weights=weights)
 
     monkeypatch.setattr(exports, "compact_model", load)

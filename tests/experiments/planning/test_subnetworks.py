@@ -7,7 +7,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.experiments.planning.commands import Places, result, run_command
-from nmt_prune.experiments.planning.cost import Cost
+from nmt_prune.experiments.planning.cost import PlanCost
 from nmt_prune.experiments.planning.expansion import expand
 from tests.experiments.recipes import make_recipe
 
@@ -107,7 +107,7 @@ def test_an_impossible_search_is_refused_before_anything_is_trained(search, mess
 
 def test_a_plan_searches_prunes_and_retrains_each_once(laboratory):
     plan = laboratory.plan(techniques=TECHNIQUES, controls=CONTROLS, ladder=[50])
-    assert Cost.of(plan).trainings == 4
+    assert PlanCost.of(plan).trainings == 4
     run_plan(plan, 1)
     assert [call["run"] for call in laboratory.calls("search")] == ["search-seed1"]
     pruned = {call["run"] for call in laboratory.calls("ticket")}

@@ -12,7 +12,7 @@ import nmt_prune.optimizers.scaled_adafactor
 import nmt_prune.tasks.translation_pruning  # noqa: F401
 from nmt_prune.evaluation.reports.published import load_published
 from nmt_prune.experiments.planning.commands import Places, train_arguments
-from nmt_prune.experiments.planning.cost import Cost
+from nmt_prune.experiments.planning.cost import PlanCost
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.recipe.recipe_file import load_recipe
@@ -61,14 +61,14 @@ def test_schedule_of_the_paper(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_update_has_the_tokens_of_eight_cores(name):
-    cost = Cost.of(Plan.of(expand(load_recipe(name)), PLACES))
+    cost = PlanCost.of(Plan.of(expand(load_recipe(name)), PLACES))
     assert cost.batch == (4096, 4, 1)
     assert 4096 * 4 * 1 == 8 * 2048
     assert cost.chain == 13 * 500_000
 
 
 def test_cost_of_en_de_by_hand():
-    cost = Cost.of(Plan.of(expand(load_recipe("wmt14-en-de")), PLACES))
+    cost = PlanCost.of(Plan.of(expand(load_recipe("wmt14-en-de")), PLACES))
     # 99e6 updates · 16,384 tokens / 1e5 tokens per second / 3600 = 4505.6 hours.
     assert cost.lines(100_000)[-1] == (
         "at 100,000 target tokens per second and training: 4,506 hours = 4,506 GPU hours, 4,506 hours to do;"

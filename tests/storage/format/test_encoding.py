@@ -7,7 +7,7 @@ import zstandard
 from nmt_prune.storage.coding.streams import DamagedError, StreamReader, StreamWriter
 from nmt_prune.storage.format.encoding import decode, encode
 from nmt_prune.storage.model.grids import narrowed
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.precision import converted
 from tests.storage.models import assert_same_bits
 
@@ -27,20 +27,20 @@ def tensors(random):
 
 def test_tensors_come_back_bit_for_bit():
     for array, mask in tensors(np.random.default_rng(1)):
-        for tensor, expected in ((Plain.of(array, mask), array), (Plain.of(array), array + np.float32(0))):
+        for tensor, expected in ((KeptValues.of(array, mask), array), (KeptValues.of(array), array + np.float32(0))):
             found = decode(*encode(tensor))
             assert_same_bits(found.dense(), expected)
             assert found.kept == tensor.kept
             assert (found.mask is None) == (tensor.mask is None)
             assert tensor.mask is None or (found.mask == tensor.mask).all()
-        assert Plain.of(array, mask).kept == mask.sum()
-        assert Plain.of(array).kept == (array != 0).sum()
+        assert KeptValues.of(array, mask).kept == mask.sum()
+        assert KeptValues.of(array).kept == (array != 0).sum()
 
 
 @pytest.mark.parametrize("values", ["float32", "float16", "bfloat16", "int8", "auto"])
 def test_every_type_comes_back(values):
     for array, mask in tensors(np.random.default_rng(2)):
-        tensor = converted("w", narrowed(Plain.of(array, mask)), values)
+        tensor = converted("w", narrowed(KeptValues.of(array, mask)), values)
         found = decode(*encode(tensor))
         assert found.values.tobytes() == tensor.values.tobytes()
         assert_same_bits(found.dense(), tensor.dense())
@@ -51,7 +51,7 @@ def test_rows_are_those_of_the_dense_matrix():
         if array.ndim != 2:
             continue
         for values in ("float32", "int8"):
-            tensor = converted("w", Plain.of(array, mask), values)
+            tensor = converted("w", KeptValues.of(array, mask), values)
             starts, columns, kept, scales = decode(*encode(tensor)).csr()
             dense = np.zeros(array.shape, np.float32)
             for row in range(len(starts) - 1):
@@ -64,7 +64,7 @@ def test_rows_are_those_of_the_dense_matrix():
 
 def small():
     random = np.random.default_rng(1)
-    tensor = Plain.of(random.standard_normal((30, 40)).astype(np.float32), random.random((30, 40)) < 0.5)
+    tensor = KeptValues.of(random.standard_normal((30, 40)).astype(np.float32), random.random((30, 40)) < 0.5)
     return encode(converted("w", tensor, "int8"))
 
 

@@ -16,7 +16,7 @@ from nmt_prune.techniques import DENSE, LONGER
 from nmt_prune.techniques.labels import label
 
 
-class Cost(NamedTuple):
+class CostAxis(NamedTuple):
     """Something that a model costs.
 
     Attributes:
@@ -36,12 +36,12 @@ class Cost(NamedTuple):
     marks: Mapping[str, Callable[[Aggregate], float | None]] = {}
 
 
-PACKED = Cost("on disk: nmt-prune pack in fp32, MB (log scale)", lambda model: model.exports["mb_packed"])
-USED = Cost(
+PACKED = CostAxis("on disk: nmt-prune pack in fp32, MB (log scale)", lambda model: model.exports["mb_packed"])
+USED = CostAxis(
     "in memory: fp32, without what shrink takes out, MB (log scale)",
     lambda model: model.megabytes["used"] if model.megabytes else None,
 )
-CPU_TIME = Cost(
+CPU_TIME = CostAxis(
     "CPU time of the shrunk model in fairseq, relative to the dense one\n"
     "hollow: as slow as that, nothing can be taken out",
     lambda model: model.cpu_ratio,
@@ -64,13 +64,13 @@ _DENSE_ELSEWHERE = {
     "dense int8, CTranslate2": _relative("ctranslate2_int8"),
     "dense int8, our engine": _relative("int8"),
 }
-SPEED = Cost(
+SPEED = CostAxis(
     "speed packed in fp32, relative to dense fairseq\n(tokens/s, one thread)",
     lambda model: model.exports["speed_packed_to_dense_fairseq"],
     is_log=False,
     marks=_DENSE_ELSEWHERE,
 )
-SPEED_INT8 = Cost(
+SPEED_INT8 = CostAxis(
     "speed packed in int8, relative to dense fairseq\nBLEU in int8",
     lambda model: model.exports["speed_packed_int8_to_dense_fairseq"],
     is_log=False,
@@ -97,7 +97,7 @@ def plot_speed(results: Results, paths: Sequence[Path]) -> None:
         write(draw(results, f"{results.recipe}: BLEU by speed on a CPU", [SPEED, SPEED_INT8]), paths)
 
 
-def draw(results: Results, title: str, costs: Sequence[Cost]) -> Figure:
+def draw(results: Results, title: str, costs: Sequence[CostAxis]) -> Figure:
     """The figure, not yet written anywhere; models whose costs are not known are left out.
 
     Args:
@@ -122,7 +122,7 @@ def draw(results: Results, title: str, costs: Sequence[Cost]) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, aggregates: Mapping[Cell, Aggregate], cost: Cost) -> None:
+def _draw_panel(axes: Axes, aggregates: Mapping[Cell, Aggregate], cost: CostAxis) -> None:
     dense = aggregates.get(Cell(DENSE, 0.0))
     if dense is not None and (point := _point(dense, cost)) is not None:
         axes.axhline(dense.bleu, color="black", lw=0.9, ls="--", zorder=1)
@@ -159,7 +159,7 @@ class _Point(NamedTuple):
     is_measured: bool
 
 
-def _point(model: Aggregate, cost: Cost) -> _Point | None:
+def _point(model: Aggregate, cost: CostAxis) -> _Point | None:
     at, bleu = cost.of(model), cost.bleu(model)
     if at is None or bleu is None:
         return None

@@ -22,7 +22,7 @@ class Csr(NamedTuple):
     scales: npt.NDArray[np.float32] | None
 
 
-class Encoded(Protocol):
+class StoredTensor(Protocol):
     """A stored tensor; decoded when asked for."""
 
     @property

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.storage.model.encoded import Csr
+from nmt_prune.storage.model.stored_tensor import Csr
 
 
 @dataclass(frozen=True)
-class Plain:
+class KeptValues:
     """Kept values of a tensor in row-major order, and a mask that says where they stand.
 
     Attributes:
@@ -30,7 +30,7 @@ class Plain:
     negative_zeros: npt.NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, array: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) -> "Plain":
+    def of(cls, array: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) -> "KeptValues":
         """Takes the values of an array that a mask keeps, bit for bit; what it does not keep becomes +0.0.
 
         Args:

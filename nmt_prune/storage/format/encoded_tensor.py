@@ -11,12 +11,12 @@ from nmt_prune.errors import PruneError
 from nmt_prune.storage.coding.records import count
 from nmt_prune.storage.coding.streams import DamagedError
 from nmt_prune.storage.format.encoding import decode, shape_of
-from nmt_prune.storage.model.encoded import Csr
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
+from nmt_prune.storage.model.stored_tensor import Csr
 
 
 @dataclass(frozen=True)
-class Stored:
+class EncodedTensor:
     """Bytes and how to decode them. Every method that decodes raises PruneError where they are damaged.
 
     Attributes:
@@ -39,7 +39,7 @@ class Stored:
         """Number of kept elements, as stated."""
         return count(self.record, "kept", int(np.prod(self.shape)))
 
-    def plain(self) -> Plain:
+    def decoded(self) -> KeptValues:
         """Decodes it.
 
         Raises:
@@ -52,15 +52,15 @@ class Stored:
 
     def dense(self) -> npt.NDArray[np.float32]:
         """The tensor, float32."""
-        return self.plain().dense()
+        return self.decoded().dense()
 
     def csr(self) -> Csr:
         """A matrix's rows, values in the type in which they are stored."""
-        return self.plain().csr()
+        return self.decoded().csr()
 
 
-def plain(tensor: Any) -> Plain:
+def decoded(tensor: Any) -> KeptValues:
     """Any stored tensor in memory."""
-    if isinstance(tensor, Plain):
+    if isinstance(tensor, KeptValues):
         return tensor
-    return tensor.plain() if isinstance(tensor, Stored) else Plain.of(tensor.dense())
+    return tensor.decoded() if isinstance(tensor, EncodedTensor) else KeptValues.of(tensor.dense())
