@@ -1,7 +1,7 @@
 """The stages between a corpus and its data folder: clean, subwords, encode, binarize."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +57,38 @@ class Pipeline:
             keep_going=corpus.keep_going,
         )
         self._limits = Limits(preparation.max_length, preparation.max_ratio)
-        subwords = {key: getattr(preparation, key) for key in ("vocab_size", "model_type", "sample_size")}
-        origin = {"revision": REVISION, "corpus": name, **corpus.settings(), **vars(self._cleaning)}
-
-        def stage(
-            name: str, title: str, make: Callable[[Path], dict[str, Any]], settings: dict[str, Any], *after: Stage
-        ) -> Stage:
-            return Stage(folder / name, title, settings, after, make, fetching.report)
-
-        self.clean = stage("clean", "fetching and cleaning training text", self._make_clean, origin)
-        title = f"training subwords: {preparation.model_type}, vocabulary {preparation.vocab_size}"
-        self.subwords = stage("subwords", title, self._make_subwords, subwords, self.clean)
-        title = "splitting text into subwords"
-        self.encode = stage("encode", title, self._make_encode, vars(self._limits), self.subwords)
-        title = "binarizing with fairseq-preprocess"
-        self.binarize = stage("binarize", title, self._make_binarize, {}, self.encode)
+        self.clean = Stage(
+            folder / "clean",
+            "fetching and cleaning training text",
+            {"revision": REVISION, "corpus": name, **corpus.settings(), **vars(self._cleaning)},
+            (),
+            self._make_clean,
+            fetching.report,
+        )
+        self.subwords = Stage(
+            folder / "subwords",
+            f"training subwords: {preparation.model_type}, vocabulary {preparation.vocab_size}",
+            {key: getattr(preparation, key) for key in ("vocab_size", "model_type", "sample_size")},
+            (self.clean,),
+            self._make_subwords,
+            fetching.report,
+        )
+        self.encode = Stage(
+            folder / "encode",
+            "splitting text into subwords",
+            vars(self._limits),
+            (self.subwords,),
+            self._make_encode,
+            fetching.report,
+        )
+        self.binarize = Stage(
+            folder / "binarize",
+            "binarizing with fairseq-preprocess",
+            {},
+            (self.encode,),
+            self._make_binarize,
+            fetching.report,
+        )
 
     @property
     def wanted(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from nmt_prune.evaluation.costs.speeds import measure_speeds
 from nmt_prune.evaluation.quality.significance import METHOD
 from nmt_prune.evaluation.records.run import RUN_FILE
 from nmt_prune.evaluation.records.scored_runs import read_runs
+from nmt_prune.evaluation.reports.export_result import speed_to_dense
 from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.published import Published, load_published
 from nmt_prune.evaluation.reports.results import Results
@@ -78,7 +79,7 @@ def write_report(
     figures: dict[str, Callable[[Results, Sequence[Path]], None]] = {"bleu": plot}
     if any(row.mb_used is not None for row in results.rows):
         figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
-    if any(row.exports.speed_packed_to_dense_fairseq is not None for row in results.rows):
+    if any(row.exports[speed_to_dense("packed", "fairseq")] is not None for row in results.rows):
         figures |= {"speed": plot_speed}
     text = "".join([report_text(results, against), *(f"- {line}\n" for line in unmeasured)])
     write_csv(table, results.rows)
@@ -128,7 +129,7 @@ def as_json(results: Results) -> dict[str, object]:
         "recipe": results.recipe,
         "convention": asdict(results.convention),
         "significance": METHOD,
-        "runs": [asdict(row) for row in results.rows],
+        "runs": [row.as_json() for row in results.rows],
         "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in results.aggregates.values()],
         "unscored": list(results.unscored),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -79,6 +80,11 @@ class SearchSettings(SearchFlags):
         saliencies.build(self.saliency_spec)
         self.parts({})
 
+    def resolved(self) -> dict[str, Any]:
+        """The settings as JSON values, with those filled in that depend on others."""
+        keep, drop = self.limits
+        return {**asdict(self), "keep": keep, "drop": drop, "saliency": self.saliency_spec}
+
     @property
     def limits(self) -> tuple[float | None, float | None]:
         """Share and difference of the dev score; with neither given, a share of 0.9 (Prasanna)."""
@@ -120,55 +126,84 @@ def find_subnetworks(
     Raises:
         PruneError: settings and model do not fit, no step keeps the score, or no step lowers it.
     """
-    parts, start = settings.parts(trained.head_dim), trained.masks
-    phases = settings.phases(parts, start)
-    context = {"seed": settings.seed, "head_dim": trained.head_dim, "evidence": evidence, "grouped": True}
-    saliency = saliencies.build(settings.saliency_spec, **context)
-    keep, drop = settings.limits
-    facts = {**asdict(settings), "keep": keep, "drop": drop, "saliency": settings.saliency_spec}
-    facts |= {
+    found = _Search(trained, evidence, score, settings, tell)
+    facts = {
+        **settings.resolved(),
         "parent": trained.path.name,
         "parent_sha256": trained.digest,
         "parent_updates": trained.num_updates,
         "data": data,
     }
-
-    def importance(masks: MaskSet) -> Mapping[str, Tensor]:
-        return saliency.score(trained.matrices, masks)
-
-    def measure(masks: MaskSet) -> float:
-        return score(evidence.probe(trained.matrices, masks).model)
-
-    def entry(name: str, masks: MaskSet, value: float, passed: bool) -> Entry:
-        left = {kind: count for components in parts for kind, count in components.by_kind(masks).items()}
-        passes, evidence.passes.count = evidence.passes.count, 0
-        return Entry(name, value, passed, masks.sparsity(), left, passes)
-
     journal = Journal.read(out, facts)
-    dense = journal.start if journal else entry("start", start, measure(start), True)
+    dense = journal.start if journal else found.entry("start", trained.masks, found.measure(trained.masks), True)
     threshold = Threshold(dense.score, *settings.limits, settings.score == "loss")
     if journal is None:
-        journal = Journal(out, facts, dense, threshold.limit, start)
+        journal = Journal(out, facts, dense, threshold.limit, trained.masks)
         journal.write()
-    done = [(step.phase, step.passed) for step in journal.steps]
-    for step in search(phases, journal.masks, importance, measure, threshold.passes, done):
-        journal = journal.with_step(entry(step.phase, step.masks, step.score, step.passed), step.masks)
-        tell(journal.steps[-1])
-    _check(journal, phases)
-    good = journal.masks
-    found = {
-        "good": good,
-        "random": random_subnetwork(good, start, parts, settings.seed),
-        "bad": bad_subnetwork(good, start, parts, importance(start) if settings.method == "m" else {}, settings.seed),
-    }
-    scored = {each.phase for each in journal.subnetworks}
-    for name, masks in found.items():
-        save_masks(masks, out / f"{name}.safetensors", {**facts, "subnetwork": name})
-        if name not in scored:
-            value = measure(masks)
-            journal = journal.with_subnetwork(entry(name, masks, value, threshold.passes(value)))
-            tell(journal.subnetworks[-1])
-    return journal
+    return found.subnetworks(found.good(journal, threshold), threshold)
+
+
+class _Search:
+    """The model that is searched, and what its masks are worth.
+
+    Args: see :func:`find_subnetworks`.
+    """
+
+    def __init__(
+        self,
+        trained: Checkpoint,
+        evidence: Evidence,
+        score: Callable[[nn.Module], float],
+        settings: SearchSettings,
+        tell: Callable[[Entry], None],
+    ) -> None:
+        self._trained, self._evidence, self._score = trained, evidence, score
+        self._settings, self._tell = settings, tell
+        self._parts = settings.parts(trained.head_dim)
+        context = {"seed": settings.seed, "head_dim": trained.head_dim, "evidence": evidence, "grouped": True}
+        self._saliency = saliencies.build(settings.saliency_spec, **context)
+
+    def importance(self, masks: MaskSet) -> Mapping[str, Tensor]:
+        """What each weight is worth under the masks."""
+        return self._saliency.score(self._trained.matrices, masks)
+
+    def measure(self, masks: MaskSet) -> float:
+        """The dev score under the masks."""
+        return self._score(self._evidence.probe(self._trained.matrices, masks).model)
+
+    def entry(self, name: str, masks: MaskSet, value: float, passed: bool) -> Entry:
+        """The record of masks, with the mini-batches since the last one."""
+        left = {kind: count for components in self._parts for kind, count in components.by_kind(masks).items()}
+        passes, self._evidence.passes.count = self._evidence.passes.count, 0
+        return Entry(name, value, passed, masks.sparsity(), left, passes)
+
+    def good(self, journal: Journal, threshold: Threshold) -> Journal:
+        """Goes through the phases, from where the journal has come to."""
+        phases = self._settings.phases(self._parts, self._trained.masks)
+        done = [(step.phase, step.passed) for step in journal.steps]
+        for step in search(phases, journal.masks, self.importance, self.measure, threshold.passes, done):
+            journal = journal.with_step(self.entry(step.phase, step.masks, step.score, step.passed), step.masks)
+            self._tell(journal.steps[-1])
+        _check(journal, phases)
+        return journal
+
+    def subnetworks(self, journal: Journal, threshold: Threshold) -> Journal:
+        """Writes the good, a random and the bad subnetwork, and scores those that have no score yet."""
+        good, start, parts, seed = journal.masks, self._trained.masks, self._parts, self._settings.seed
+        worth = self.importance(start) if self._settings.method == "m" else {}
+        found = {
+            "good": good,
+            "random": random_subnetwork(good, start, parts, seed),
+            "bad": bad_subnetwork(good, start, parts, worth, seed),
+        }
+        scored = {each.phase for each in journal.subnetworks}
+        for name, masks in found.items():
+            save_masks(masks, journal.folder / f"{name}.safetensors", {**journal.settings, "subnetwork": name})
+            if name not in scored:
+                value = self.measure(masks)
+                journal = journal.with_subnetwork(self.entry(name, masks, value, threshold.passes(value)))
+                self._tell(journal.subnetworks[-1])
+        return journal
 
 
 def _check(journal: Journal, phases: list[Phase]) -> None:

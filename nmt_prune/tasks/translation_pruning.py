@@ -59,6 +59,15 @@ class TranslationPruningTask(TranslationTask):
         self._best_is_denser = False
         self._ema_model: Any = None
         self._scheduler: Any = None
+        # What build_model makes, and the first update sees.
+        self.pruner: Any = None
+        self.rewind_updates: frozenset[int] = frozenset()
+        self._evidence: Any = None
+        self._model: Any = None
+        self._model_cfg: Any = None
+        self._criterion: Any = None
+        self._bleu: Any = None
+        self._text: Any = None
 
     @classmethod
     def add_args(cls, parser: Any) -> None:

@@ -23,7 +23,7 @@ def costly(result: RunResult, used: float, packed: float, ratio: float | None, s
         result,
         mb_masked=4.0,
         mb_used=used,
-        exports=ExportResult(mb_csc=3 * packed, mb_csc_deflated=2 * packed, mb_packed=packed),
+        exports=ExportResult({"mb_csc": 3 * packed, "mb_csc_deflated": 2 * packed, "mb_packed": packed}),
         cpu_ratio=ratio,
         cpu_seconds=seconds,
         cpu_seconds_dense=None if seconds is None else 10.0,

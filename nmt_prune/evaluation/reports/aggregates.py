@@ -52,7 +52,7 @@ class Aggregate:
         megabytes: mean size ``masked`` and ``used``, see :class:`RunResult`; None where one is not known.
         cpu_ratio: mean CPU time relative to the dense model; None where one is not known.
         cpu_measured: whether it was measured for any run, and is not 1 by construction.
-        exports: means by the names of :class:`ExportResult`; None where one is not known.
+        exports: means by column, see :data:`NUMBERS`; None where one is not known.
         engine: what ran the packed models; several where they differ, None where none ran.
     """
 
@@ -102,7 +102,7 @@ class Aggregate:
             megabytes=_megabytes(rows),
             cpu_ratio=_mean([row.cpu_ratio for row in rows]),
             cpu_measured=any(row.cpu_seconds is not None for row in rows),
-            exports={name: _mean([getattr(row.exports, name) for row in rows]) for name in NUMBERS},
+            exports={name: _mean([row.exports[name] for row in rows]) for name in NUMBERS},
             engine=" and ".join(sorted({row.exports.engine for row in rows if row.exports.engine})) or None,
         )
 

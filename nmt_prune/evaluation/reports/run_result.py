@@ -4,8 +4,9 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from nmt_prune.evaluation.reports.export_result import ExportResult
+from nmt_prune.evaluation.reports.export_result import COLUMNS, ExportResult
 from nmt_prune.files import atomic_path
 
 
@@ -61,18 +62,22 @@ class RunResult:
         """All techniques whose result this is."""
         return (self.technique, *self.also)
 
+    def as_json(self) -> dict[str, Any]:
+        """All columns as JSON values, those of ``exports`` together."""
+        return {**asdict(self), "exports": self.exports.columns()}
+
 
 def write_csv(path: Path, rows: Sequence[RunResult]) -> None:
     """Writes one line per run: numbers in full precision, None as nothing, ``also`` separated by blanks and notes by
     semicolons.
     """
     own = [column.name for column in fields(RunResult) if column.name != "exports"]
-    columns = [*own, *(column.name for column in fields(ExportResult))]
+    columns = [*own, *COLUMNS]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            values = asdict(row)
+            values = row.as_json()
             exports = values.pop("exports")
             joined = {
                 "also": " ".join(row.also),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,17 @@ def save_compact(model: CompactModel, path: Path | str) -> None:
         if len(weight.shape) == 2:
             records[name], data = encode(decoded(weight))
             tensors[name] = np.frombuffer(data, np.uint8)
-    header = Header.of(model, records, {})
-    vectors = [model.weights[name].dense() for name in header.vector_shapes]
-    header.vectors.update((encoded := encode(KeptValues.of(np.concatenate(vectors))))[0])
+    outline = Header.of(model, records, {})
+    vectors = np.concatenate([model.weights[name].dense() for name in outline.vector_shapes])
+    record, data = encode(KeptValues.of(vectors))
+    tensors["vectors"] = np.frombuffer(data, np.uint8)
+    header = replace(outline, vectors=record)
     texts = {"header": header.to_json(), "source": _join(model.source)}
     if model.target != model.source:
         texts["target"] = _join(model.target)
     if model.sentencepiece is not None:
         texts["sentencepiece"] = model.sentencepiece
     tensors |= {name: np.frombuffer(compress(text), np.uint8) for name, text in texts.items()}
-    tensors |= {"vectors": np.frombuffer(encoded[1], np.uint8)}
     tensors |= {_EXTRA + name: np.asarray(array, order="C") for name, array in model.extras.items()}
     metadata = {MODEL: json.dumps({"format": FORMAT, "digest": _digest(tensors)})}
     with atomic_path(path) as temporary:

@@ -90,7 +90,7 @@ def test_without_checkpoints_what_was_measured_stays(recipe, program):
     for path in recipe.glob("*/checkpoint_best.pt"):
         path.unlink()
     row = gathered(recipe).rows[0].exports
-    assert (measure_speeds(read_runs(recipe))[1], len(calls), row.tokens_per_cpu_second_packed) == (
+    assert (measure_speeds(read_runs(recipe))[1], len(calls), row["tokens_per_cpu_second_packed"]) == (
         (),
         1,
         pytest.approx(600),
@@ -100,16 +100,16 @@ def test_without_checkpoints_what_was_measured_stays(recipe, program):
 def test_columns(recipe, program):
     measure_speeds(read_runs(recipe))
     full, partial = (row.exports for row in gathered(recipe).rows)
-    assert full.tokens_per_cpu_second_packed == pytest.approx(600)
-    assert full.speed_packed_to_dense_fairseq == pytest.approx(12)
-    assert full.speed_packed_to_dense_ctranslate2_int8 == pytest.approx(3)
-    assert full.speed_packed_to_dense_int8 == pytest.approx(1.5)
-    assert full.speed_packed_int8_to_dense_fairseq == pytest.approx(16)
-    assert full.speed_packed_int8_to_dense_ctranslate2_int8 == pytest.approx(4)
-    assert full.speed_packed_int8_to_dense_int8 == pytest.approx(2)
+    assert full["tokens_per_cpu_second_packed"] == pytest.approx(600)
+    assert full["speed_packed_to_dense_fairseq"] == pytest.approx(12)
+    assert full["speed_packed_to_dense_ctranslate2_int8"] == pytest.approx(3)
+    assert full["speed_packed_to_dense_int8"] == pytest.approx(1.5)
+    assert full["speed_packed_int8_to_dense_fairseq"] == pytest.approx(16)
+    assert full["speed_packed_int8_to_dense_ctranslate2_int8"] == pytest.approx(4)
+    assert full["speed_packed_int8_to_dense_int8"] == pytest.approx(2)
     assert (full.engine, full.export_notes) == ("fast", ("a note",))
-    assert partial.speed_packed_to_dense_fairseq == pytest.approx(12)
-    assert (partial.speed_packed_to_dense_int8, partial.tokens_per_cpu_second_packed_int8) == (None, None)
+    assert partial["speed_packed_to_dense_fairseq"] == pytest.approx(12)
+    assert (partial["speed_packed_to_dense_int8"], partial["tokens_per_cpu_second_packed_int8"]) == (None, None)
 
 
 def test_the_report(recipe, program):

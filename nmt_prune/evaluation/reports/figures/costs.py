@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
+from nmt_prune.evaluation.reports.export_result import bleu, megabytes, speed, speed_to_dense
 from nmt_prune.evaluation.reports.figures.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.techniques import DENSE, LONGER
@@ -36,7 +37,7 @@ class CostAxis(NamedTuple):
     marks: Mapping[str, Callable[[Aggregate], float | None]] = {}
 
 
-PACKED = CostAxis("on disk: nmt-prune pack in fp32, MB (log scale)", lambda model: model.exports["mb_packed"])
+PACKED = CostAxis("on disk: nmt-prune pack in fp32, MB (log scale)", lambda model: model.exports[megabytes("packed")])
 USED = CostAxis(
     "in memory: fp32, without what shrink takes out, MB (log scale)",
     lambda model: model.megabytes["used"] if model.megabytes else None,
@@ -54,7 +55,7 @@ def _relative(reference: str) -> Callable[[Aggregate], float | None]:
     """Speed of the dense model in another program, relative to fairseq."""
 
     def of(dense: Aggregate) -> float | None:
-        other, fairseq = (dense.exports[f"tokens_per_cpu_second_dense_{name}"] for name in (reference, "fairseq"))
+        other, fairseq = (dense.exports[speed(f"dense_{name}")] for name in (reference, "fairseq"))
         return other / fairseq if other and fairseq else None
 
     return of
@@ -66,15 +67,15 @@ _DENSE_ELSEWHERE = {
 }
 SPEED = CostAxis(
     "speed packed in fp32, relative to dense fairseq\n(tokens/s, one thread)",
-    lambda model: model.exports["speed_packed_to_dense_fairseq"],
+    lambda model: model.exports[speed_to_dense("packed", "fairseq")],
     is_log=False,
     marks=_DENSE_ELSEWHERE,
 )
 SPEED_INT8 = CostAxis(
     "speed packed in int8, relative to dense fairseq\nBLEU in int8",
-    lambda model: model.exports["speed_packed_int8_to_dense_fairseq"],
+    lambda model: model.exports[speed_to_dense("packed_int8", "fairseq")],
     is_log=False,
-    bleu=lambda model: model.exports["bleu_packed_int8"],
+    bleu=lambda model: model.exports[bleu("packed_int8")],
     marks=_DENSE_ELSEWHERE,
 )
 

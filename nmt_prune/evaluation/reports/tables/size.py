@@ -1,14 +1,17 @@
 """Markdown: size of every system beside its BLEU."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
+from nmt_prune.evaluation.records.costs import DiskBytes
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
+from nmt_prune.evaluation.reports.export_result import megabytes
 from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import NOTHING, bleu_cell, markdown, percent, sparsity_of
 from nmt_prune.techniques import DENSE, LONGER
 from nmt_prune.techniques.labels import label
 
-ON_DISK = ("mb_csc", "mb_csc_deflated", "mb_packed", "mb_packed_int8")
+ON_DISK = tuple(megabytes(form.name) for form in fields(DiskBytes))
 
 _LEGEND = """\
 - Sizes in 10^6 bytes, of the weights without dictionaries and subword model, without the heads and units that

@@ -1,11 +1,13 @@
 """Markdown: speed of every system on a CPU beside its BLEU there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
-from nmt_prune.evaluation.reports.export_result import DENSE_REFERENCES
+from nmt_prune.evaluation.reports.export_result import DENSE_REFERENCES, PACKED, bleu, speed, speed_to_dense
 from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import NOTHING, bleu_cell, markdown, sparsity_of
+from nmt_prune.evaluation.reports.tables.size import ON_DISK
 from nmt_prune.techniques import LONGER
 from nmt_prune.techniques.labels import label
 
@@ -48,11 +50,11 @@ def speed_section(aggregates: Mapping[Cell, Aggregate], rows: Sequence[RunResult
             label(model.cell.technique),
             sparsity_of(model),
             bleu_cell(model, seeds),
-            _pair(model, "bleu_{}", ".1f"),
-            _number(model.exports["bleu_ctranslate2_int8"], ".1f"),
+            _pair(model, bleu, ".1f"),
+            _number(model.exports[bleu("ctranslate2_int8")], ".1f"),
             _shrunk(model),
-            _pair(model, "tokens_per_cpu_second_{}", ",.0f"),
-            *(_pair(model, f"speed_{{}}_to_dense_{reference}", ".3g") for reference in DENSE_REFERENCES),
+            _pair(model, speed, ",.0f"),
+            *(_pair(model, partial(speed_to_dense, reference=reference), ".3g") for reference in DENSE_REFERENCES),
         ]
         for model in models
     ]
@@ -66,7 +68,7 @@ def remarks(rows: Sequence[RunResult]) -> list[str]:
     lines = [
         f"- `{row.run}`: BLEU {row.bleu:.2f} in fairseq, {packed:.2f} packed."
         for row in rows
-        if (packed := row.exports.bleu_packed) is not None and abs(packed - row.bleu) > CLOSE
+        if (packed := row.exports[bleu("packed")]) is not None and abs(packed - row.bleu) > CLOSE
     ]
     by_note: dict[str, list[str]] = {}
     for row in rows:
@@ -78,7 +80,7 @@ def remarks(rows: Sequence[RunResult]) -> list[str]:
 
 
 def _elsewhere(model: Aggregate) -> list[float | None]:
-    return [value for name, value in model.exports.items() if not name.startswith("mb_")]
+    return [value for name, value in model.exports.items() if name not in ON_DISK]
 
 
 def _shrunk(model: Aggregate) -> str:
@@ -87,9 +89,9 @@ def _shrunk(model: Aggregate) -> str:
     return f"{model.cpu_ratio:.2f}" if model.cpu_measured else BY_CONSTRUCTION
 
 
-def _pair(model: Aggregate, name: str, kind: str) -> str:
+def _pair(model: Aggregate, column: Callable[[str], str], kind: str) -> str:
     """A number of the packed model, and that of it in int8; only one NOTHING where both are unknown."""
-    found = [_number(model.exports[name.format(values)], kind) for values in ("packed", "packed_int8")]
+    found = [_number(model.exports[column(packed)], kind) for packed in PACKED]
     return NOTHING if set(found) == {NOTHING} else " / ".join(found)
 
 
