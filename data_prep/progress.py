@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from nmt_prune.pace import Pace
+
 Report = Callable[[str], None]
 """Called with a line about each slow step."""
-
-_SECONDS_BETWEEN_LINES = 15.0
 
 
 class Progress:
@@ -21,16 +21,15 @@ class Progress:
     def __init__(self, name: str, report: Report) -> None:
         self._name, self._report = name, report
         self._began: tuple[float, int] | None = None
-        self._reported = time.monotonic()
+        self._pace = Pace()
 
     def at(self, done: int, total: int) -> None:
         """Tells that ``done`` of ``total`` is done; the first call may be in the middle, if a step goes on."""
         now = time.monotonic()
         if self._began is None:
             self._began = (now, done)
-        if now - self._reported < _SECONDS_BETWEEN_LINES or done >= total:
+        if done >= total or not self._pace.is_due():
             return
-        self._reported = now
         began, first = self._began
         left = ""
         if done > first:

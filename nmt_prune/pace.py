@@ -37,5 +37,5 @@ def stderr_console() -> "Console":
 
 
 def say(console: "Console", message: str) -> None:
-    """Says something once: above what is drawn in place, into which whatever else writes to the terminal would write."""
+    """Says something once, above what is drawn in place: whatever else writes to the terminal would write into that."""
     console.print(message, soft_wrap=True, markup=False, highlight=False)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
 from data_prep.progress import Progress, Report
+from nmt_prune.pace import say, stderr_console
 
 Moved = Callable[[int], None]
 
@@ -46,8 +46,7 @@ class _Bars:
             self._bars.remove_task(bar)
 
     def say(self, line: str) -> None:
-        # Above the bars; whatever else writes to the terminal would write into them.
-        self._bars.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        say(self._bars.console, line)
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def open_meters(report: Report) -> Iterator[Meters]:
     Args:
         report: called with the lines where stderr is no terminal.
     """
-    console = Console(stderr=True)
+    console = stderr_console()
     if not console.is_terminal:
         yield _Lines(report)
         return

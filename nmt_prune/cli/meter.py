@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from nmt_prune import pace
 from nmt_prune.cli.streams import say
+from nmt_prune.pace import Pace
 
 if TYPE_CHECKING:
     from rich.status import Status
-
-_SECONDS_BETWEEN_LINES = 15.0
 
 
 class Meter:
@@ -24,16 +24,14 @@ class Meter:
     def __init__(self, status: "Status | None", is_shown: bool) -> None:
         self._status, self._is_shown = status, is_shown
         self._count = 0
-        self._start = self._shown_at = time.monotonic()
+        self._start, self._pace = time.monotonic(), Pace()
 
     def advance(self) -> None:
         """Counts one more."""
         self._count += 1
-        now = time.monotonic()
         if self._status is not None:
             self._status.update(str(self))
-        elif self._is_shown and now - self._shown_at >= _SECONDS_BETWEEN_LINES:
-            self._shown_at = now
+        elif self._is_shown and self._pace.is_due():
             self.say(str(self))
 
     def end(self) -> None:
@@ -45,7 +43,7 @@ class Meter:
         if self._status is None:
             say(message)
         else:
-            self._status.console.print(message, soft_wrap=True, markup=False, highlight=False)
+            pace.say(self._status.console, message)
 
     def warn(self, message: str) -> None:
         """Warns."""
@@ -66,9 +64,7 @@ def open_meter(is_shown: bool) -> Iterator[Meter]:
     if not is_shown:
         yield Meter(None, False)
         return
-    from rich.console import Console  # takes time and memory, which nobody wants to spend in a pipe
-
-    console = Console(stderr=True)
+    console = pace.stderr_console()
     with console.status("") if console.is_terminal else nullcontext() as status:
         meter = Meter(status, True)
         yield meter

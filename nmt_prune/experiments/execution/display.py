@@ -1,6 +1,5 @@
 """Showing progress on a terminal, or as lines where there is none."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -12,9 +11,8 @@ from rich.table import Table
 
 from nmt_prune.experiments.execution.progress import Snapshot, clock
 from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.pace import Pace, say, stderr_console
 from nmt_prune.techniques.labels import is_searched
-
-SECONDS_BETWEEN_LINES = 15.0
 
 
 class Display(Protocol):
@@ -31,16 +29,14 @@ class Lines:
     """A line on stderr, at most every 15 seconds, when there is something new."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._shown_at = 0.0
+        self._console, self._pace = console, Pace(at_once=True)
 
     def show(self, snapshot: Snapshot) -> None:
-        if time.monotonic() - self._shown_at >= SECONDS_BETWEEN_LINES:
-            self._shown_at = time.monotonic()
+        if self._pace.is_due():
             self.say(str(snapshot))
 
     def say(self, message: str) -> None:
-        self._console.print(message, soft_wrap=True, markup=False, highlight=False)
+        say(self._console, message)
 
 
 class Bars:
@@ -64,13 +60,13 @@ class Bars:
         self._live.update(bars, refresh=True)
 
     def say(self, message: str) -> None:
-        self._console.print(message, soft_wrap=True, markup=False, highlight=False)
+        say(self._console, message)
 
 
 @contextmanager
 def open_display() -> Iterator[Display]:
     """Opens the display that stderr allows."""
-    console = Console(stderr=True)
+    console = stderr_console()
     if not console.is_terminal:
         yield Lines(console)
         return

@@ -125,7 +125,7 @@ def test_a_full_disk_is_one_line(tmp_path, fetch):
 
 
 def test_lines_tell_how_far_a_file_is(monkeypatch, mirror, fetch):
-    monkeypatch.setattr("data_prep.progress._SECONDS_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr("nmt_prune.pace.SECONDS_BETWEEN_LINES", 0.05)
     mirror.misbehave(PATH, Fault(pause=0.02))
     fetch()
     assert any(line.startswith("x.tgz: ") and line.endswith(" left") for line in fetch.lines)

@@ -141,7 +141,7 @@ def test_a_full_disk_is_one_line_and_the_stream_goes_on_when_there_is_space(text
 
 def test_progress_is_told_now_and_then(monkeypatch):
     now, lines = [100.0], []
-    monkeypatch.setattr("data_prep.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nmt_prune.pace.time.monotonic", lambda: now[0])
     progress = Progress("encode", lines.append)
     for done in range(0, 101, 10):
         progress.at(done, 100)

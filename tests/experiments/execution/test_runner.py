@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.execution import display, runner
+from nmt_prune.experiments.execution import runner
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.processes import exclusive
 from tests.experiments.laboratory import assert_in_order
@@ -47,7 +47,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
-    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.1)
+    monkeypatch.setattr("nmt_prune.pace.SECONDS_BETWEEN_LINES", 0.1)
     report = run_plan(laboratory.plan(), cores=2)
     calls = assert_in_order(laboratory, report)
     assert all(call["threads"] == "1" and call["run_json_was_there"] for call in calls.values())
