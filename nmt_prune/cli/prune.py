@@ -100,7 +100,7 @@ def _show(request: "Request", percent: float | None) -> None:
     from nmt_prune.checkpoints import Checkpoint
     from nmt_prune.experiments.execution.display import plan_table
     from nmt_prune.experiments.one_model.pruning import CANDIDATES, plan_of
-    from nmt_prune.experiments.planning.cost import Cost
+    from nmt_prune.experiments.planning.cost import PlanCost
 
     tried = CANDIDATES if percent is None else [percent]
     with options.quiet_fairseq():
@@ -109,7 +109,7 @@ def _show(request: "Request", percent: float | None) -> None:
     console.width = console.width if console.is_terminal else 160
     console.print(plan_table(plan))
     seconds = (Checkpoint.load(request.checkpoint).state.get("extra_state") or {}).get("previous_training_time")
-    lines = [*Cost.of(plan).lines(), *changes]
+    lines = [*PlanCost.of(plan).lines(), *changes]
     if percent is None:
         lines.append("of these sparsities only as many are tried as a bisection needs: three")
     if seconds:

@@ -64,11 +64,11 @@ def _read(file: IO) -> str:
     return io.TextIOWrapper(file, encoding="utf-8", errors="replace").read()
 
 
-def in_turn(plan: Plan, cores: int, extra: Sequence[str]) -> None:
+def in_turn(plan: Plan, cores: int, left: Sequence[Mapping[str, Any]], extra: Sequence[str]) -> None:
     """What the runner has Snakemake do, one step after the other."""
-    path = str(plan.write())
+    path = str(plan.write(left))
     steps = [["data"]]
-    for step in plan.steps():
+    for step in left:
         steps += [[name, step["run"]] for name in ("train", "score") if step[name]]
     for step in [*steps, ["report"]]:
         command = [sys.executable, "-m", "nmt_prune.experiments.execution.step", path, *step]

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.devices import slots, visible_gpus
@@ -51,17 +52,20 @@ def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) ->
         for run in plan.runs:
             if (plan.folder(run).path / "run.json").exists():
                 plan.folder(run).describe(run, plan.places)
-        if plan.steps() or not _report_is_new(plan):
-            _execute(*_placed(plan, cores, extra), extra)
+        steps = plan.steps()
+        if steps or not _report_is_new(plan):
+            _execute(*_placed(plan, steps, cores, extra), steps, extra)
     return folder / "report"
 
 
-def _placed(plan: Plan, cores: int | None, extra: Sequence[str]) -> tuple[Plan, int]:
+def _placed(
+    plan: Plan, steps: Sequence[Mapping[str, Any]], cores: int | None, extra: Sequence[str]
+) -> tuple[Plan, int]:
     """The plan with the GPUs that its steps may use, and how many steps may run side by side."""
     if any(argument.split("=")[0] in ("--executor", "-e") for argument in extra):
         return replace(plan, gpus=None), cores or os.cpu_count() or 1
     gpus = visible_gpus()
-    left = [plan.run(step["run"]) for step in plan.steps()]
+    left = [plan.run(step["run"]) for step in steps]
     return replace(plan, gpus=gpus), slots(left, gpus, cores, plan.trainings_per_gpu)
 
 
@@ -73,14 +77,14 @@ def _report_is_new(plan: Plan) -> bool:
     return is_new and Plan.published_in(plan.places.runs) == plan.published
 
 
-def _execute(plan: Plan, cores: int, extra: Sequence[str]) -> None:
+def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], extra: Sequence[str]) -> None:
     folder = plan.places.runs
     shutil.rmtree(plan.failures, ignore_errors=True)
     for marker in (".data.done", ".report.done"):
         (folder / marker).unlink(missing_ok=True)
     monitor = Monitor(plan, cores)
     told: set[Path] = set()
-    with _executor(plan.write(), cores, extra) as process, open_display() as display:
+    with _executor(plan.write(steps), cores, extra) as process, open_display() as display:
         while process.poll() is None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             display.show(monitor.look())

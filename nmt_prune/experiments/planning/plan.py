@@ -1,6 +1,6 @@
 """The plan file: what the runner tells Snakemake and the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,11 @@ class Plan:
         path = runs / PLAN_FILE
         return tuple(read_json(path).get("targets", ())) if path.exists() else ()
 
-    def write(self) -> Path:
-        """Writes the plan file, with what is left to do, into the folder of the runs."""
+    def write(self, steps: Sequence[Mapping[str, Any]] = ()) -> Path:
+        """Writes the plan file, with the steps that are left, into the folder of the runs."""
         path = self.places.runs / PLAN_FILE
         value = TypeAdapter(Plan).dump_python(self, mode="json")
-        write_json(path, {**value, "steps": self.steps()})
+        write_json(path, {**value, "steps": list(steps)})
         return path.absolute()
 
     def run(self, name: str) -> Run:
@@ -98,16 +98,14 @@ class Plan:
         The priority is the length of the longest chain that waits for the run: on few cores the longest chain decides
         when the experiment ends.
         """
-        left = {
-            run.name: 0 if run.step != "train" or self.folder(run).trained.exists() else run.updates
-            for run in self.runs
-        }
-        lengths = path_lengths(self.runs, left)
+        trained = {run.name for run in self.runs if self.folder(run).trained.exists()}
+        waiting = {run.name for run in self.runs if run.step == "train"} - trained
+        lengths = path_lengths(self.runs, {run.name: run.updates * (run.name in waiting) for run in self.runs})
         steps = [
             {
                 "run": run.name,
                 "after": list(run.after),
-                "train": not self.folder(run).trained.exists(),
+                "train": run.name not in trained,
                 "score": run.is_scored and not self.folder(run).scores.exists(),
                 "result": "scores.json" if run.is_scored else "trained.json",
                 "priority": lengths[run.name],
