@@ -25,6 +25,7 @@ NEEDED = {
     "score": ["--checkpoint", "c.pt", "--data", "d"],
     "translate": ["m.nmt"],
     "run": [__file__],
+    "prune": ["c.pt", "--data", "d", "--out", "o"],
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.records.run import SCORES_FILE
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.experiments.one_model.request import RUNS, Request, check_folder, write_recipe
@@ -101,6 +102,9 @@ def largest(request: Request, max_loss: float, report: Callable[[str], None], co
         PruneError: not even the smallest one is good enough, or a step failed.
     """
     plain = replace(request, control=False)
+    target = Subset.find(request.data, request.subset, request.reference).target
+    if not request.dev_reference(target).is_file():
+        raise PruneError(f"--sparsity auto compares dev BLEU, and {request.dev_reference(target)} is not there; add it")
     low, high = -1, len(CANDIDATES)
     while high - low > 1:
         middle = (low + high) // 2

@@ -90,7 +90,7 @@ class Request:
             "generation": {
                 "beam": self.beam,
                 "subset": self.subset,
-                "valid": True,
+                "valid": self.dev_reference(subset.target).is_file(),
                 **({"reference": str(self.reference.resolve())} if self.reference else {}),
             },
             "ladder": percents,
@@ -98,6 +98,10 @@ class Request:
             "controls": [LONGER] if self.control else [],
             "seeds": [self.seed],
         }, changes
+
+    def dev_reference(self, target: str) -> Path:
+        """The text that dev BLEU is scored against; without it, dev BLEU is what a training has noted."""
+        return self.data / "raw" / f"valid.{target}"
 
 
 def check_folder(recipe: dict[str, Any], out: Path) -> None:

@@ -35,7 +35,8 @@ def summary(runs: Path, run: Run, out: Path, changes: Sequence[str], command: st
         f" ({report['convention']['signatures']['bleu']}); p: {report['significance']}, against the dense model."
         " Words: subwords that the packed model writes in a second of CPU time.",
         *_speeds(pruned),
-        f"Dev BLEU {pruned['dev_bleu']:.2f}, dense {dense['dev_bleu']:.2f}. Changed of the model's own settings:\n",
+        f"Dev BLEU {_number(pruned['dev_bleu'], '.2f')}, dense {_number(dense['dev_bleu'], '.2f')}."
+        " Of the model's own training this one differs in:",
         "\n".join(f"- {change}" for change in changes),
         *(f"Note: {note}." for note in pruned["exports"]["export_notes"]),
         f"The training:\n\n    {command}",

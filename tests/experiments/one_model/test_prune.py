@@ -1,0 +1,173 @@
+"""One stock model, one command: what is made, what is said, and what is refused before anything is written."""
+
+import shutil
+import sys
+
+import pytest
+import yaml
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.one_model import pruning
+from nmt_prune.experiments.one_model.pruning import CANDIDATES, largest
+from nmt_prune.experiments.one_model.request import Request
+from nmt_prune.files import read_json
+from nmt_prune.runtime.translator import Translator
+from tests import programs
+from tests.tasks.corpus import SIZES, make_corpus
+from tests.tasks.fairseq_command import USER_DIR
+from tests.tasks.training import train
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = make_corpus(tmp_path_factory.mktemp("corpus"))
+    (folder / "raw").mkdir()
+    for subset in SIZES:
+        for language in ("en", "de"):
+            shutil.copy(folder.parent / f"{subset}.{language}", folder / "raw")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stock(corpus, tmp_path_factory):
+    """A stock Transformer, trained without the plugin."""
+    folder = tmp_path_factory.mktemp("stock")
+    flags = "--task translation --arch transformer_tiny --max-update 30"
+    return train(corpus, folder, flags, without=f"--user-dir {USER_DIR}").folder / "checkpoint_last.pt"
+
+
+def prune(folder, *arguments):
+    words = [sys.executable, "-m", "tests.experiments.one_process", "prune", *map(str, arguments)]
+    return programs.run(words, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def pruned(stock, corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pruned")
+    done = prune(folder, stock, "--data", corpus, "--out", "small", "--sparsity", 0.8, "--updates", 12, "--beam", 2)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "small", done.stdout
+
+
+def test_everything_is_there(pruned, corpus):
+    folder, said = pruned
+    model = Checkpoint.load(folder / "checkpoint.pt")
+    assert model.masks.sparsity() == pytest.approx(0.8, abs=1e-3)
+    (line,) = Translator(folder / "model.nmt").translate_lines(["one two"])
+    assert line.problem == ""
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    assert said.strip() == summary.strip()
+    rows = [row.split("|")[1].strip() for row in summary.splitlines() if row.startswith("|")][2:]
+    assert len(rows) == 3
+    assert {"dense", "dense, trained on for as long"} < set(rows)
+    assert summary.splitlines()[-1].strip().startswith("fairseq-train ")
+    results = {row["run"]: row for row in read_json(folder / "runs" / "report" / "results.json")["runs"]}
+    assert results["dense-seed1"]["total_updates"] == 30
+    assert {row["total_updates"] for name, row in results.items() if name != "dense-seed1"} == {42}
+
+
+def test_the_recipe_repeats_it(pruned):
+    folder, _ = pruned
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["training"]["lr"] == "0.01"
+    assert recipe["training"]["max_update"] == 12
+    done = programs.run([sys.executable, "-m", "nmt_prune.cli", "run", "recipe.yaml", "--dry-run"], cwd=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2 trainings, 24 updates" in done.stdout
+
+
+def test_repeated_it_does_nothing_again(pruned, stock, corpus):
+    folder, said = pruned
+    before = (folder / "runs" / "report" / "results.csv").stat().st_mtime_ns
+    arguments = ("--data", corpus, "--out", folder, "--sparsity", 0.8, "--beam", 2)
+    again = prune(folder, stock, *arguments, "--updates", 12)
+    assert (again.returncode, again.stdout) == (0, said)
+    assert (folder / "runs" / "report" / "results.csv").stat().st_mtime_ns == before
+    other = prune(folder, stock, *arguments, "--updates", 14)
+    assert other.returncode == 1
+    assert "was begun with training" in other.stderr.splitlines()[-1]
+    assert "choose another --out" in other.stderr.splitlines()[-1]
+
+
+def request(stock, corpus, tmp_path, **changes):
+    return Request(**{"checkpoint": stock, "data": corpus, "out": tmp_path / "out", "updates": 10, **changes})
+
+
+def test_a_model_that_is_sparser_already(pruned, corpus, tmp_path):
+    with pytest.raises(PruneError, match=r"checkpoint.pt has 80.0% of its weights removed already"):
+        request(pruned[0] / "checkpoint.pt", corpus, tmp_path).recipe([70])
+
+
+def test_data_of_another_pair(stock, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = make_corpus(tmp_path / "other", target="fr", words=[f"{word}en" for word in "abcdefghij"])
+    with pytest.raises(PruneError, match=r"dictionary is not the one|has no binarized|does not exist"):
+        request(stock, other, tmp_path).recipe([90])
+
+
+def test_a_folder_of_something_else(stock, corpus, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").touch()
+    with pytest.raises(PruneError, match="exists and was not made by nmt-prune prune; choose another --out"):
+        pruning.plan_of(request(stock, corpus, tmp_path), [90])
+
+
+def test_a_technique_that_rewinds(stock, corpus, tmp_path):
+    with pytest.raises(PruneError, match="'slt' rewinds to an early point of the dense training"):
+        pruning.plan_of(request(stock, corpus, tmp_path, technique="slt"), [90])
+
+
+def test_several_processes_become_one(stock, corpus, tmp_path):
+    model = Checkpoint.load(stock)
+    model.state["cfg"]["distributed_training"]["distributed_world_size"] = 4
+    model.state["cfg"]["common"]["fp16"] = True
+    path = tmp_path / "parallel.pt"
+    from nmt_prune.checkpoints import save
+
+    save(model.state, path)
+    recipe, changes = request(path, corpus, tmp_path).recipe([90])
+    assert recipe["training"]["update_freq"] == 4
+    assert (recipe["precision"], recipe["training"]["cpu"]) == ("fp32", True)
+    assert [change for change in changes if "fp16" in change or "update-freq 4" in change] == changes[-2:]
+    assert request(path, corpus, tmp_path, has_gpu=True).recipe([90])[0]["precision"] == "fp16"
+
+
+@pytest.mark.parametrize(("allowed", "found"), [(4.1, 85), (100.0, CANDIDATES[-1]), (0.6, 50), (0.1, None)])
+def test_the_largest_sparsity(monkeypatch, stock, corpus, tmp_path, allowed, found):
+    """Dev BLEU falls by 1 for each ten points of sparsity from 45 % on."""
+    tried = []
+
+    def dev_bleu(plan, run):
+        return 30 - 10 * max(0.0, run.sparsity - 0.45)
+
+    def carry_out(request, percent, cores):
+        tried.append(percent)
+        plan, _, changes = pruning.plan_of(request, [percent])
+        return plan, changes
+
+    monkeypatch.setattr(pruning, "carried_out", carry_out)
+    monkeypatch.setattr(pruning, "check_plan", lambda plan: None)
+    monkeypatch.setattr(pruning, "_dev_bleu", dev_bleu)
+    asked = request(stock, corpus, tmp_path)
+    if found is None:
+        with pytest.raises(PruneError, match=r"50 % loses more than --max-loss 0.1 BLEU on dev"):
+            largest(asked, allowed, lambda line: None)
+        return
+    assert largest(asked, allowed, lambda line: None) == found
+    assert len(tried) <= 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (("--sparsity", "auto"), "--sparsity auto needs --max-loss, e.g. 0.5 BLEU"),
+        (("--max-loss", 1), "--max-loss 1 is for --sparsity auto; leave one of them out"),
+        (("--sparsity", "much"), "--sparsity much is no number; give a share such as 0.9, or auto"),
+        (("--sparsity", 90), "--sparsity 90 must lie between 0 and 1"),
+    ],
+)
+def test_contradicting_flags(run, tmp_path, flags, line):
+    assert run("prune", "c.pt", "--data", "d", "--out", "o", *flags) == (1, "", f"nmt-prune: error: {line}\n")

@@ -1,0 +1,70 @@
+"""The flags of a checkpoint's own training: given to fairseq-train again, they make the same configuration."""
+
+import pytest
+from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.planning.commands import flag_arguments
+from nmt_prune.measuring.own_flags import own_flags
+from tests.tasks.corpus import make_corpus
+from tests.tasks.training import STOCK, train
+
+pytestmark = pytest.mark.slow
+
+OPTIMIZERS = [
+    "--adam-betas (0.9,0.98) --adam-eps 1e-9 --weight-decay 1e-4",
+    "--optimizer nag --momentum 0.8 --lr-scheduler fixed --lr 0.1,0.05 --warmup-updates 0",
+    "--lr-scheduler polynomial_decay --total-num-update 40 --power 2 --update-freq 2 --clip-norm 0.5 --sentence-avg",
+    "--criterion cross_entropy --encoder-normalize-before --activation-fn gelu --dropout 0.3 --max-tokens-valid 300",
+]
+
+OF_MODELS = (
+    "encoder_",
+    "decoder_",
+    "share_",
+    "activation_",
+    "attention_",
+    "dropout",
+    "layernorm_",
+    "no_scale",
+    "no_token",
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.mark.parametrize("flags", OPTIMIZERS)
+def test_the_same_training_again(corpus, tmp_path, flags):
+    without = "--label-smoothing 0.1" if "criterion" in flags else ""
+    stock = train(corpus, tmp_path / "stock", STOCK, "--max-update 1", flags, without=without)
+    before = stock.state()["cfg"]
+    own = own_flags(Checkpoint.load(stock.folder / "checkpoint_last.pt"))
+    words = [str(corpus), *flag_arguments({"task": "translation", **own.model, **own.training})]
+    after = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), words))
+    for group in ("criterion", "optimizer", "lr_scheduler"):
+        ours = {key: value for key, value in after[group].items() if key != "tpu"}
+        assert ours == {key: before[group][key] for key in ours}
+    for group, keys in {
+        "optimization": ("lr", "clip_norm", "update_freq", "sentence_avg"),
+        "dataset": ("max_tokens", "batch_size", "max_tokens_valid"),
+    }.items():
+        assert {key: after[group][key] for key in keys} == {key: before[group][key] for key in keys}
+    model, again = vars(before["model"]), vars(after.model)
+    shared = [key for key in again.keys() & model.keys() if key.startswith(OF_MODELS)]
+    assert [key for key in shared if str(again[key]) != str(model[key])] == []
+
+
+def test_what_says_too_little(corpus, tmp_path):
+    path = train(corpus, tmp_path / "stock", "--max-update 1").folder / "checkpoint_last.pt"
+    model = Checkpoint.load(path)
+    bare = Checkpoint(path, {key: value for key, value in model.state.items() if key not in ("cfg", "args")})
+    with pytest.raises(PruneError, match="has no configuration"):
+        own_flags(bare)
+    cfg = {**model.state["cfg"], "optimizer": {"_name": "mine"}}
+    with pytest.raises(PruneError, match="its optimizer mine is unknown to fairseq here"):
+        own_flags(Checkpoint(path, {**model.state, "cfg": cfg}))
