@@ -54,5 +54,8 @@ def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: 
     built = Callbacks(found)
     if start.origin is not None:
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.
-        built.load_state_dict(start.origin.checkpoint.state.get("task_state") or {})
+        saved = dict(start.origin.checkpoint.state.get("task_state") or {})
+        if isinstance(pruner.saliency, LearnedSaliency) and not start.origin.goes_on:
+            saved.pop(pruner.saliency.name, None)
+        built.load_state_dict(saved)
     return built

@@ -27,7 +27,7 @@ class TranslationPruningConfig(TranslationConfig):
         metadata={
             "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, oes:steps=N,"
             " head-importance:per=token, activation:kind=nonzero, confidence, and learned while training: movement,"
-            " hard-concrete"
+            " hard-concrete, magnitude-ste:decay=D"
         },
     )
     budget: str = field(

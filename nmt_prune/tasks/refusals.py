@@ -56,7 +56,9 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
     Raises:
         PruneError: the flags ask for it.
     """
+    can_be_averaged = False
     if isinstance(pruner.saliency, LearnedSaliency):
+        can_be_averaged = pruner.saliency.can_be_averaged
         pruner.saliency.check(pruner.group, schedule)
         flag = f"--saliency {pruner.saliency.name}"
         if pruner.mask_control != "none":
@@ -72,7 +74,7 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
         raise PruneError("--schedule rigl moves single weights: leave out --group")
     if isinstance(schedule, Rigl) and isinstance(pruner.budget, NM):
         raise PruneError("--schedule rigl moves weights anywhere in a matrix: choose another --budget than nm")
-    if cfg.store_ema:
+    if cfg.store_ema and not can_be_averaged:
         raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")
 
 

@@ -10,7 +10,7 @@ from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
-from nmt_prune.pruning.saliency import Evidence
+from nmt_prune.pruning.saliency import Evidence, Saliency
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
@@ -144,7 +144,7 @@ def _go_on(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any,
         began = {"first_update": origin.first_update, "flags": flags, "resets": asked_resets(cfg)}
         facts = {**settings.departure(pruner, masks), **began}
     schedule = _schedule(cfg, settings, facts)
-    is_reached = pruner.has_reached(masks, schedule.final)
+    is_reached = not _is_learning(pruner.saliency, origin) and pruner.has_reached(masks, schedule.final)
     if schedule.sparsity(origin.first_update) < schedule.final and is_reached:
         # More updates than at first: the mask stays, whatever the longer schedule says.
         return Start(Constant(final=schedule.final), facts, origin.first_update, origin, is_final=True)
@@ -154,6 +154,14 @@ def _go_on(cfg: TranslationPruningConfig, settings: PruningSettings, model: Any,
     logger.info(f"{origin} goes on with its masks, sparsity {masks.sparsity():.6g}; nothing is pruned or reset again")
     note(cfg.save_dir, facts)
     return Start(schedule, facts, origin.first_update, origin)
+
+
+def _is_learning(saliency: Saliency, origin: Origin) -> bool:
+    """Whether the masks of a checkpoint were still to be learned, so that they are not held yet."""
+    if not isinstance(saliency, LearnedSaliency):
+        return False
+    states = origin.checkpoint.state.get("task_state") or {}
+    return origin.goes_on and saliency.is_unfinished(states.get(saliency.name) or {})
 
 
 def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings, origin: Origin) -> None:
@@ -224,7 +232,8 @@ def _prune_initial(
     pruner = settings.pruner(head_dim(model), evidence)
     departure = settings.departure(pruner, alive)
     schedule = _schedule(cfg, settings, departure)
-    masks, findings = pruner.find(masking.parameters_by_matrix, alive, schedule.sparsity(0))
+    first = settings.first_sparsity(schedule, departure["inherited"])
+    masks, findings = pruner.find(masking.parameters_by_matrix, alive, first)
     check_agreement(masks, "masks of the fresh weights")
     masking.replace(masks)
     return schedule, departure, findings

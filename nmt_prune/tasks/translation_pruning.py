@@ -116,6 +116,10 @@ class TranslationPruningTask(TranslationTask):
         """Forward and backward; gradients of pruned weights are zero before the trainer clips them."""
         self._updates, self._ema_model = update_num, ema_model
         if not self._optimizer_is_masked:
+            with exit_on_error():
+                self.callbacks.begin(optimizer)
+            if ema_model is not None:
+                ema_model.masking.replace(self._model.masking.masks)
             self._mask_optimizer(optimizer)
             self._scheduler = scheduler_of(optimizer)
             self._refresh_statistics()
@@ -263,6 +267,6 @@ class TranslationPruningTask(TranslationTask):
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:
         if update in self.rewind_updates and is_master():
             configs, state = {"task": self.cfg, "model": self._model_cfg}, {KEY: self._dictionaries()}
-            with exit_on_error():
+            with exit_on_error(), self._model.masking.as_held():
                 path = write_rewind_point(self.cfg.save_dir, update, configs, state, self._model, criterion, optimizer)
             logger.info(f"wrote the rewind point {path}")
