@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.moments import second_moments
 from nmt_prune.checkpoints.own_dictionaries import KEY, own
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
@@ -170,7 +172,7 @@ class PruningSettings:
         """
         if evidence is not None:
             evidence = evidence.holding(trained.model, str(trained.path))
-        pruner = self.pruner(trained.head_dim, evidence)
+        pruner = self.pruner(trained.head_dim, evidence).reading(cache(lambda: second_moments(trained)))
         departure = self.departure(pruner, alive)
         first = self.first_sparsity(self.build_schedule(**departure), departure["inherited"])
         masks, findings = pruner.find(trained.matrices, alive, first)

@@ -8,7 +8,9 @@ from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from fairseq.utils import split_paths, strip_pad
+from torch import Tensor
 
+from nmt_prune.checkpoints.moments import SECOND
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.mask_set import MaskSet
@@ -31,7 +33,7 @@ from nmt_prune.text.bleu import bleu_metric, tokenizer_of
 from nmt_prune.text.languages import language_pairs
 from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.masking import Masking
-from nmt_prune.training.optimizer_state import masters
+from nmt_prune.training.optimizer_state import masters, moments
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +227,8 @@ class TranslationPruningTask(TranslationTask):
         if masks is None:
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
             measured = self._evidence.passes.count
-            masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+            pruner = self.pruner.reading(lambda: self._second_moments(optimizer))
+            masks = pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
             if self._evidence.passes.count > measured:
                 note(self.cfg.save_dir, {PASSES: self._evidence.passes.count})
         check_agreement(masks, f"masks at update {self._updates}")
@@ -235,6 +238,12 @@ class TranslationPruningTask(TranslationTask):
         if self._ema_model is not None:
             self._ema_model.masking.replace(masks)
         self._refresh_statistics()
+
+    def _second_moments(self, optimizer: Any) -> dict[str, Tensor] | None:
+        parameters = self._model.masking.parameters_by_matrix
+        states = zip(parameters, moments(optimizer, list(parameters.values())), strict=True)
+        found = {prunable.name: state[SECOND] for prunable, state in states if SECOND in state}
+        return found or None
 
     def _judge_cut(self, masks: MaskSet) -> None:
         before = self._model.masking.masks

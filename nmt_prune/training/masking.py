@@ -113,7 +113,7 @@ class Masking(nn.Module):
         parameters = [parameter for _, parameter in pairs]
         copies, states = masters(optimizer, parameters), moments(optimizer, parameters)
         for (mask, _), copy, state in zip(pairs, copies, states, strict=True):
-            for tensor in (copy, *state):
+            for tensor in (copy, *state.values()):
                 # Moments that fairseq has loaded for --memory-efficient-fp16 stay on the CPU until its next step.
                 tensor.mul_(mask.to(tensor.device))
         self._zero_weights()
