@@ -177,7 +177,12 @@ def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings
 
 def _flags(cfg: TranslationPruningConfig, settings: PruningSettings) -> dict[str, Any]:
     """Everything that decides the start, by flag."""
-    return {**settings.decisions(), "regulariser": cfg.regulariser, "quantizer": cfg.quantizer}
+    return {
+        **settings.decisions(),
+        "regulariser": cfg.regulariser,
+        "quantizer": cfg.quantizer,
+        "sparse_lr": cfg.sparse_lr,
+    }
 
 
 def _departure(facts: Mapping[str, Any]) -> dict[str, Any]:
