@@ -25,7 +25,7 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(
         default=PruningSettings.saliency,
         metadata={
-            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor,"
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, fisher,"
             " oes:steps=N, head-importance:per=token, activation:kind=nonzero, confidence, wanda,"
             " adam-fisher, and learned while training: movement, hard-concrete, magnitude-ste:decay=D"
         },

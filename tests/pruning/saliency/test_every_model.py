@@ -19,6 +19,7 @@ SALIENCIES = [
     "activation",
     "confidence",
     "wanda",
+    "fisher",
     "oes:steps=3",
     "synflow:rounds=2",
 ]
