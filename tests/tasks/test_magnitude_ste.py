@@ -3,6 +3,7 @@
 import pytest
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.inspection.description import inspect
 from tests.tasks.test_data_parallel import assert_equal_workers, train_on_two
 from tests.tasks.test_movement import killed_at, sparsity
 from tests.tasks.training import FC1, MASK, assert_same, tensors
@@ -118,3 +119,11 @@ def test_validation_sees_the_mask(run_training):
         "again", "--finetune-from-model", masked, "--lr 1e-9 --max-update 1", without="--disable-validation"
     )
     assert first["valid_loss"] == pytest.approx(again.progress("valid")[0]["valid_loss"], abs=2e-3)
+
+
+def test_inspection_says_what_is_not_final(run_training):
+    folder = run_training("ste", STE, EVERY).folder
+    said = [inspect(folder / f"checkpoint_1_{update}.pt")["source"] for update in (2, 5, 9)]
+    assert said[0] == "zeros in the weights", "nothing is masked before the first change"
+    assert said[1] == "masks in the checkpoint, not final at update 5: what they hide goes on learning"
+    assert said[2] == "masks in the checkpoint"
