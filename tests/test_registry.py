@@ -129,8 +129,11 @@ def test_an_entry_without_settings_says_so():
 
 
 def test_the_modules_of_the_package_are_found():
-    expected = "activation confidence grasp hard-concrete head-importance magnitude movement oes random snip synflow"
-    assert list(saliencies.entries()) == [*expected.split(), "taylor"]
+    expected = "activation adam-fisher confidence fisher grasp hard-concrete head-importance magnitude magnitude-ste"
+    assert list(saliencies.entries()) == [
+        *expected.split(),
+        *["movement", "oes", "random", "snip", "synflow", "taylor", "wanda"],
+    ]
     assert list(budgets.entries()) == ["erk", "global", "global-body", "layerwise", "matrix", "nm", "threshold"]
     assert list(schedules.entries()) == ["constant", "cubic", "layerwise", "oneshot", "rigl"]
     assert list(quantizers.entries()) == ["ternary", "uniform"]

@@ -50,8 +50,17 @@ def inspect(path: Path) -> dict[str, Any]:
         "parameters": parameters,
         "updates": checkpoint.num_updates,
         "megabytes": {**_megabytes(path, masks, parameters), "stored": quantized_bytes(checkpoint) / 1e6},
-        "source": "masks in the checkpoint" if checkpoint.has_masks else "zeros in the weights",
+        "source": _source(checkpoint),
     }
+
+
+def _source(checkpoint: Checkpoint) -> str:
+    if not checkpoint.has_masks:
+        return "zeros in the weights"
+    states = (checkpoint.state.get("task_state") or {}).values()
+    if any(isinstance(state, Mapping) and "hidden" in state for state in states):
+        return f"masks in the checkpoint, not final at update {checkpoint.num_updates}: what they hide goes on learning"
+    return "masks in the checkpoint"
 
 
 def compare(first: Path, second: Path) -> list[dict[str, Any]]:

@@ -68,6 +68,10 @@ class Pruner:
         """
         return self.find(weights, alive, sparsity)[0]
 
+    def reading(self, moments: Callable[[], Mapping[str, Tensor] | None]) -> "Pruner":
+        """The same with Adam's second moments at hand, by name of the matrix."""
+        return replace(self, saliency=self.saliency.reading(moments))
+
     def prune_by(
         self,
         scores: Mapping[str, Tensor],
@@ -97,7 +101,8 @@ class Pruner:
         matrices = {prunable: by_name[prunable.name] for prunable in alive.prunables}
         members = self.group.members(chosen)
         existing, masks, first_scores = self.group.alive(within), within, None
-        if self.saliency.is_learned and _is_reached(existing, sparsity):
+        needs_training = self.saliency.is_learned or self.saliency.reads_optimizer
+        if needs_training and _is_reached(existing, sparsity):
             return alive, {}  # at the start of a training, when there are no scores yet
         for target in self._targets(existing, sparsity):
             saliency = self.saliency.aimed(members, 1 - target)

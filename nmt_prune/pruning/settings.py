@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.moments import second_moments
 from nmt_prune.checkpoints.own_dictionaries import KEY, own
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
@@ -20,6 +22,7 @@ from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.resets import Reset, resets
 from nmt_prune.pruning.saliency import Evidence, MeasuredSaliency, saliencies
+from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule, schedules
 from nmt_prune.pruning.tickets import make_ticket
 
@@ -93,6 +96,11 @@ class PruningSettings(PruningFlags):
         context = {"inherited": inherited, "stages": departure.stages, "max_update": self.max_update}
         return schedules.build(self.schedule, final=inherited if self.sparsity is None else self.sparsity, **context)
 
+    def first_sparsity(self, schedule: Schedule, inherited: float) -> float:
+        """The sparsity of the masks that training starts with; what is learned holds nothing before it is settled."""
+        is_learning = isinstance(saliencies.build(self.saliency), LearnedSaliency) and schedule.settled_at > 0
+        return inherited if is_learning else schedule.sparsity(0)
+
     def build_reset(self) -> Reset:
         """The reset of these settings."""
         return resets.build(self.reset, seed=self.seed)
@@ -132,9 +140,10 @@ class PruningSettings(PruningFlags):
         """
         if evidence is not None:
             evidence = evidence.holding(trained.model, str(trained.path))
-        pruner = self.pruner(trained.head_dim, evidence)
+        pruner = self.pruner(trained.head_dim, evidence).reading(cache(lambda: second_moments(trained)))
         departure = self.departure(pruner, alive)
-        masks, findings = pruner.find(trained.matrices, alive, self.build_schedule(departure).sparsity(0))
+        first = self.first_sparsity(self.build_schedule(departure), departure.inherited)
+        masks, findings = pruner.find(trained.matrices, alive, first)
         return masks, {**departure.masks(), **findings}
 
     def ticket(self, evidence: Evidence | None = None) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,6 +16,7 @@ from nmt_prune.tasks.workers import check_agreement
 from nmt_prune.training.callback import Callback
 from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.regrowth import Regrowth
+from nmt_prune.training.sparse_rates import SparseRates
 
 
 def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: Start) -> Callbacks:
@@ -32,6 +33,8 @@ def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: 
     """
     found: dict[str, Callback] = {}
     schedule = start.schedule
+    if cfg.sparse_lr:  # first, so that it sees the step alone, between the others' parts of the update
+        found["sparse_lr"] = SparseRates(model.masking, cfg.sparse_lr)
     if isinstance(schedule, Rigl):
         moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
         found["regrowth"] = Regrowth(model.masking, moving, schedule, check_agreement)
@@ -54,5 +57,8 @@ def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: 
     built = Callbacks(found)
     if start.origin is not None:
         # fairseq saves the task's part of a checkpoint and never hands it back to a training.
-        built.load_state_dict(start.origin.checkpoint.state.get("task_state") or {})
+        saved = dict(start.origin.checkpoint.state.get("task_state") or {})
+        if isinstance(pruner.saliency, LearnedSaliency) and not start.origin.goes_on:
+            saved.pop(pruner.saliency.name, None)
+        built.load_state_dict(saved)
     return built

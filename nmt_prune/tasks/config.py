@@ -25,9 +25,9 @@ class TranslationPruningConfig(TranslationConfig):
     saliency: str = field(
         default=PruningSettings.saliency,
         metadata={
-            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, oes:steps=N,"
-            " head-importance:per=token, activation:kind=nonzero, confidence, and learned while training: movement,"
-            " hard-concrete"
+            "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, fisher,"
+            " oes:steps=N, head-importance:per=token, activation:kind=nonzero, confidence, wanda,"
+            " adam-fisher, and learned while training: movement, hard-concrete, magnitude-ste:decay=D"
         },
     )
     budget: str = field(
@@ -63,6 +63,12 @@ class TranslationPruningConfig(TranslationConfig):
     quantizer: str = field(
         default="",
         metadata={"help": "quantization-aware training: ternary, uniform:weight_bits=8,activation_bits=8"},
+    )
+    sparse_lr: float = field(
+        default=0.0,
+        metadata={
+            "help": "multiply the learning rate of a matrix of density d by (1 / d)^POWER; 1 in the paper, 0: off"
+        },
     )
     mask_control: str = field(
         default=PruningSettings.mask_control,

@@ -17,6 +17,7 @@ from fairseq.optim.lr_scheduler import build_lr_scheduler
 # Registers what --user-dir would; fairseq does not import a package that is imported already.
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
+import nmt_prune.optimizers.cyclic_rewarm
 import nmt_prune.optimizers.scaled_adafactor
 import nmt_prune.tasks.translation_pruning  # noqa: F401
 from nmt_prune.errors import PruneError

@@ -6,6 +6,7 @@ from typing import Any
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.budgets.nm import NM
+from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.inert import refuse_inert_settings
 from nmt_prune.pruning.pruner import Pruner
@@ -56,7 +57,13 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
     Raises:
         PruneError: the flags ask for it.
     """
+    if cfg.sparse_lr < 0:
+        raise PruneError(f"--sparse-lr {cfg.sparse_lr:g} must not be negative; it is the power of 1 / density")
+    if cfg.sparse_lr and schedule.final == 0 and not isinstance(pruner.budget, Threshold):
+        raise PruneError(f"--sparse-lr {cfg.sparse_lr:g} does nothing here: nothing is pruned; leave it out")
+    can_be_averaged = False
     if isinstance(pruner.saliency, LearnedSaliency):
+        can_be_averaged = pruner.saliency.can_be_averaged
         pruner.saliency.check(pruner.group, schedule)
         flag = f"--saliency {pruner.saliency.name}"
         if pruner.mask_control != "none":
@@ -72,7 +79,7 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
         raise PruneError("--schedule rigl moves single weights: leave out --group")
     if isinstance(schedule, Rigl) and isinstance(pruner.budget, NM):
         raise PruneError("--schedule rigl moves weights anywhere in a matrix: choose another --budget than nm")
-    if cfg.store_ema:
+    if cfg.store_ema and not can_be_averaged:
         raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")
 
 
@@ -147,9 +154,9 @@ def refuse_other_flags(cfg: TranslationPruningConfig, begun: Mapping[str, Any], 
         PruneError: one of them differs.
     """
     for name, value in now.items():
-        if not _is_same(begun[name], value):
+        if not _is_same(_began(begun, name), value):
             raise PruneError(
-                f"{cfg.save_dir} holds a training that began with {_shown(name, begun[name])}, not"
+                f"{cfg.save_dir} holds a training that began with {_shown(name, _began(begun, name))}, not"
                 f" {_shown(name, value)}: give that again, or another --save-dir"
             )
 
@@ -170,7 +177,12 @@ def refuse_lost_optimizer(last: Checkpoint) -> None:
 
 def are_same(begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether the flags that decide a start are those of another training; see :func:`refuse_other_flags`."""
-    return all(_is_same(begun[name], value) for name, value in now.items())
+    return all(_is_same(_began(begun, name), value) for name, value in now.items())
+
+
+def _began(begun: Mapping[str, Any], name: str) -> Any:
+    """What a flag was; one that did not exist yet had its default."""
+    return begun[name] if name in begun else getattr(TranslationPruningConfig, name)
 
 
 def _is_same(begun: Any, now: Any) -> bool:

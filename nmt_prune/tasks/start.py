@@ -12,7 +12,7 @@ from nmt_prune.files import read_json, write_json
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.pruner import Pruner
-from nmt_prune.pruning.saliency import Evidence
+from nmt_prune.pruning.saliency import Evidence, Saliency
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
@@ -141,7 +141,8 @@ def _go_on(
         _check_other_origin(cfg, settings, origin)
         departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
     schedule = _schedule(cfg, settings, pruner, departure)
-    is_reached, is_over = pruner.has_reached(masks, schedule.final), _is_over(schedule, origin.first_update)
+    is_reached = not _is_learning(pruner.saliency, origin) and pruner.has_reached(masks, schedule.final)
+    is_over = _is_over(schedule, origin.first_update)
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
         return Start(Constant(final=schedule.final), departure, origin.first_update, origin, is_final=True)
@@ -165,6 +166,14 @@ def _complete(
     return replace(departure, first_update=first_update, flags=_flags(cfg, settings), resets=asked_resets(cfg))
 
 
+def _is_learning(saliency: Saliency, origin: Origin) -> bool:
+    """Whether the masks of a checkpoint were still to be learned, so that they are not held yet."""
+    if not isinstance(saliency, LearnedSaliency):
+        return False
+    states = origin.checkpoint.state.get("task_state") or {}
+    return origin.goes_on and saliency.is_unfinished(states.get(saliency.name) or {})
+
+
 def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings, origin: Origin) -> None:
     """Checks the flags of a training that begins with the checkpoint of another."""
     if cfg.mask_from or cfg.rewind_from:
@@ -178,7 +187,12 @@ def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings
 
 def _flags(cfg: TranslationPruningConfig, settings: PruningSettings) -> dict[str, Any]:
     """Everything that decides the start, by flag."""
-    return {**settings.decisions(), "regulariser": cfg.regulariser, "quantizer": cfg.quantizer}
+    return {
+        **settings.decisions(),
+        "regulariser": cfg.regulariser,
+        "quantizer": cfg.quantizer,
+        "sparse_lr": cfg.sparse_lr,
+    }
 
 
 def _asked(settings: PruningSettings) -> str:
@@ -230,7 +244,8 @@ def _prune_initial(
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
     departure = _complete(settings.departure(pruner, alive), cfg, settings, 0)
     schedule = _schedule(cfg, settings, pruner, departure)
-    masks, findings = pruner.find(masking.parameters_by_matrix, alive, schedule.sparsity(0))
+    first = settings.first_sparsity(schedule, departure.inherited)
+    masks, findings = pruner.find(masking.parameters_by_matrix, alive, first)
     check_agreement(masks, "masks of the fresh weights")
     masking.replace(masks)
     if is_master():

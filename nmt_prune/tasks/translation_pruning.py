@@ -9,7 +9,9 @@ from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from fairseq.utils import split_paths, strip_pad
+from torch import Tensor
 
+from nmt_prune.checkpoints.moments import SECOND
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.mask_set import MaskSet
@@ -33,7 +35,7 @@ from nmt_prune.text.bleu import bleu_metric, tokenizer_of
 from nmt_prune.text.languages import language_pairs
 from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.masking import Masking
-from nmt_prune.training.optimizer_state import masters
+from nmt_prune.training.optimizer_state import masters, moments
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,10 @@ class TranslationPruningTask(TranslationTask):
         """Forward and backward; gradients of pruned weights are zero before the trainer clips them."""
         self._updates, self._ema_model = update_num, ema_model
         if not self._optimizer_is_masked:
+            with exit_on_error():
+                self.callbacks.begin(optimizer)
+            if ema_model is not None:
+                ema_model.masking.replace(self._model.masking.masks)
             self._mask_optimizer(optimizer)
             self._scheduler = scheduler_of(optimizer)
             self._refresh_statistics()
@@ -233,7 +239,8 @@ class TranslationPruningTask(TranslationTask):
         if masks is None:
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
             measured = self._evidence.passes.count
-            masks = self.pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+            pruner = self.pruner.reading(lambda: self._second_moments(optimizer))
+            masks = pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
             if self._evidence.passes.count > measured:
                 note(self.cfg.save_dir, {PASSES: self._evidence.passes.count})
         check_agreement(masks, f"masks at update {self._updates}")
@@ -243,6 +250,12 @@ class TranslationPruningTask(TranslationTask):
         if self._ema_model is not None:
             self._ema_model.masking.replace(masks)
         self._refresh_statistics()
+
+    def _second_moments(self, optimizer: Any) -> dict[str, Tensor] | None:
+        parameters = self._model.masking.parameters_by_matrix
+        states = zip(parameters, moments(optimizer, list(parameters.values())), strict=True)
+        found = {prunable.name: state[SECOND] for prunable, state in states if SECOND in state}
+        return found or None
 
     def _judge_cut(self, masks: MaskSet) -> None:
         assert self._departure is not None
@@ -276,6 +289,6 @@ class TranslationPruningTask(TranslationTask):
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:
         if update in self.rewind_updates and is_master():
             configs, state = {"task": self.cfg, "model": self._model_cfg}, {KEY: self._dictionaries()}
-            with exit_on_error():
+            with exit_on_error(), self._model.masking.as_held():
                 path = write_rewind_point(self.cfg.save_dir, update, configs, state, self._model, criterion, optimizer)
             logger.info(f"wrote the rewind point {path}")

@@ -127,6 +127,22 @@ _PRUNED_AT_INITIALISATION = {
 }
 
 _LEARNED = {
+    "ste": Technique(
+        label="STE",
+        summary="magnitude with a gradient for every weight, from the dense model (Zhou 2021, Lee 2023)",
+        mask=DenseRun(),
+        schedule="cubic",
+        prune_end=0.75,
+        flags={"saliency": "magnitude-ste"},
+    ),
+    "ste-scratch": Technique(
+        label="STE, from scratch",
+        summary="magnitude with a gradient for every weight, in one training like MP",
+        mask=WhileTraining(),
+        schedule="cubic",
+        prune_end=0.75,
+        flags={"saliency": "magnitude-ste"},
+    ),
     "movement": _learned("movement", "what moves away from zero survives (Sanh 2020)", saliency="movement"),
     "soft-movement": _learned(
         "soft movement",

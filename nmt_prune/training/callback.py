@@ -25,6 +25,13 @@ class Callback:
 
     settled_at: int = 0
 
+    def begin(self, optimizer: Any) -> None:
+        """The first update of this process is next; a checkpoint that training goes on from has been loaded.
+
+        Args:
+            optimizer: fairseq's optimizer.
+        """
+
     def before_forward(self, update: int) -> None:
         """The first forward pass of an update is next; weights may be put in place of the trained ones."""
 

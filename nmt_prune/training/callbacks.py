@@ -28,6 +28,10 @@ class Callbacks:
     def settled_at(self) -> int:
         return max((callback.settled_at for callback in self._callbacks.values()), default=0)
 
+    def begin(self, optimizer: Any) -> None:
+        for callback in self._callbacks.values():
+            callback.begin(optimizer)
+
     def before_forward(self, update: int) -> None:
         for callback in self._callbacks.values():
             callback.before_forward(update)

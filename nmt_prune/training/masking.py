@@ -4,7 +4,8 @@ fairseq's attention hands ``q_proj.weight`` straight to a functional, so forward
 ``torch.nn.utils.prune`` silently fail there. Masks are therefore applied in place around the optimizer step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,8 @@ class Masking(nn.Module):
         self._masks: dict[str, Tensor] = {}
         self.revision = 0
         """Grows whenever the masks become others."""
+        self.shown: MaskSet | None = None
+        """Masks to be saved in place of those that are held: of a model that is trained dense and seen masked."""
 
     @property
     def parameters_by_matrix(self) -> dict[Prunable, nn.Parameter]:
@@ -54,6 +57,20 @@ class Masking(nn.Module):
             }
         )
 
+    @property
+    def seen(self) -> MaskSet:
+        """The masks of the forward pass: those that are shown, else those that are held."""
+        return self.masks if self.shown is None else self.shown
+
+    @contextmanager
+    def as_held(self) -> Iterator[None]:
+        """While it lasts, no other masks are saved than those that are held."""
+        shown, self.shown = self.shown, None
+        try:
+            yield
+        finally:
+            self.shown = shown
+
     def replace(self, masks: MaskSet) -> None:
         """Takes new masks and zeroes the weights that they remove.
 
@@ -61,11 +78,7 @@ class Masking(nn.Module):
             PruneError: the masks belong to another model.
         """
         masks.check_matches(self.parameters_by_matrix, "the mask")
-        self._masks = {
-            prunable.name: masks[prunable.name].to(device=parameter.device, dtype=torch.uint8)
-            for prunable, parameter in self.parameters_by_matrix.items()
-            if masks.kept(prunable) < prunable.size
-        }
+        self._masks = self._stored(masks)
         self.revision += 1
         self._zero_weights()
 
@@ -100,7 +113,7 @@ class Masking(nn.Module):
         parameters = [parameter for _, parameter in pairs]
         copies, states = masters(optimizer, parameters), moments(optimizer, parameters)
         for (mask, _), copy, state in zip(pairs, copies, states, strict=True):
-            for tensor in (copy, *state):
+            for tensor in (copy, *state.values()):
                 # Moments that fairseq has loaded for --memory-efficient-fp16 stay on the CPU until its next step.
                 tensor.mul_(mask.to(tensor.device))
         self._zero_weights()
@@ -126,6 +139,13 @@ class Masking(nn.Module):
                 " averaged, or was the file changed by hand? Start from a checkpoint that this toolkit wrote"
             )
         return revived
+
+    def _stored(self, masks: MaskSet) -> dict[str, Tensor]:
+        return {
+            prunable.name: masks[prunable.name].to(device=parameter.device, dtype=torch.uint8)
+            for prunable, parameter in self.parameters_by_matrix.items()
+            if masks.kept(prunable) < prunable.size
+        }
 
     def _masked(self) -> Iterable[tuple[Tensor, nn.Parameter]]:
         for prunable, parameter in self.parameters_by_matrix.items():
@@ -154,7 +174,7 @@ class Masking(nn.Module):
         return self
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        for name, mask in self._masks.items():
+        for name, mask in (self._masks if self.shown is None else self._stored(self.shown)).items():
             destination[prefix + name] = mask
 
     def _load_from_state_dict(

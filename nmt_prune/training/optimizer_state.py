@@ -56,8 +56,8 @@ def masters(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     return [views[id(parameter)] for parameter in parameters]
 
 
-def moments(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[list[Tensor]]:
-    """For each parameter the optimizer state of the same size, e.g. Adam's ``exp_avg`` and ``exp_avg_sq``.
+def moments(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[dict[str, Tensor]]:
+    """For each parameter the optimizer state of the same size by its name, e.g. Adam's ``exp_avg`` and ``exp_avg_sq``.
 
     State of another size (step counters, Adafactor's row and column averages) describes no single weight and is left.
     """
@@ -66,20 +66,20 @@ def moments(optimizer: Any, parameters: Sequence[nn.Parameter]) -> list[list[Ten
     if owned is None:
         return [_same_size(state.get(parameter, {}), parameter) for parameter in parameters]
     masters_of = optimizer.fp32_params
-    found: dict[int, list[Tensor]] = {id(parameter): [] for parameter in owned}
+    found: dict[int, dict[str, Tensor]] = {id(parameter): {} for parameter in owned}
     if isinstance(masters_of, dict):
         for flat in masters_of.values():
-            for moment in _same_size(state.get(flat, {}), flat):
+            for key, moment in _same_size(state.get(flat, {}), flat).items():
                 for parameter, view in _flat_views(owned, moment):
-                    found[id(parameter)].append(view)
+                    found[id(parameter)][key] = view
     else:
         for parameter, master in zip(owned, masters_of, strict=True):
             found[id(parameter)] = _same_size(state.get(master, {}), master)
     return [found[id(parameter)] for parameter in parameters]
 
 
-def _same_size(state: dict[str, Any], tensor: Tensor) -> list[Tensor]:
-    return [value for value in state.values() if isinstance(value, Tensor) and value.shape == tensor.shape]
+def _same_size(state: dict[str, Any], tensor: Tensor) -> dict[str, Tensor]:
+    return {key: value for key, value in state.items() if isinstance(value, Tensor) and value.shape == tensor.shape}
 
 
 def _gradients_of(copies: Any) -> Any:

@@ -38,7 +38,7 @@ def test_moments_are_the_state_that_mirrors_the_weights(name):
     wanted = [trained[2], trained[0]]
     for parameter, found in zip(wanted, moments(optimizer, wanted), strict=True):
         state = optimizer.optimizer.state[parameter]
-        assert {id(tensor) for tensor in found} == {id(state[key]) for key in STATE[name]}
+        assert {key: id(tensor) for key, tensor in found.items()} == {key: id(state[key]) for key in STATE[name]}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -72,13 +72,13 @@ def test_writing_to_moments_reaches_the_optimizer(name):
     optimizer = wrap(trained)
     step(optimizer, trained)
     found = moments(optimizer, trained)
-    assert [[tensor.shape for tensor in tensors] for tensors in found] == [[p.shape] * 2 for p in trained]
+    assert [[tensor.shape for tensor in tensors.values()] for tensors in found] == [[p.shape] * 2 for p in trained]
     # Adam's first moment after one step is 0.1 times the gradient.
-    averages = torch.cat([tensors[0].flatten() for tensors in found])
+    averages = torch.cat([tensors["exp_avg"].flatten() for tensors in found])
     stored = torch.cat([state["exp_avg"].flatten() for state in optimizer.optimizer.state.values()])
     assert torch.equal(averages, stored)
     assert stored.count_nonzero() == stored.numel()
-    for tensor in found[2]:
+    for tensor in found[2].values():
         tensor.zero_()
     remaining = torch.cat([state["exp_avg"].flatten() for state in optimizer.optimizer.state.values()])
     assert remaining.count_nonzero() == stored.numel() - 16
@@ -105,4 +105,4 @@ def test_adafactor_behind_a_master_copy_keeps_its_row_and_column_averages():
 def test_before_the_first_step_there_are_no_moments():
     for wrap, dtype in WRAPPERS.values():
         trained = parameters(dtype)
-        assert moments(wrap(trained, adam), trained) == [[]] * 4
+        assert moments(wrap(trained, adam), trained) == [{}] * 4

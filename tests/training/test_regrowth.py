@@ -116,7 +116,7 @@ def test_one_move_in_every_precision(name):
         came += int(grown.sum())
         assert slope.abs()[(free | ~was) & has].min() >= slope.abs()[left].max()
         assert len(state) == 2
-        for tensor in (copy, parameter, *state):
+        for tensor in (copy, parameter, *state.values()):
             assert not tensor[~has].any()
             assert not tensor[grown].any(), "new weights start at 0, and the gradient of this update does not move them"
         assert not torch.equal(copy[was & has], weight[was & has])

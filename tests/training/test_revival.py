@@ -75,7 +75,7 @@ def test_master_copies_revive_pruned_weights_and_masking_the_optimizer_stops_it(
         found = zip(masters(optimizer, [*matrices.values()]), moments(optimizer, [*matrices.values()]), strict=True)
         for prunable, (copy, state) in zip(matrices, found, strict=True):
             assert len(state) == 2
-            for tensor in (copy, *state):
+            for tensor in (copy, *state.values()):
                 assert not tensor[~masks[prunable.name]].any()
                 assert tensor[masks.candidates(prunable)].any()
 

@@ -1,7 +1,7 @@
 """Saliencies: what a weight is worth."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -31,6 +31,9 @@ class Saliency(ABC):
 
     is_learned: ClassVar[bool] = False
     """Whether scores come into being while a model is trained."""
+
+    reads_optimizer: ClassVar[bool] = False
+    """Whether scores are made of what the optimizer remembers; see :meth:`reading`."""
 
     seed: int = field(default=1, kw_only=True)
 
@@ -66,6 +69,14 @@ class Saliency(ABC):
         Args:
             prunables: the matrices that are going to be pruned; the others stay as they are.
             density: the share of their weights (or groups) that is going to survive.
+        """
+        return self
+
+    def reading(self, moments: Callable[[], Mapping[str, Tensor] | None]) -> "Saliency":
+        """The saliency where there is an optimizer; most do not ask for one.
+
+        Args:
+            moments: gives Adam's second moments by matrix; None where there are none.
         """
         return self
 

@@ -15,7 +15,7 @@ from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.groups.head import Head
 from nmt_prune.pruning.groups.unit import Unit
 from nmt_prune.pruning.saliency import saliencies
-from nmt_prune.pruning.saliency.learned import Finder, LearnedSaliency, Learner
+from nmt_prune.pruning.saliency.learned import Finder, Learner, TrainedScores
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.randomness import generator
 from nmt_prune.training.masking import Masking
@@ -48,7 +48,7 @@ def probability_open(log_alpha: Tensor) -> Tensor:
 
 @saliencies.register("hard-concrete")
 @dataclass(frozen=True)
-class HardConcrete(LearnedSaliency):
+class HardConcrete(TrainedScores):
     """log α of a gate on each head or feed-forward unit (Voita et al. 2019, Louizos et al. 2018).
 
     The gate multiplies the head's columns of out_proj, or the unit's column of fc2, which is the same as gating what

@@ -46,29 +46,29 @@ class Finder(Protocol):
 
 @dataclass(frozen=True)
 class LearnedSaliency(Saliency):
-    """Scores that a training learns beside its weights, with an optimizer of their own.
+    """Scores that come into being while a model is trained.
 
     Until the schedule has settled the forward pass sees masked or gated weights in place of the trained ones, and
     nothing new is held at zero: every weight may come back. Then the masks become ordinary ones, and training goes on.
-
-    Args:
-        lr: learning rate of the scores.
-        optimizer: that of the scores: ``adam``, or ``sgd`` without momentum.
     """
 
     is_learned: ClassVar[bool] = True
 
-    lr: float = 0.01
-    optimizer: Literal["adam", "sgd"] = "adam"
-
-    def __post_init__(self) -> None:
-        if not self.lr > 0:
-            raise PruneError(f"saliency: lr={self.lr:g} must be above 0")
+    can_be_averaged: ClassVar[bool] = False
+    """Whether an average of the trained weights (``--store-ema``) is of use once the mask is held."""
 
     @property
     def name(self) -> str:
         """The name under which it is registered."""
         return next(name for name, entry in saliencies.entries().items() if entry is type(self))
+
+    def is_unfinished(self, state: Mapping[str, Any]) -> bool:
+        """Whether the masks beside the saved state of a learner are not held yet, but seen by the forward pass alone.
+
+        Args:
+            state: what :class:`UntilSettled` saved; empty where there is none.
+        """
+        return "hidden" in state
 
     def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
         raise PruneError(
@@ -89,7 +89,7 @@ class LearnedSaliency(Saliency):
             )
 
     @abstractmethod
-    def learner(self, masking: Masking, pruner: Finder, schedule: Schedule) -> "Learner":
+    def learner(self, masking: Masking, pruner: Finder, schedule: Schedule) -> "UntilSettled":
         """What learns the scores.
 
         Args:
@@ -97,6 +97,31 @@ class LearnedSaliency(Saliency):
             pruner: how masks are found from scores.
             schedule: until when.
         """
+
+
+@dataclass(frozen=True)
+class TrainedScores(LearnedSaliency):
+    """Scores that a training learns beside its weights, with an optimizer of their own.
+
+    Args:
+        lr: learning rate of the scores.
+        optimizer: that of the scores: ``adam``, or ``sgd`` without momentum.
+    """
+
+    lr: float = 0.01
+    optimizer: Literal["adam", "sgd"] = "adam"
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise PruneError(f"saliency: lr={self.lr:g} must be above 0")
+
+    def check(self, group: Group, schedule: Schedule) -> None:
+        super().check(group, schedule)
+        if schedule.sparsity(0) > schedule.inherited:
+            raise PruneError(
+                f"saliency {self.name} has all to learn at the start, when the schedule already masks"
+                f" {schedule.sparsity(0):g}: leave out initial="
+            )
 
 
 @dataclass(frozen=True)
@@ -113,8 +138,42 @@ class Given(Saliency):
         return self.values[prunable.name]
 
 
-class Learner(Substitution):
-    """Learns scores until the schedule has settled; afterwards it does nothing.
+class UntilSettled(Substitution):
+    """Puts weights in place of the trained ones until the schedule has settled; afterwards it does nothing.
+
+    Args:
+        masking: the masks of the model.
+        pruner: how masks are found; what is replaced is its prune set.
+        schedule: until when, and to which sparsity.
+    """
+
+    def __init__(self, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
+        chosen = restrict(masking.parameters_by_matrix, pruner.prune_set)
+        super().__init__({prunable: masking.parameters_by_matrix[prunable] for prunable in chosen})
+        self.masking, self.pruner, self.schedule = masking, pruner, schedule
+        self.settled_at = schedule.settled_at
+        self.updates = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the masks are ordinary ones by now."""
+        return self.updates >= self.settled_at
+
+    def before_forward(self, update: int) -> None:
+        self.updates = update
+        super().before_forward(update)
+
+    def after_step(self, optimizer: Any, update: int) -> None:
+        self.updates = update
+
+    @torch.no_grad()
+    def _put(self, update: int | None) -> None:
+        if not self.is_settled:
+            super()._put(update)
+
+
+class Learner(UntilSettled):
+    """Learns scores until the schedule has settled.
 
     Args:
         saliency: the settings.
@@ -123,12 +182,8 @@ class Learner(Substitution):
         schedule: until when, and to which sparsity.
     """
 
-    def __init__(self, saliency: LearnedSaliency, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
-        chosen = restrict(masking.parameters_by_matrix, pruner.prune_set)
-        super().__init__({prunable: masking.parameters_by_matrix[prunable] for prunable in chosen})
-        self.masking, self.pruner, self.schedule = masking, pruner, schedule
-        self.settled_at = schedule.settled_at
-        self.updates = 0
+    def __init__(self, saliency: TrainedScores, masking: Masking, pruner: Finder, schedule: Schedule) -> None:
+        super().__init__(masking, pruner, schedule)
         self.scores = {name: score.requires_grad_() for name, score in self.initial_scores().items()}
         kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
         self._optimizer = kinds[saliency.optimizer](list(self.scores.values()), lr=saliency.lr)
@@ -154,17 +209,6 @@ class Learner(Substitution):
             Factors that make the gradient by the substitutes one by the trained weights, by matrix; 1 for the others.
         """
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the masks are ordinary ones by now."""
-        return self.updates >= self.settled_at
-
-    def before_forward(self, update: int) -> None:
-        self.updates = update
-        if not self.is_settled:
-            self._follow_the_model()
-            super().before_forward(update)
-
     def before_step(self, optimizer: Any, update: int) -> None:
         if self.is_settled:
             return
@@ -180,9 +224,6 @@ class Learner(Substitution):
             if gradient is not None and name in factors:
                 gradient.mul_(factors[name].to(gradient))
         self._optimizer.step()
-
-    def after_step(self, optimizer: Any, update: int) -> None:
-        self.updates = update
 
     def state_dict(self) -> dict[str, Any]:
         if self.is_settled:

@@ -13,7 +13,7 @@ from nmt_prune.pruning.budgets import kept_count, select_globally
 from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.saliency import saliencies
-from nmt_prune.pruning.saliency.learned import Finder, LearnedSaliency, Learner
+from nmt_prune.pruning.saliency.learned import Finder, Learner, TrainedScores
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.training.masking import Masking
 
@@ -23,7 +23,7 @@ LEAST = 0.005
 
 @saliencies.register("movement")
 @dataclass(frozen=True)
-class Movement(LearnedSaliency):
+class Movement(TrainedScores):
     """S = -lr Σ_t (∂L/∂W')·W: what moves away from zero survives (Sanh et al. 2020).
 
     The forward pass sees W' = W under the best scores at the schedule's sparsity of the moment, selected anew in every

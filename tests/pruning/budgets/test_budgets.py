@@ -181,3 +181,27 @@ def test_padding_is_not_among_the_survivors_even_with_the_highest_score():
     scores["encoder.embed_tokens.weight"][1] = 1e9
     masks = budgets.build("global").select(scores, DENSE, 0.9)
     assert kept_places(masks) == best(all_candidates(DENSE), kept_count(TOTAL, 0.9))
+
+
+@pytest.mark.parametrize("embedding", [0.5, 2.0])
+def test_embeddings_may_be_denser_or_sparser_than_the_body(embedding):
+    masks = budgets.build(f"matrix:embedding={embedding}").select(SCORES, DENSE, 0.8)
+    assert sum(counts(masks)) == kept_count(TOTAL, 0.8)
+    density = {in_body: [masks.kept(p) / p.size for p in masks.prunables if p.in_body == in_body] for in_body in (0, 1)}
+    body = sum(density[1]) / len(density[1])
+    assert all(found == pytest.approx(body, abs=0.02) for found in density[1])
+    assert all(found == pytest.approx(embedding * body, abs=0.03) for found in density[0])
+
+
+def test_a_full_embedding_leaves_the_rest_to_the_body():
+    masks = budgets.build("matrix:embedding=9").select(SCORES, DENSE, 0.3)
+    assert all(masks.kept(p) == p.size for p in masks.prunables if not p.in_body)
+    assert sum(counts(masks)) == kept_count(TOTAL, 0.3)
+
+
+def test_without_embeddings_there_is_nothing_to_weigh():
+    body = MaskSet({p: DENSE[p.name] for p in DENSE.prunables if p.in_body})
+    with pytest.raises(PruneError, match="embedding=2 weighs embeddings against the body, and only one of them"):
+        budgets.build("matrix:embedding=2").select(SCORES, body, 0.5)
+    with pytest.raises(PruneError, match="embedding=0 must be above 0"):
+        budgets.build("matrix:embedding=0")

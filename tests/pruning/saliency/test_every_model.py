@@ -18,6 +18,8 @@ SALIENCIES = [
     "head-importance",
     "activation",
     "confidence",
+    "wanda",
+    "fisher",
     "oes:steps=3",
     "synflow:rounds=2",
 ]
@@ -36,7 +38,10 @@ MODELS = {
     "another activation": {"activation_fn": "gelu"},
     "pre-norm": {"encoder_normalize_before": True, "decoder_normalize_before": True},
 }
-REFUSED = {("synflow:rounds=2", "another output width"): "--decoder-output-dim"}
+REFUSED = {
+    ("wanda", "one attention for both"): "another saliency for this architecture",
+    ("synflow:rounds=2", "another output width"): "--decoder-output-dim",
+}
 
 
 def scores(saliency: str, network, there: torch.device | None = None) -> dict[str, torch.Tensor]:
@@ -52,7 +57,9 @@ def scores(saliency: str, network, there: torch.device | None = None) -> dict[st
     is_of_channels = saliency in ("head-importance", "activation", "confidence")
     wanted = ("q_proj",) if saliency == "confidence" else ("_proj", "fc1", "fc2")
     names = [p.name for p in weights if p.in_body and any(part in p.name for part in wanted)]
-    return {name: found[name] for name in (names if is_of_channels else list(found))}
+    if saliency == "wanda":  # has no score where nothing but a look-up is done
+        names = [p.name for p in weights if p.in_body]
+    return {name: found[name] for name in (names if is_of_channels or saliency == "wanda" else list(found))}
 
 
 @on_gpus
