@@ -7,9 +7,11 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.costs.speeds import measure_speeds
+from nmt_prune.evaluation.quality.resamples import OVER_SEEDS
 from nmt_prune.evaluation.quality.significance import METHOD
 from nmt_prune.evaluation.records.run import RUN_FILE
-from nmt_prune.evaluation.reports.aggregates import aggregate
+from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell, aggregate
+from nmt_prune.evaluation.reports.comparisons import differences_against
 from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.published import Published, load_published
 from nmt_prune.evaluation.reports.results import Results, write_csv
@@ -20,6 +22,7 @@ from nmt_prune.evaluation.reports.tables.legend import legend
 from nmt_prune.evaluation.reports.tables.size import cost_section
 from nmt_prune.evaluation.reports.tables.speed import speed_section
 from nmt_prune.files import atomic_path, write_json
+from nmt_prune.techniques import DENSE
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def write_report(
         runs: ``runs/<recipe>``.
         data: data folder with the references; None is where they were when the runs were scored.
         published: papers whose numbers to show beside, in table and plot.
-        against: techniques from which to show the differences of all others, seed by seed.
+        against: techniques from which to show the differences of all others, seed by seed and tested over seeds.
 
     Raises:
         PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, a technique
@@ -82,19 +85,23 @@ def write_report(
 
 def report_text(results: Results, against: Sequence[str] = ()) -> str:
     """Title, tables and legend in Markdown; ``against`` as in :func:`write_report`."""
-    aggregates = aggregate(results.rows)
+    aggregates = _aggregates(results)
     controls = control_table(aggregates)
     parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
     parts += ["## Controls", controls] if controls else []
     subnetworks = subnetwork_table(aggregates)
     parts += ["## Subnetworks", subnetworks] if subnetworks else []
-    parts += [difference_section(results.rows, technique) for technique in against]
+    parts += [difference_section(results, technique) for technique in against]
     costs = cost_section(aggregates, results.rows)
     parts += [costs] if costs else []
     speeds = speed_section(aggregates, results.rows)
     parts += [speeds] if speeds else []
     beside = [published_section(results, aggregates, paper) for paper in results.published]
     return "\n\n".join([*parts, legend(results), *beside]) + "\n"
+
+
+def _aggregates(results: Results) -> dict[Cell, Aggregate]:
+    return aggregate(results.rows, differences_against(results, DENSE))
 
 
 def _papers(names: Sequence[str], results: Results, runs: Path) -> tuple[Published, ...]:
@@ -115,7 +122,8 @@ def as_json(results: Results) -> dict[str, object]:
         "recipe": results.recipe,
         "convention": asdict(results.convention),
         "significance": METHOD,
+        "significance_over_seeds": f"{OVER_SEEDS}; Holm's correction",
         "runs": [asdict(row) for row in results.rows],
-        "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in aggregate(results.rows).values()],
+        "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in _aggregates(results).values()],
         "unscored": list(results.unscored),
     }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.costs.speeds import speed_of
+from nmt_prune.evaluation.quality.resamples import Resamples
+from nmt_prune.evaluation.quality.sentence_statistics import sentence_statistics
 from nmt_prune.evaluation.quality.significance import Comparison, compare
 from nmt_prune.evaluation.quality.text import digest, read_lines
 from nmt_prune.evaluation.records.costs import Costs, SpeedRecord
@@ -39,17 +41,20 @@ def gather(folder: Path, data: Path | None = None) -> Results:
     totals = {run.name: total_updates(run, by_name) for run in runs}
     _check_unique(runs, totals)
     references = _references(first.scores, data)
+    tokenize = first.scores.tokenize
+    statistics = {run.name: sentence_statistics(run.hypotheses(), references, tokenize, run.name) for run in runs}
+    resamples = Resamples.of(statistics)
     comparisons: dict[str, Comparison] = {}
     for seed in sorted({run.record.seed for run in runs}):
         same_seed = [run for run in runs if run.record.seed == seed]
         dense = next((run.name for run in same_seed if run.record.technique == DENSE), None)
-        systems = {run.name: run.hypotheses() for run in same_seed}
-        comparisons |= compare(systems, references, dense, tokenize=first.scores.tokenize)
+        comparisons |= compare({run.name: statistics[run.name] for run in same_seed}, resamples, dense)
     rows = tuple(_row(run, totals[run.name], comparisons[run.name], speed_of(run, runs)) for run in runs)
     return Results(
         folder.resolve().name,
         convention,
         rows,
+        resamples,
         unscored,
         first.record.pair,
         variants=variants(run.record for run in runs),

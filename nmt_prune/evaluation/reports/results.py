@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from nmt_prune.evaluation.quality.resamples import Resamples
 from nmt_prune.evaluation.records.run import ScoreRecord
 from nmt_prune.evaluation.reports.export_result import ExportResult
 from nmt_prune.evaluation.reports.published import Published
@@ -102,6 +103,7 @@ class Results:
         recipe: its name.
         convention: how all runs were scored.
         rows: one per scored run, sorted by name.
+        resamples: BLEU of the runs on resampled test sets.
         unscored: runs that have no scores yet.
         pair: language pair, e.g. ``en-de``; None if the runs do not say.
         published: papers to show beside; only with a pair that they have.
@@ -111,6 +113,7 @@ class Results:
     recipe: str
     convention: Convention
     rows: tuple[RunResult, ...]
+    resamples: Resamples
     unscored: tuple[str, ...] = ()
     pair: str | None = None
     published: tuple[Published, ...] = ()
