@@ -8,7 +8,7 @@ from nmt_prune.evaluation.reports.comparisons import differences_against
 from nmt_prune.evaluation.reports.results import Results, RunResult
 from nmt_prune.evaluation.reports.tables.bleu import percent
 from nmt_prune.techniques import DENSE
-from nmt_prune.techniques.labels import is_searched, label
+from nmt_prune.techniques.labels import is_searched, is_small, label
 
 TOLERANCE = 0.005
 """Largest difference between target and measured sparsity that is not worth a remark."""
@@ -54,7 +54,7 @@ def remarks(results: Results) -> list[str]:
         f"`{row.run}`: the scored checkpoint is {percent(row.sparsity_prunable)} sparse,"
         f" not {percent(row.target_sparsity)}."
         for row in results.rows
-        if not is_searched(row.technique)
+        if not (is_searched(row.technique) or is_small(row.technique))
         and min(abs(share - row.target_sparsity) for share in (row.sparsity_prunable, row.sparsity_body)) > TOLERANCE
     ]
     lines += [
