@@ -12,6 +12,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.pruning_flags import pruning_flags
 from nmt_prune.experiments.planning.runs import Run, with_ancestors
 from nmt_prune.experiments.planning.small_models import SmallModel, small_models
+from nmt_prune.experiments.recipe.inline_technique import InlineTechnique
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.experiments.recipe.sections import Search
 from nmt_prune.pruning.budgets import budgets
@@ -47,7 +48,11 @@ def expand(recipe: Recipe, only: Collection[str] = (), data: Path | None = None)
 class _Expansion:
     """The runs of one seed."""
 
-    def __init__(self, recipe: Recipe, seed: int, small: Mapping[float, SmallModel]) -> None:
+    def __init__(
+        self, recipe: Recipe, seed: int, small: Mapping[float, SmallModel], own: InlineTechnique | None = None
+    ) -> None:
+        """``own``: the variant whose model the recipe has; all its runs begin with its name."""
+        self._own = own
         self._recipe = recipe
         self._small = small
         self._seed = seed
@@ -61,7 +66,12 @@ class _Expansion:
         listed = [*self._recipe.names, *(name for name in self._recipe.controls if name != LONGER)]
         # Those that are as long as the longest of the others come after these.
         for name in sorted(listed, key=lambda name: self._recipe.technique(name).length == "ladder"):
-            technique = self._recipe.technique(name)
+            variant, technique = self._recipe.variant(name), self._recipe.technique(name)
+            if variant is not None and variant.like == DENSE and variant is self._own:
+                continue
+            if variant is not None and variant.model is not None and variant is not self._own:
+                self._of_another_model(variant)
+                continue
             if technique.mask.by_search:
                 for search in self._recipe.search:
                     self._subnetwork(name, search)
@@ -74,6 +84,12 @@ class _Expansion:
         if LONGER in self._recipe.controls:
             self._dense_longer()
         return [self._named(run) for run in self._runs.values()]
+
+    def _of_another_model(self, variant: InlineTechnique) -> None:
+        """The runs of a variant and, as far as it follows from them, those of its model before it."""
+        runs = _Expansion(self._recipe.of_variant(variant), self._seed, {}, variant).runs()
+        results = {run.name for run in runs if run.technique == variant.name}
+        self._runs |= {run.name: run for run in with_ancestors(runs, results)}
 
     def _note(self, technique: str, run: Run | None) -> Run | None:
         """Remembers that the run is a result of the technique."""
@@ -212,6 +228,7 @@ class _Expansion:
         length: int | None = None,
         small: SmallModel | None = None,
     ) -> Run:
+        label, technique = self._within(label), self._within(technique)
         name = f"{label}-seed{self._seed}"
         if name in self._runs:
             return self._runs[name]
@@ -237,6 +254,12 @@ class _Expansion:
         )
         self._runs[name] = run
         return run
+
+    def _within(self, name: str) -> str:
+        """The name of a run or technique, told apart from what others with another model are called."""
+        if self._own is None or f"{name}-".startswith(f"{self._own.name}-"):
+            return name
+        return self._own.name if self._own.like == name == DENSE else f"{self._own.name}-{name}"
 
     def _settings(
         self, parent: Run | None, pruning: dict[str, str], max_update: int, small: SmallModel | None
