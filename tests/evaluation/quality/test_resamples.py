@@ -121,15 +121,15 @@ def _p_value(trial, seeds, spread, better=0):
     return resamples.differences({"": [(f"a{seed}", f"b{seed}") for seed in range(seeds)]})[""].p_value
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("seeds", [2, 3])
 @pytest.mark.parametrize("spread", [0, 3])
 def test_techniques_that_do_not_differ_are_rarely_found_to(seeds, spread):
-    found = np.mean([_p_value(trial, seeds, spread) < 0.05 for trial in range(200)])
-    assert found < 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
+    found = np.mean([_p_value(trial, seeds, spread) < 0.05 for trial in range(150)])
+    assert found < 0.05 + 2 * (0.05 * 0.95 / 150) ** 0.5
 
 
 def test_of_one_seed_the_rate_is_right_only_if_seeds_are_all_alike():
-    alike, unlike = (np.mean([_p_value(trial, 1, spread) < 0.05 for trial in range(200)]) for spread in (0, 3))
+    alike, unlike = (np.mean([_p_value(trial, 1, spread) < 0.05 for trial in range(150)]) for spread in (0, 3))
     assert 0.02 < alike < 0.09
     assert unlike > 0.2
 
