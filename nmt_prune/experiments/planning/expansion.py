@@ -262,7 +262,7 @@ class _Expansion:
         return self._own.name if self._own.like == name == DENSE else f"{self._own.name}-{name}"
 
     def _settings(
-        self, parent: Run | None, pruning: dict[str, str], max_update: int, small: SmallModel | None
+        self, parent: Run | None, pruning: dict[str, str], max_update: int, small: SmallModel | None = None
     ) -> dict[str, Any]:
         recipe = self._recipe
         return {

@@ -205,9 +205,11 @@ class Recipe(Section):
 
     def of_variant(self, variant: InlineTechnique) -> "Recipe":
         """The recipe of a variant alone, with the model that it has."""
-        own = variant.model.flags() if variant.model else {}
-        model = self.model.model_validate({**self.model.flags(), **own})
-        return self.model_copy(update={"model": model, "techniques": [variant], "controls": []})
+        flags = variant.model.flags() if variant.model else {}
+        model = self.model.model_validate({**self.model.flags(), **flags})
+        # A checkpoint that is there is of the recipe's model.
+        own = {"model": model, "dense": None}
+        return self.model_copy(update={**own, "techniques": [variant], "controls": []})
 
     def updates(self, moment: float) -> int:
         """A moment as an update number, at least 1."""
