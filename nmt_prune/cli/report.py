@@ -13,7 +13,7 @@ def report(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Technique from which to show the differences in BLEU, seed by seed; repeatable."),
+        typer.Option(help="Technique from which to show the differences in BLEU, tested over seeds; repeatable."),
     ] = None,
     published: Annotated[
         list[str] | None,

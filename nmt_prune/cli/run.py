@@ -61,6 +61,7 @@ def run(
     from nmt_prune.experiments.planning.plan import Plan
     from nmt_prune.experiments.planning.preflight import check_plan
     from nmt_prune.experiments.planning.run_folder import check_all
+    from nmt_prune.experiments.planning.small_models import sizes
     from nmt_prune.experiments.planning.transfer_expansion import transfer_plan
     from nmt_prune.experiments.recipe.recipe_file import load_recipe, with_data
     from nmt_prune.experiments.recipe.transfer_recipe import TransferRecipe
@@ -75,7 +76,7 @@ def run(
         loaded = loaded if data is None else with_data(loaded, data)
         dense = None if loaded.dense is None else Path(loaded.dense.checkpoint)
         places = Places(runs_dir / loaded.name, data or loaded.data_folder(data_dir), dense=dense)
-        plan = Plan.of(expand(loaded, chosen), places, loaded.published, loaded.trainings_per_gpu)
+        plan = Plan.of(expand(loaded, chosen, data), places, loaded.published, loaded.trainings_per_gpu)
         plan = replace(plan, data_is_given=data is not None)
     if tokens_per_second is not None and not dry_run:
         raise PruneError("--tokens-per-second is for --dry-run; add that or leave this out")
@@ -85,7 +86,7 @@ def run(
         console.width = console.width if console.is_terminal else 160
         costs = PlanCost.of(plan).lines(tokens_per_second)
         console.print(plan_table(plan))
-        console.print("", *costs, sep="\n", markup=False, highlight=False, soft_wrap=True)
+        console.print("", *costs, *sizes(plan.runs), sep="\n", markup=False, highlight=False, soft_wrap=True)
     check_plan(plan)
     if dry_run:
         return

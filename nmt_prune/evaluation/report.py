@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.costs.speeds import measure_speeds
+from nmt_prune.evaluation.quality.resamples import OVER_SEEDS
 from nmt_prune.evaluation.quality.significance import METHOD
 from nmt_prune.evaluation.records.run import RUN_FILE
 from nmt_prune.evaluation.records.scored_runs import read_runs
@@ -57,7 +58,7 @@ def write_report(
         runs: ``runs/<recipe>``.
         data: data folder with the references; None is where they were when the runs were scored.
         published: papers whose numbers to show beside, in table and plot.
-        against: techniques from which to show the differences of all others, seed by seed.
+        against: techniques from which to show the differences of all others, seed by seed and tested over seeds.
 
     Raises:
         PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, a technique
@@ -102,7 +103,7 @@ def report_text(results: Results, against: Sequence[str] = ()) -> str:
     parts += ["## Controls", controls] if controls else []
     subnetworks = subnetwork_table(aggregates)
     parts += ["## Subnetworks", subnetworks] if subnetworks else []
-    parts += [difference_section(results.rows, technique) for technique in against]
+    parts += [difference_section(results, technique) for technique in against]
     costs = cost_section(aggregates, results.rows)
     parts += [costs] if costs else []
     speeds = speed_section(aggregates, results.rows)
@@ -129,6 +130,7 @@ def as_json(results: Results) -> dict[str, object]:
         "recipe": results.recipe,
         "convention": asdict(results.convention),
         "significance": METHOD,
+        "significance_over_seeds": f"{OVER_SEEDS}; Holm's correction",
         "runs": [row.as_json() for row in results.rows],
         "aggregates": [{**asdict(cell), "cell": cell.cell._asdict()} for cell in results.aggregates.values()],
         "unscored": list(results.unscored),

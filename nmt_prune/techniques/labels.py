@@ -33,6 +33,11 @@ def is_control(technique: str) -> bool:
     return technique == LONGER or (technique in techniques and techniques[technique].is_control)
 
 
+def is_small(technique: str) -> bool:
+    """Whether its runs are dense models with as many parameters as their rung leaves non-zero."""
+    return technique in techniques and techniques[technique].is_small
+
+
 def is_searched(technique: str) -> bool:
     """Whether a search decided the sparsity: it has no target, and its seeds differ in it."""
     return _SEARCHED_BY_NAME.fullmatch(technique) is not None

@@ -238,6 +238,33 @@ _CONTROLS = {
         reset="random-sign",
         rewind="early",
     ),
+    "mp-longer": _control(
+        "MP, dense trained on",
+        "MP of the dense model that is trained on, with as many updates as the longest technique at its rung",
+        mask=DenseRun(),
+        schedule="cubic",
+        length="ladder",
+    ),
+    "mp-scratch": _control(
+        "MP, longer",
+        "MP in one training with as many updates as the longest technique at its rung",
+        mask=WhileTraining(),
+        schedule="cubic",
+        length="ladder",
+    ),
+    "small-dense": _control(
+        "small dense",
+        "a dense model with as many parameters as the rung leaves non-zero, trained as long as MP",
+        mask=FreshWeights(),
+        is_small=True,
+    ),
+    "small-dense-longer": _control(
+        "small dense, longer",
+        "the same with as many updates as the longest technique at its rung",
+        mask=FreshWeights(),
+        length="ladder",
+        is_small=True,
+    ),
 }
 
 techniques = Techniques(

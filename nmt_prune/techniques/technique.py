@@ -31,12 +31,15 @@ class Technique:
             ``rigl``; or any spec of the schedules, as it is.
         prune_end: when the mask is final, as a share of the training, unless the recipe says when.
         clock: update number that training starts at.
+        length: of the training: that of every other one, or, for equal-update controls, as many updates as bring it to
+            the total of the longest technique at its rung. Its schedule is stretched.
         start: technique that makes the first rungs.
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
         counts_of: technique whose counts per matrix a control has, rung by rung.
         flags: further flags of the task, in place of the recipe's.
         subnetwork: which of the search's subnetworks.
         is_trained: whether the survivors are trained again.
+        is_small: whether it is no mask at all but a dense model with as many parameters as the rung leaves non-zero.
         is_control: whether it asks a question about another technique and is not meant to be good.
     """
 
@@ -48,12 +51,14 @@ class Technique:
     schedule: str = "constant"
     prune_end: float | None = None
     clock: Literal["restart", "rewind", "keep"] = "restart"
+    length: Literal["training", "ladder"] = "training"
     start: str | None = None
     rounds: tuple[float, ...] = ()
     counts_of: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     subnetwork: Literal["good", "random", "bad"] = "good"
     is_trained: bool = True
+    is_small: bool = False
     is_control: bool = False
 
     @property

@@ -1,5 +1,10 @@
 """Made-up results."""
 
+from statistics import NormalDist
+
+import numpy as np
+
+from nmt_prune.evaluation.quality.resamples import Resamples
 from nmt_prune.evaluation.reports.results import Convention, Results
 from nmt_prune.evaluation.reports.run_result import RunResult
 
@@ -56,4 +61,16 @@ def row(
 
 
 def results(*rows: RunResult, unscored: tuple[str, ...] = ()) -> Results:
-    return Results("made-up", CONVENTION, rows, unscored)
+    return Results("made-up", CONVENTION, rows, resamples(*rows), unscored)
+
+
+def resamples(*rows: RunResult) -> Resamples:
+    """Those that give each row its p-value against a baseline that does not move; 1 where it has none."""
+    normal = NormalDist()
+    quantiles = np.array([normal.inv_cdf((number + 0.5) / 10_000) for number in range(10_000)])
+    drawn = {}
+    for one in rows:
+        p_value, delta = one.bleu_p_value, one.bleu_delta
+        spread = 0.0 if p_value is None or delta is None else abs(delta) / normal.inv_cdf(1 - p_value / 2)
+        drawn[one.run] = one.bleu + spread * quantiles
+    return Resamples({one.run: one.bleu for one in rows}, drawn)

@@ -23,7 +23,7 @@ TEXT = """\
 |:-----------|---------:|----------:|------------:|--------------:|--------------:|
 | dense      |      0 % |       0 % |  22.1 (800) |    22.1 (800) |    22.1 (800) |
 | 50 %       |     45 % |      50 % |  21.9 (800) | 23.9* (1,600) | 23.9* (1,600) |
-| 80 %       |     72 % |      80 % | 20.2* (800) |  22.2 (2,400) | 23.0* (2,400) |
+| 80 %       |     72 % |      80 % | 20.2* (800) |  22.2 (2,400) |  23.0 (2,400) |
 | 97.5 %     |   87.8 % |    97.5 % |           – | 12.0* (3,200) |             – |
 
 ## Controls
@@ -37,8 +37,9 @@ TEXT = """\
 - BLEU on the 1,000 detokenized sentences of `test` in `numbers.en-de`; beam 5, length penalty 1; `checkpoint_best.pt`.
 - sacreBLEU signature: `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`. Papers score in other ways.
 - One seed (1): no spread is known.
-- `*`: differs from the dense model of the same seed (paired permutation test, two-sided, 1,000 permutations, seed \
-12345, p < 0.05; not corrected for the number of tests).
+- `*`: differs from the dense model (paired bootstrap over sentences, two-sided, 10,000 resamples, seed 12345; \
+p < 0.05, Holm's correction for 8 comparisons). One seed: it is about these models on other such sentences, not about \
+other trainings.
 - In parentheses: parameter updates behind the number, those of all ancestors (dense model, earlier rungs) included.
 - Sparsity: of the prunable weights; *of all*: of all parameters; *of body*: without embeddings and output projection. \
 The last two are measured in the scored checkpoints.
@@ -53,15 +54,16 @@ def test_text():
 
 def test_spread_over_seeds_and_cells_with_fewer():
     rows = [row("dense", 0, bleu, 800, seed=seed) for seed, bleu in ((1, 22.0), (2, 23.0), (3, 24.0))]
-    rows += [row("mp", 0.5, bleu, 800, seed=seed, p_value=0.01, delta=-2) for seed, bleu in ((1, 20.0), (2, 20.5))]
+    rows += [row("mp", 0.5, bleu, 800, seed=seed) for seed, bleu in ((1, 20.0), (2, 21.05))]
     rows += [row("slt", 0.5, 21.0, 800 + 100 * seed, seed=seed) for seed in (1, 2, 3)]
     text = report_text(results(*rows))
     assert "| dense      |      0 % |       0 % |        22.0" not in text
     assert "23.0 ± 1.0 (800)" in text
-    assert "20.2 ± 0.4* (800; n = 2)" in text
+    assert "20.5 ± 0.7* (800; n = 2)" in text
     assert "21.0 ± 0.0 (900–1,100)" in text
     assert "Mean ± sample standard deviation over 3 seeds (1, 2, 3); `n` where there are fewer." in text
-    assert "p < 0.05 for every seed;" in text
+    assert "Student's t for the spread over seeds; p < 0.05, Holm's correction for 2 comparisons)." in text
+    assert "With 3 seeds only what is large beside its spread over seeds is found: no mark is no equality." in text
     assert "## Controls" not in text
 
 

@@ -2,11 +2,11 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nmt_prune.evaluation.quality.significance import SIGNIFICANT
+from nmt_prune.evaluation.quality.resamples import Difference
 from nmt_prune.evaluation.reports.export_result import NUMBERS
 from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.techniques import LONGER
@@ -43,7 +43,8 @@ class Aggregate:
         bleu_std: sample standard deviation of BLEU (n - 1); None for one seed.
         bleu_range: lowest and highest BLEU.
         bleu_delta: mean difference to the dense runs of the same seeds; None where one is missing.
-        significant: whether every seed differs significantly from its dense run, and all in the same direction.
+        difference: that difference over seeds and sentences; None where it is not tested.
+        significant: whether it is unlikely to be chance, all comparisons with the dense model considered.
         chrf: mean chrF.
         ter: mean TER.
         total_updates: least and most updates behind a run, its ancestors' included.
@@ -62,6 +63,7 @@ class Aggregate:
     bleu_std: float | None
     bleu_range: tuple[float, float]
     bleu_delta: float | None
+    difference: Difference | None
     significant: bool
     chrf: float
     ter: float
@@ -75,13 +77,12 @@ class Aggregate:
     engine: str | None
 
     @classmethod
-    def of(cls, cell: Cell, rows: list[RunResult]) -> "Aggregate":
+    def of(cls, cell: Cell, rows: list[RunResult], difference: Difference | None = None) -> "Aggregate":
         """Aggregates the rows of a cell."""
         bleu = [row.bleu for row in rows]
         deltas = [row.bleu_delta for row in rows if row.bleu_delta is not None]
         updates = [row.total_updates for row in rows]
         passes = [row.other_passes for row in rows if row.other_passes is not None]
-        clear = all(row.bleu_p_value is not None and row.bleu_p_value < SIGNIFICANT for row in rows)
         return cls(
             cell=cell,
             seeds=tuple(sorted(row.seed for row in rows)),
@@ -89,7 +90,8 @@ class Aggregate:
             bleu_std=statistics.stdev(bleu) if len(bleu) > 1 else None,
             bleu_range=(min(bleu), max(bleu)),
             bleu_delta=statistics.fmean(deltas) if len(deltas) == len(rows) else None,
-            significant=clear and len({delta > 0 for delta in deltas}) == 1,
+            difference=difference,
+            significant=difference is not None and difference.significant,
             chrf=statistics.fmean(row.chrf for row in rows),
             ter=statistics.fmean(row.ter for row in rows),
             total_updates=(min(updates), max(updates)),
@@ -118,8 +120,12 @@ def _mean(values: list[float | None]) -> float | None:
     return statistics.fmean(known) if len(known) == len(values) else None
 
 
-def aggregate(rows: Iterable[RunResult]) -> dict[Cell, Aggregate]:
+def aggregate(rows: Iterable[RunResult], differences: Mapping[Cell, Difference] | None = None) -> dict[Cell, Aggregate]:
     """Aggregates rows over seeds; a run that stands for several techniques counts for each.
+
+    Args:
+        rows: the rows.
+        differences: to the dense model, where they are tested.
 
     Returns:
         Aggregates in the order of techniques, then sparsity, then updates.
@@ -130,4 +136,4 @@ def aggregate(rows: Iterable[RunResult]) -> dict[Cell, Aggregate]:
             cells[Cell.of(technique, row.target_sparsity, row.total_updates)].append(row)
     rank = {technique: position for position, technique in enumerate(ordered(cell.technique for cell in cells))}
     in_order = sorted(cells, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates))
-    return {cell: Aggregate.of(cell, cells[cell]) for cell in in_order}
+    return {cell: Aggregate.of(cell, cells[cell], (differences or {}).get(cell)) for cell in in_order}

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.quality.resamples import Resamples
+from nmt_prune.evaluation.quality.sentence_statistics import sentence_statistics
 from nmt_prune.evaluation.quality.significance import Comparison, compare
 from nmt_prune.evaluation.quality.text import digest, read_lines
 from nmt_prune.evaluation.records.costs import Costs, SpeedRecord
@@ -39,16 +41,20 @@ def gather(scored: ScoredRuns, speeds: Mapping[str, SpeedRecord], data: Path | N
     totals = {run.name: total_updates(run, by_name) for run in runs}
     _check_unique(runs, totals)
     references = _references(first.scores, data)
+    tokenize = first.scores.tokenize
+    statistics = {run.name: sentence_statistics(run.hypotheses(), references, tokenize, run.name) for run in runs}
+    resamples = Resamples.of(statistics)
     comparisons: dict[str, Comparison] = {}
     for seed in sorted({run.record.seed for run in runs}):
         dense = scored.dense.get(seed)
-        systems = {run.name: run.hypotheses() for run in scored.of_seed(seed)}
-        comparisons |= compare(systems, references, dense.name if dense else None, tokenize=first.scores.tokenize)
+        systems = {run.name: statistics[run.name] for run in scored.of_seed(seed)}
+        comparisons |= compare(systems, resamples, dense.name if dense else None)
     rows = tuple(_row(run, totals[run.name], comparisons[run.name], speeds.get(run.name)) for run in runs)
     return Results(
         scored.folder.resolve().name,
         convention,
         rows,
+        resamples,
         scored.unscored,
         first.record.pair,
         variants=variants(run.record for run in runs),

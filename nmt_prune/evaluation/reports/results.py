@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
+from nmt_prune.evaluation.quality.resamples import Difference, Resamples
 from nmt_prune.evaluation.records.run import ScoreRecord
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell, aggregate
+from nmt_prune.evaluation.reports.comparisons import differences_against
 from nmt_prune.evaluation.reports.published import Published
 from nmt_prune.evaluation.reports.run_result import RunResult
+from nmt_prune.techniques import DENSE
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Results:
         recipe: its name.
         convention: how all runs were scored.
         rows: one per scored run, sorted by name.
+        resamples: BLEU of the runs on resampled test sets.
         unscored: runs that have no scores yet.
         pair: language pair, e.g. ``en-de``; None if the runs do not say.
         published: papers to show beside; only with a pair that they have.
@@ -56,6 +60,7 @@ class Results:
     recipe: str
     convention: Convention
     rows: tuple[RunResult, ...]
+    resamples: Resamples
     unscored: tuple[str, ...] = ()
     pair: str | None = None
     published: tuple[Published, ...] = ()
@@ -68,4 +73,8 @@ class Results:
     @cached_property
     def aggregates(self) -> dict[Cell, Aggregate]:
         """The rows over seeds."""
-        return aggregate(self.rows)
+        return aggregate(self.rows, self.differences(DENSE))
+
+    def differences(self, against: str) -> dict[Cell, Difference]:
+        """Mean differences in BLEU to a technique, see :mod:`nmt_prune.evaluation.reports.comparisons`."""
+        return differences_against(self.rows, self.resamples, against)

@@ -90,6 +90,8 @@ def plan_table(plan: Plan) -> Table:
         techniques = ", ".join([run.technique, *run.also])
         # What a search finds decides the sparsity of what follows from it.
         is_found = run.step == "search" or is_searched(run.technique)
-        numbers = "to be found" if is_found else f"{run.sparsity:.1%}", str(run.updates), str(run.total_updates)
+        sparsity = "to be found" if is_found else f"{run.sparsity:.1%}"
+        sparsity = f"0 as {sparsity}" if "size" in run.settings else sparsity
+        numbers = sparsity, str(run.updates), str(run.total_updates)
         table.add_row(run.name, run.parent or "–", techniques, *numbers, state)
     return table

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,21 +11,24 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.pruning_flags import pruning_flags
 from nmt_prune.experiments.planning.runs import Run, with_ancestors
+from nmt_prune.experiments.planning.small_models import SmallModel, small_models
+from nmt_prune.experiments.recipe.inline_technique import InlineTechnique
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.experiments.recipe.sections import Search
 from nmt_prune.pruning.budgets import budgets
-from nmt_prune.techniques import DENSE, LONGER
+from nmt_prune.techniques import DENSE, LONGER, Technique
 
 
-def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
+def expand(recipe: Recipe, only: Collection[str] = (), data: Path | None = None) -> list[Run]:
     """Expands a recipe into runs, parents before children; what techniques have in common is run once.
 
     Args:
         recipe: the recipe.
         only: techniques and controls of the recipe to keep; empty is all. The dense baseline is always kept.
+        data: data folder in place of the recipe's corpus.
 
     Raises:
-        PruneError: ``only`` names something that is not in the recipe.
+        PruneError: ``only`` names something that is not in the recipe, or a control cannot be had.
     """
     listed = [*recipe.names, *recipe.controls]
     for name in only:
@@ -33,7 +36,8 @@ def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
             close = difflib.get_close_matches(name, listed, n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(listed) or 'none'}"
             raise PruneError(f"--only {name}: the recipe {recipe.name} has no such technique or control; {hint}")
-    runs = [run for seed in recipe.seeds for run in _Expansion(recipe, seed).runs()]
+    small = small_models(recipe, data)
+    runs = [run for seed in recipe.seeds for run in _Expansion(recipe, seed, small).runs()]
     if not only:
         return runs
     wanted = {DENSE, *only, *(search.label(name) for name in only for search in recipe.search)}
@@ -44,8 +48,13 @@ def expand(recipe: Recipe, only: Collection[str] = ()) -> list[Run]:
 class _Expansion:
     """The runs of one seed."""
 
-    def __init__(self, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, recipe: Recipe, seed: int, small: Mapping[float, SmallModel], own: InlineTechnique | None = None
+    ) -> None:
+        """``own``: the variant whose model the recipe has; all its runs begin with its name."""
+        self._own = own
         self._recipe = recipe
+        self._small = small
         self._seed = seed
         self._runs: dict[str, Run] = {}
         self._results: dict[str, list[str]] = {}
@@ -54,8 +63,15 @@ class _Expansion:
 
     def runs(self) -> list[Run]:
         self.dense()
-        for name in (*self._recipe.names, *(name for name in self._recipe.controls if name != LONGER)):
-            technique = self._recipe.technique(name)
+        listed = [*self._recipe.names, *(name for name in self._recipe.controls if name != LONGER)]
+        # Those that are as long as the longest of the others come after these.
+        for name in sorted(listed, key=lambda name: self._recipe.technique(name).length == "ladder"):
+            variant, technique = self._recipe.variant(name), self._recipe.technique(name)
+            if variant is not None and variant.like == DENSE and variant is self._own:
+                continue
+            if variant is not None and variant.model is not None and variant is not self._own:
+                self._of_another_model(variant)
+                continue
             if technique.mask.by_search:
                 for search in self._recipe.search:
                     self._subnetwork(name, search)
@@ -68,6 +84,12 @@ class _Expansion:
         if LONGER in self._recipe.controls:
             self._dense_longer()
         return [self._named(run) for run in self._runs.values()]
+
+    def _of_another_model(self, variant: InlineTechnique) -> None:
+        """The runs of a variant and, as far as it follows from them, those of its model before it."""
+        runs = _Expansion(self._recipe.of_variant(variant), self._seed, {}, variant).runs()
+        results = {run.name for run in runs if run.technique == variant.name}
+        self._runs |= {run.name: run for run in with_ancestors(runs, results)}
 
     def _note(self, technique: str, run: Run | None) -> Run | None:
         """Remembers that the run is a result of the technique."""
@@ -164,9 +186,25 @@ class _Expansion:
         label = start if is_common else name
         return self._make(f"{label}-{percent:g}", label, start, percent, parent)
 
+    def _length_of(self, name: str, technique: Technique, percent: float, parent: Run | None) -> int:
+        """Updates of a technique's training at a rung."""
+        if technique.length == "training":
+            return self._length
+        totals = [run.total_updates for run in self._runs.values() if run.sparsity == round(percent / 100, 6)]
+        length = max([self._length, *totals]) - (parent.total_updates if parent else 0)
+        if length <= 0:
+            raise PruneError(
+                f"{name}: no technique of the recipe has more updates behind {percent:g} % than the dense model, which"
+                " leaves none for it; leave it out, or add one that has, e.g. slt"
+            )
+        return length
+
     def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
         technique = self._recipe.technique(made_by)
-        pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self.dense())
+        length = self._length_of(made_by, technique, percent, parent)
+        if technique.is_small:
+            return self._add(label, owner, percent / 100, None, {}, length=length, small=self._small[percent])
+        pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self.dense(), length)
         needs: list[str] = []
         # On the first rung both find their masks on the dense run; later a budget that ranks matrices would give the
         # control counts by its own weights.
@@ -175,7 +213,7 @@ class _Expansion:
             assert counted is not None
             pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
             needs.append(counted.name)
-        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs))
+        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs), length=length)
 
     def _add(
         self,
@@ -187,16 +225,20 @@ class _Expansion:
         step: Literal["train", "search", "prune"] = "train",
         search: dict[str, Any] | None = None,
         needs: tuple[str, ...] = (),
+        length: int | None = None,
+        small: SmallModel | None = None,
     ) -> Run:
+        label, technique = self._within(label), self._within(technique)
         name = f"{label}-seed{self._seed}"
         if name in self._runs:
             return self._runs[name]
         clock = pruning.get("clock", "restart")
-        first, end = 0, self._length if step == "train" else 0
+        length = length or self._length
+        first, end = 0, length if step == "train" else 0
         if clock == "rewind":
             first = self._rewind
         elif clock == "keep" and parent is not None:
-            first, end = parent.last_update, parent.last_update + self._length
+            first, end = parent.last_update, parent.last_update + length
         run = Run(
             name=name,
             technique=technique,
@@ -206,24 +248,33 @@ class _Expansion:
             first_update=first,
             updates=end - first,
             total_updates=end - first + (parent.total_updates if parent else 0),
-            settings=self._settings(parent, pruning, end) | ({"search": search} if search else {}),
+            settings=self._settings(parent, pruning, end, small) | ({"search": search} if search else {}),
             step=step,
             needs=needs,
         )
         self._runs[name] = run
         return run
 
-    def _settings(self, parent: Run | None, pruning: dict[str, str], max_update: int) -> dict[str, Any]:
+    def _within(self, name: str) -> str:
+        """The name of a run or technique, told apart from what others with another model are called."""
+        if self._own is None or f"{name}-".startswith(f"{self._own.name}-"):
+            return name
+        return self._own.name if self._own.like == name == DENSE else f"{self._own.name}-{name}"
+
+    def _settings(
+        self, parent: Run | None, pruning: dict[str, str], max_update: int, small: SmallModel | None = None
+    ) -> dict[str, Any]:
         recipe = self._recipe
         return {
             "seed": self._seed,
             "parent": parent.name if parent else None,
             "corpus": recipe.corpus.model_dump(exclude_none=True),
-            "model": recipe.model.flags(),
+            "model": {**recipe.model.flags(), **(small.model if small else {})},
             "training": {**recipe.training.flags(), "max_update": max_update},
             "precision": recipe.precision,
             "generation": recipe.generation.model_dump(),
             "pruning": pruning,
+            **({"size": {"nonzeros": small.nonzeros, "parameters": small.parameters}} if small else {}),
         }
 
 

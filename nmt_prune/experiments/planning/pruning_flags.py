@@ -8,7 +8,7 @@ from nmt_prune.techniques import DENSE, Technique
 
 
 def pruning_flags(
-    recipe: Recipe, technique: Technique, percent: float, seed: int, parent: Run | None, dense: Run
+    recipe: Recipe, technique: Technique, percent: float, seed: int, parent: Run | None, dense: Run, length: int
 ) -> dict[str, str]:
     """The task's pruning flags of a run, files as RUN/FILE.
 
@@ -19,6 +19,7 @@ def pruning_flags(
         seed: seed of whatever is drawn.
         parent: the run that the mask is found on; None for fresh weights.
         dense: the dense run of the same seed.
+        length: updates of its training.
     """
     # At rung 0, of techniques that quantize, nothing is selected.
     selection = {"saliency": recipe.saliency, "budget": recipe.budget} if percent else {}
@@ -27,7 +28,7 @@ def pruning_flags(
         "group": recipe.group,
         "prune_set": recipe.prune_set,
         "sparsity": f"{percent / 100:g}",
-        "schedule": _schedule(recipe, technique, parent),
+        "schedule": _schedule(recipe, technique, parent, length),
         "prune_seed": str(seed),
     }
     if recipe.extension:
@@ -48,11 +49,12 @@ def pruning_flags(
     return {**pruning, **technique.flags}
 
 
-def _schedule(recipe: Recipe, technique: Technique, parent: Run | None) -> str:
+def _schedule(recipe: Recipe, technique: Technique, parent: Run | None, length: int) -> str:
     if technique.schedule == "constant":
         return "constant"
     own_end = None if "prune_end" in recipe.model_fields_set else technique.prune_end
-    end, interval = (recipe.updates(moment) for moment in (own_end or recipe.prune_end, recipe.prune_interval))
+    moments = (own_end or recipe.prune_end, recipe.prune_interval)
+    end, interval = (recipe.updates(moment) * length // recipe.training.max_update for moment in moments)
     if technique.schedule == "oneshot":
         begin = parent.last_update if technique.clock == "keep" and parent else 0
         return f"oneshot:at={begin + end}"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from nmt_prune.experiments.recipe.sections import Section
+from nmt_prune.experiments.recipe.sections import FlagSection, Section
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.quantization import quantizers
@@ -14,7 +14,7 @@ from nmt_prune.pruning.resets import resets
 from nmt_prune.pruning.saliency import saliencies
 from nmt_prune.pruning.schedules import schedules
 from nmt_prune.registry import Registry
-from nmt_prune.techniques import DENSE, LONGER, Technique, techniques
+from nmt_prune.techniques import DENSE, LONGER, FreshWeights, Technique, techniques
 
 _REGISTRIES: dict[str, Registry[Any]] = {
     "saliency": saliencies,
@@ -32,7 +32,10 @@ class InlineTechnique(Section):
 
     Attributes:
         name: what the runs and the tables call it.
-        like: the technique that it is but for the following; start rounds stay those of that technique.
+        like: the technique that it is but for the following; start rounds stay those of that technique. ``dense``: the
+            dense model with another ``model``.
+        model: flags in place of the recipe's, e.g. ``decoder-layers: 1``. Its weights are fresh, and what the technique
+            follows from are runs of that model.
         saliency: spec of the saliency.
         budget: spec of the budget.
         group: spec of what is pruned together.
@@ -45,6 +48,7 @@ class InlineTechnique(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     like: str
+    model: FlagSection | None = None
     saliency: str | None = None
     budget: str | None = None
     group: str | None = None
@@ -64,7 +68,7 @@ class InlineTechnique(Section):
     @field_validator("like")
     @classmethod
     def _known(cls, name: str) -> str:
-        if techniques.find(name).mask.by_search:
+        if name != DENSE and techniques.find(name).mask.by_search:
             raise ValueError(f"{name!r} comes out of a search, whose settings are under search")
         return name
 
@@ -73,14 +77,24 @@ class InlineTechnique(Section):
         for key, registry in _REGISTRIES.items():
             if spec := getattr(self, key):
                 registry.settings(spec.partition(":")[0])
+        given = [key for key in (*_REGISTRIES, "prune_set") if getattr(self, key) is not None]
+        if self.like == DENSE and given:
+            raise ValueError(f"{self.name!r} is dense and has no {given[0]}; remove it")
+        base = techniques.get(self.like)
+        if base is not None and base.is_small:
+            raise ValueError(f"{self.like!r} has no variants; list it under controls")
+        if self.model is not None and base is not None and base.length == "ladder":
+            raise ValueError(f"{self.like!r} is as long as the techniques of the recipe's model; remove model")
         if self.model_fields_set <= {"name", "like"}:
             raise ValueError(f"{self.name!r} is {self.like!r}; say what differs, or list {self.like!r} itself")
         return self
 
     def technique(self) -> Technique:
         """The technique that it stands for."""
+        if self.like == DENSE:
+            return Technique(label=self.name, summary="a dense model", mask=FreshWeights())
         base = techniques[self.like]
-        flags = self.model_dump(exclude={"name", "like", "schedule", "reset"}, exclude_none=True)
+        flags = self.model_dump(include={*_REGISTRIES, "prune_set"} - {"schedule", "reset"}, exclude_none=True)
         own = self.model_dump(include={"schedule", "reset"}, exclude_none=True)
         return replace(base, label=self.name, flags={**base.flags, **flags}, **own)
 

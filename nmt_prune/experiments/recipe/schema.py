@@ -194,10 +194,22 @@ class Recipe(Section):
         """The techniques by name, its own variants included."""
         return [one if isinstance(one, str) else one.name for one in self.techniques]
 
+    def variant(self, name: str) -> InlineTechnique | None:
+        """The variant of this name, if the recipe has one."""
+        return next((one for one in self.techniques if isinstance(one, InlineTechnique) and one.name == name), None)
+
     def technique(self, name: str) -> Technique:
         """A technique of the table, or a variant that the recipe has."""
-        own = (one for one in self.techniques if isinstance(one, InlineTechnique) and one.name == name)
-        return next((one.technique() for one in own), None) or techniques.find(name)
+        own = self.variant(name)
+        return own.technique() if own else techniques.find(name)
+
+    def of_variant(self, variant: InlineTechnique) -> "Recipe":
+        """The recipe of a variant alone, with the model that it has."""
+        flags = variant.model.flags() if variant.model else {}
+        model = self.model.model_validate({**self.model.flags(), **flags})
+        # A checkpoint that is there is of the recipe's model.
+        own = {"model": model, "dense": None}
+        return self.model_copy(update={**own, "techniques": [variant], "controls": []})
 
     def updates(self, moment: float) -> int:
         """A moment as an update number, at least 1."""

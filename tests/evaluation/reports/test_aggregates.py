@@ -1,5 +1,6 @@
 import pytest
 
+from nmt_prune.evaluation.quality.resamples import Difference
 from nmt_prune.evaluation.reports.aggregates import Cell, aggregate
 from nmt_prune.techniques.labels import ordered
 from tests.evaluation.samples import row
@@ -18,27 +19,19 @@ def test_mean_and_spread_by_hand():
     assert (cell.chrf, cell.ter) == (44, 78)
     assert cell.total_updates == (1600, 1700)
     assert cell.seeds == (0, 1, 2)
-    assert cell.significant
 
 
 def test_one_seed_has_no_spread():
     assert aggregate([row("mp", 0.5, 20, 800)])[Cell("mp", 0.5)].bleu_std is None
 
 
-@pytest.mark.parametrize(
-    ("tests", "significant"),
-    [
-        ([(-1, 0.01), (-2, 0.04)], True),
-        ([(1, 0.01), (2, 0.04)], True),
-        ([(-1, 0.01), (-2, 0.06)], False),
-        ([(-1, 0.01), (1, 0.01)], False),
-        ([(-1, 0.01), (None, None)], False),
-        ([(-1, 0.05)], False),
-    ],
-)
-def test_significant_only_if_every_seed_says_the_same(tests, significant):
-    rows = [row("mp", 0.5, 20, 800, seed=seed, delta=delta, p_value=p) for seed, (delta, p) in enumerate(tests)]
-    assert aggregate(rows)[Cell("mp", 0.5)].significant is significant
+@pytest.mark.parametrize(("p_holm", "significant"), [(0.049, True), (0.05, False)])
+def test_significance_is_that_of_the_difference(p_holm, significant):
+    difference = Difference(-1, -2, 0, p_value=0.01, seeds=2, p_holm=p_holm, comparisons=3)
+    cells = aggregate([row("mp", 0.5, 20, 800), row("slt", 0.5, 20, 800)], {Cell("mp", 0.5): difference})
+    mp, slt = cells[Cell("mp", 0.5)], cells[Cell("slt", 0.5)]
+    assert (mp.difference, mp.significant) == (difference, significant)
+    assert (slt.difference, slt.significant) == (None, False)
 
 
 def test_a_shared_run_counts_for_each_technique():

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.techniques import DENSE
-from nmt_prune.techniques.labels import is_control, is_searched, label, ordered
+from nmt_prune.techniques.labels import is_control, is_searched, is_small, label, ordered
 
 NOTHING = "–"
 
@@ -118,6 +118,8 @@ def bleu_cell(cell: Aggregate, seeds: int) -> str:
 
 def sparsity_of(model: Aggregate) -> str:
     """The target sparsity, or what a search found."""
+    if is_small(model.cell.technique):
+        return f"0 %, size of {percent(model.cell.sparsity)}"
     return percent(model.sparsity["prunable"] if is_searched(model.cell.technique) else model.cell.sparsity)
 
 

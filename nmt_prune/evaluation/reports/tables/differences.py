@@ -1,14 +1,13 @@
-"""Differences in BLEU to any technique, seed by seed."""
+"""Differences in BLEU to any technique, seed by seed and over all seeds."""
 
-import statistics
-from collections import defaultdict
 from collections.abc import Sequence
 
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.reports.aggregates import Cell
+from nmt_prune.evaluation.reports.comparisons import pairs_against
+from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import NOTHING, markdown, percent
-from nmt_prune.techniques import DENSE, LONGER
+from nmt_prune.evaluation.reports.tables.legend import how_tested
 from nmt_prune.techniques.labels import is_searched, label, ordered
 
 
@@ -23,36 +22,26 @@ def check_against(rows: Sequence[RunResult], against: str) -> None:
         raise PruneError(f"--against {against}: no scored run is of this technique; there are {', '.join(known)}")
 
 
-def difference_section(rows: Sequence[RunResult], against: str) -> str:
-    """Heading and table in Markdown: of each technique and sparsity, BLEU minus that of ``against`` with the same seed.
+def difference_section(results: Results, against: str) -> str:
+    """Heading, table and legend in Markdown: of each technique and sparsity, BLEU minus that of ``against``.
 
-    Compared are runs of the same target sparsity; with the dense model all of them, with the dense model that was
-    trained on those of the same total updates, and subnetworks of a search only with each other.
+    Which runs are compared: :func:`nmt_prune.evaluation.reports.comparisons.pairs_against`.
     """
-    differences: dict[Cell, dict[int, float]] = defaultdict(dict)
-    for row in rows:
-        for other in rows:
-            if against in other.techniques and _comparable(row, other, against):
-                for technique in row.techniques:
-                    if technique != against:
-                        cell = Cell.of(technique, row.target_sparsity, row.total_updates)
-                        differences[cell][row.seed] = row.bleu - other.bleu
-    seeds = sorted({row.seed for row in rows})
-    rank = {technique: place for place, technique in enumerate(ordered(cell.technique for cell in differences))}
+    pairs, differences = pairs_against(results.rows, against), results.differences(against)
+    rank = {technique: place for place, technique in enumerate(ordered(cell.technique for cell in pairs))}
     table = []
-    for cell in sorted(differences, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates)):
-        by_seed = differences[cell]
-        values = [f"{by_seed[seed]:+.1f}" if seed in by_seed else NOTHING for seed in seeds]
-        mean = f"{statistics.fmean(by_seed.values()):+.1f}"
+    for cell in sorted(pairs, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates)):
+        by_seed = {seed: row.bleu - other.bleu for seed, (row, other) in pairs[cell].items()}
+        values = [f"{by_seed[seed]:+.1f}" if seed in by_seed else NOTHING for seed in results.seeds()]
+        found = differences[cell]
         sparsity = NOTHING if is_searched(cell.technique) else percent(cell.sparsity)
-        table.append([label(cell.technique), sparsity, *values, mean])
-    headings = ["technique", "sparsity", *(f"seed {seed}" for seed in seeds), "mean"]
-    return f"## BLEU minus that of: {label(against)}\n\n{markdown(headings, table)}"
-
-
-def _comparable(row: RunResult, other: RunResult, against: str) -> bool:
-    if row.seed != other.seed or is_searched(row.technique) != is_searched(against):
-        return False
-    if against == LONGER:
-        return row.total_updates == other.total_updates
-    return against == DENSE or row.target_sparsity == other.target_sparsity
+        mean = f"{found.delta:+.1f}{'*' if found.significant else ''}"
+        interval = f"{found.low:+.1f} to {found.high:+.1f}"
+        p_values = [f"{p:.2g}" for p in (found.p_value, found.p_holm)]
+        table.append([label(cell.technique), sparsity, *values, mean, interval, *p_values])
+    headings = ["technique", "sparsity", *(f"seed {seed}" for seed in results.seeds())]
+    headings += ["mean", "95 %", "p", "p (Holm)"]
+    mark = f"`*`: the mean is not 0 {how_tested(results.seeds(), differences)}"
+    interval = "95 %: confidence interval of the mean; it and p, unlike p (Holm), are those of a single comparison."
+    heading = f"## BLEU minus that of: {label(against)}"
+    return "\n\n".join([heading, markdown(headings, table), f"- {mark}\n- {interval}"])

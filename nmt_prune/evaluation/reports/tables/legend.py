@@ -1,13 +1,14 @@
 """What a reader must know to read the numbers of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from nmt_prune.evaluation.quality.significance import METHOD, SIGNIFICANT
+from nmt_prune.evaluation.quality.resamples import ONE_SEED, OVER_SEEDS, SIGNIFICANT, Difference
+from nmt_prune.evaluation.reports.aggregates import Cell
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.evaluation.reports.run_result import RunResult
 from nmt_prune.evaluation.reports.tables.bleu import percent
 from nmt_prune.techniques import DENSE
-from nmt_prune.techniques.labels import is_searched, label
+from nmt_prune.techniques.labels import is_searched, is_small, label
 
 TOLERANCE = 0.005
 """Largest difference between target and measured sparsity that is not worth a remark."""
@@ -29,8 +30,7 @@ def conventions(results: Results) -> list[str]:
         f" length penalty {how.lenpen:g}{flags}; {checkpoints}.",
         f"sacreBLEU signature: `{how.signatures['bleu']}`. Papers score in other ways.",
         _seeds(seeds),
-        f"`*`: differs from the dense model of the same seed ({METHOD}, p < {SIGNIFICANT:g}"
-        f"{' for every seed' if len(seeds) > 1 else ''}; not corrected for the number of tests).",
+        f"`*`: differs from the dense model {how_tested(seeds, results.differences(DENSE))}",
         "In parentheses: parameter updates behind the number, those of all ancestors (dense model, earlier rungs)"
         " included.",
         "Sparsity: of the prunable weights; *of all*: of all parameters; *of body*: without embeddings and output"
@@ -54,7 +54,7 @@ def remarks(results: Results) -> list[str]:
         f"`{row.run}`: the scored checkpoint is {percent(row.sparsity_prunable)} sparse,"
         f" not {percent(row.target_sparsity)}."
         for row in results.rows
-        if not is_searched(row.technique)
+        if not (is_searched(row.technique) or is_small(row.technique))
         and min(abs(share - row.target_sparsity) for share in (row.sparsity_prunable, row.sparsity_body)) > TOLERANCE
     ]
     lines += [
@@ -79,6 +79,21 @@ def remarks(results: Results) -> list[str]:
     if alone:
         lines.append(f"No dense run with seed {', '.join(map(str, alone))}: its runs are not tested.")
     return lines
+
+
+def how_tested(seeds: Sequence[int], differences: Mapping[Cell, Difference]) -> str:
+    """The test behind a mark, in parentheses, and what it cannot say with so few seeds."""
+    number = max((difference.comparisons for difference in differences.values()), default=0)
+    comparisons = "1 comparison" if number == 1 else f"Holm's correction for {number} comparisons"
+    if len(seeds) == 1:
+        limits = "One seed: it is about these models on other such sentences, not about other trainings."
+        return f"({ONE_SEED}; p < {SIGNIFICANT:g}, {comparisons}). {limits}"
+    limits = (
+        f"With {len(seeds)} seeds only what is large beside its spread over seeds is found: no mark is no equality."
+    )
+    alone = " Where one seed alone has both runs, only sentences are tested."
+    few = any(difference.seeds == 1 for difference in differences.values())
+    return f"({OVER_SEEDS}; p < {SIGNIFICANT:g}, {comparisons}). {limits}{alone if few else ''}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:
