@@ -147,9 +147,9 @@ def refuse_other_flags(cfg: TranslationPruningConfig, begun: Mapping[str, Any], 
         PruneError: one of them differs.
     """
     for name, value in now.items():
-        if not _is_same(begun[name], value):
+        if not _is_same(begun.get(name), value):  # older checkpoints lack what did not exist
             raise PruneError(
-                f"{cfg.save_dir} holds a training that began with {_shown(name, begun[name])}, not"
+                f"{cfg.save_dir} holds a training that began with {_shown(name, begun.get(name))}, not"
                 f" {_shown(name, value)}: give that again, or another --save-dir"
             )
 
@@ -170,7 +170,7 @@ def refuse_lost_optimizer(last: Checkpoint) -> None:
 
 def are_same(begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether the flags that decide a start are those of another training; see :func:`refuse_other_flags`."""
-    return all(_is_same(begun[name], value) for name, value in now.items())
+    return all(_is_same(begun.get(name), value) for name, value in now.items())
 
 
 def _is_same(begun: Any, now: Any) -> bool:
