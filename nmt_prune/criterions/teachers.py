@@ -72,10 +72,10 @@ def check_teachers(paths: str, task: Any, student: Any, with_states: bool) -> No
         wanted = digests(task.source_dictionary.symbols, task.target_dictionary.symbols)
         if remark := compare(checkpoint.path, own(checkpoint), wanted, str(task.cfg.data)):
             logger.warning(remark)
-        if with_states and (mine := _sizes(student.state_dict())) != (theirs := _sizes(checkpoint.model)):
+        if with_states and (here := _sizes(student.state_dict())) != (there := _sizes(checkpoint.model)):
             raise PruneError(
-                f"--teacher {path}: hidden states can only be learned from a teacher of equal shape: it has {theirs},"
-                f" the student {mine}; give --teacher-hidden 0 to learn its words alone"
+                f"--teacher {path}: hidden states can only be learned from a teacher of equal shape: it has {there},"
+                f" the student {here}; give --teacher-hidden 0 to learn its words alone"
             )
 
 

@@ -12,7 +12,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.pruning_flags import pruning_flags
 from nmt_prune.experiments.planning.runs import Run, with_ancestors
 from nmt_prune.experiments.recipe.schema import Recipe
-from nmt_prune.experiments.recipe.sections import Search
+from nmt_prune.experiments.recipe.sections import Search, Teacher
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.techniques import DENSE, LONGER
 
@@ -115,7 +115,8 @@ class _Expansion:
                 "reset": "keep",
                 "clock": "restart",
             }
-            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning)
+            teacher = self._recipe.teacher_of(LONGER)
+            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning, teacher=teacher)
 
     def below(self, technique: str, owner: str, percent: float) -> Run | None:
         rounds = self._recipe.rounds(owner)
@@ -152,7 +153,9 @@ class _Expansion:
             "clock": technique.clock,
         }
         label = search.label(name)
-        return self._add(label, label, 0.0, parent, pruning, "train" if technique.is_trained else "prune")
+        if not technique.is_trained:
+            return self._add(label, label, 0.0, parent, pruning, "prune")
+        return self._add(label, label, 0.0, parent, pruning, teacher=recipe.teacher_of(name))
 
     def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
         """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""
@@ -175,7 +178,8 @@ class _Expansion:
             assert counted is not None
             pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
             needs.append(counted.name)
-        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs))
+        teacher = self._recipe.teacher_of(made_by)
+        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs), teacher=teacher)
 
     def _add(
         self,
@@ -187,6 +191,7 @@ class _Expansion:
         step: Literal["train", "search", "prune"] = "train",
         search: dict[str, Any] | None = None,
         needs: tuple[str, ...] = (),
+        teacher: Teacher | None = None,
     ) -> Run:
         name = f"{label}-seed{self._seed}"
         if name in self._runs:
@@ -197,6 +202,10 @@ class _Expansion:
             first = self._rewind
         elif clock == "keep" and parent is not None:
             first, end = parent.last_update, parent.last_update + self._length
+        settings = self._settings(parent, pruning, end) | ({"search": search} if search else {})
+        if teacher:
+            dense = self.dense().name
+            settings["teacher"], needs = teacher.settings(dense), (*needs, dense)
         run = Run(
             name=name,
             technique=technique,
@@ -206,7 +215,7 @@ class _Expansion:
             first_update=first,
             updates=end - first,
             total_updates=end - first + (parent.total_updates if parent else 0),
-            settings=self._settings(parent, pruning, end) | ({"search": search} if search else {}),
+            settings=settings,
             step=step,
             needs=needs,
         )
