@@ -35,7 +35,7 @@ def damaged(state: dict) -> None:
 
 
 def fewer_positions(state: dict) -> None:
-    state["cfg"]["model"]["max_source_positions"] = 16
+    state["cfg"]["model"].max_source_positions = 16
 
 
 REFUSED = {
