@@ -15,7 +15,6 @@ from fairseq.optim import build_optimizer
 from fairseq.optim.lr_scheduler import build_lr_scheduler
 
 # Registers what --user-dir would; fairseq does not import a package that is imported already.
-import nmt_prune.criterions.distilled_cross_entropy
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
 import nmt_prune.optimizers.scaled_adafactor

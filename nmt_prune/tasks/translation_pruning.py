@@ -10,6 +10,7 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from fairseq.utils import split_paths, strip_pad
 
+import nmt_prune.criterions.distilled_cross_entropy  # noqa: F401  (registered: fairseq imports tasks and models alone)
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.criterions.teachers import check_teachers, teaching
 from nmt_prune.errors import PruneError, exit_on_error

@@ -13,7 +13,6 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 
-import nmt_prune.criterions.distilled_cross_entropy
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
 import nmt_prune.tasks.translation_pruning  # noqa: F401  (all register what the flags name)

@@ -103,7 +103,7 @@ def test_a_resumed_training_is_the_same_and_has_the_same_teacher(run_training, t
         SystemExit, match=r"began with --teacher checkpoint_last.pt \(SHA-256 \w+\), not --teacher check"
     ):
         run_training("student", DISTILLED, "--teacher", other, *flags)
-    with pytest.raises(SystemExit, match="began with --teacher-temperature 2, not --teacher-temperature 1"):
+    with pytest.raises(SystemExit, match=r"began with --teacher-temperature 2(\.0)?, not --teacher-temperature 1"):
         run_training("student", *taught, *flags, "--teacher-temperature 1")
     assert_same(run_training("student", *taught, *flags).weights(), whole)
 
@@ -124,5 +124,5 @@ def test_validation_asks_no_teacher(run_training, corpus, taught, tmp_path):
     student = run_training("student", DISTILLED, "--teacher", gone, "--label-smoothing 0 --validate-interval-updates 6")
     gone.unlink()
     files = [corpus, "--user-dir", USER_DIR, "--path", student.folder / "checkpoint_last.pt"]
-    log = run(validate.cli_main, *files, "--max-tokens", 200, "--cpu")
+    log = run(validate.cli_main, *files, "--max-tokens", 200, "--cpu", "--task", "translation_pruning")
     assert not Training(student.folder, log).said("kd_loss")

@@ -11,7 +11,6 @@ from fairseq import checkpoint_utils
 from fairseq_cli import train, validate
 
 import nmt_prune
-import nmt_prune.criterions.distilled_cross_entropy
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
 import nmt_prune.tasks.translation_pruning

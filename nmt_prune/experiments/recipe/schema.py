@@ -24,8 +24,8 @@ from nmt_prune.experiments.recipe.sections import (
 from nmt_prune.registry import Registry, load_extensions
 from nmt_prune.techniques import Technique, techniques
 
-TAUGHT_BESIDE = ("cross_entropy", "label_smoothed_cross_entropy")
-"""The criterions that ``distilled_cross_entropy`` is but for its teacher."""
+TAUGHT_BESIDE = ("cross_entropy", "label_smoothed_cross_entropy", "distilled_cross_entropy")
+"""Criterions that a recipe's teacher can stand beside, or in whose teacher's place."""
 
 
 class Recipe(Section):
