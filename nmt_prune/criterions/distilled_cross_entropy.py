@@ -22,7 +22,7 @@ from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.training.distillation import square_head, word_divergence
 
 KEY = "teaching"
-"""Of what :func:`teaching` says in the criterion's configuration in a checkpoint."""
+"""Of what :func:`teaching` says in the configuration of a checkpoint, beside fairseq's own groups."""
 
 
 @dataclass
@@ -74,8 +74,8 @@ class DistilledCrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):
         if root is not None:
             if not getattr(self.task, "holds_masks", False):  # that task compares it itself, before anything is written
                 _refuse_other_teaching(known, root.checkpoint)
-            with open_dict(root.criterion):  # is saved in every checkpoint
-                root.criterion[KEY] = known
+            with open_dict(root):  # is saved in every checkpoint
+                root[KEY] = known
 
     def _taught(self, model: Any, sample: Any, reduce: bool) -> Any:
         with encoder_states(model) as encoded:
@@ -141,7 +141,7 @@ def _refuse_other_teaching(now: dict[str, Any], places: Any) -> None:
     last = Path(places.save_dir) / f"checkpoint_last{places.checkpoint_suffix}.pt"
     if places.restore_file != "checkpoint_last.pt" or not last.exists():
         return
-    begun = ((Checkpoint.load(last).state.get("cfg") or {}).get("criterion") or {}).get(KEY)
+    begun = (Checkpoint.load(last).state.get("cfg") or {}).get(KEY)
     for name, value in now.items():
         if begun is not None and begun[name] != value:
             raise PruneError(
