@@ -31,7 +31,8 @@ _PYTHON = sys.executable
 COMMON = (
     *("fairseq_cli.generate", "fairseq_cli.preprocess", "fairseq_cli.train", "matplotlib.pyplot", "torch._dynamo"),
     *("nmt_prune.models.masked_transformer", "nmt_prune.models.shrunk_transformer", "nmt_prune.measuring.dev_set"),
-    *("nmt_prune.optimizers.scaled_adafactor", "nmt_prune.tasks.translation_pruning"),
+    *("nmt_prune.criterions.distilled_cross_entropy", "nmt_prune.optimizers.scaled_adafactor"),
+    "nmt_prune.tasks.translation_pruning",
     *("nmt_prune.evaluation.report", "nmt_prune.evaluation.scoring", "nmt_prune.measuring.translation_speed"),
     "tests.warm_fairseq",
 )

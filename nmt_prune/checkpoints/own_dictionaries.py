@@ -48,6 +48,12 @@ def own(checkpoint: Checkpoint) -> dict[str, str] | None:
     return of_folder(Path(str(settings.get("data") or "").split(":")[0]), settings)
 
 
+def pair(checkpoint: Checkpoint) -> tuple[str | None, str | None]:
+    """Source and target language of a model, as far as its settings say."""
+    source, target = (_task(checkpoint).get(f"{side}_lang") for side in SIDES)
+    return source, target
+
+
 def of_folder(folder: Path, settings: Mapping[str, Any]) -> dict[str, str] | None:
     """Digests of the dictionaries of a data folder.
 

@@ -9,6 +9,8 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.registry import REGISTRIES
 from fairseq.tasks.translation import TranslationConfig
 
+import nmt_prune.criterions.distilled_cross_entropy
+import nmt_prune.optimizers.scaled_adafactor  # noqa: F401  (both are registered by the import)
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.models import masked_transformer, shrunk_transformer

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Optional
 
 from fairseq.tasks.translation import TranslationConfig
-from omegaconf import II
+from omegaconf import II, OmegaConf
 
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.settings import PruningSettings
@@ -155,6 +155,12 @@ def pruning_settings(cfg: TranslationPruningConfig) -> PruningSettings:
     """The pruning settings that the flags give."""
     own = {setting.name for setting in fields(PruningSettings)} - {"seed"}
     return PruningSettings(**{name: getattr(cfg, name) for name in own}, seed=cfg.prune_seed)
+
+
+def criterion_of(cfg: Any) -> Any:
+    """The configuration of the criterion beside the task's; None where the task's stands alone."""
+    root = cfg._get_parent() if OmegaConf.is_config(cfg) else None
+    return None if root is None else root.get("criterion")
 
 
 def rewind_updates(cfg: TranslationPruningConfig) -> frozenset[int]:

@@ -182,7 +182,7 @@ def are_same(begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def _began(begun: Mapping[str, Any], name: str) -> Any:
     """What a flag was; one that did not exist yet had its default."""
-    return begun[name] if name in begun else getattr(TranslationPruningConfig, name)
+    return begun[name] if name in begun else getattr(TranslationPruningConfig, name, None)
 
 
 def _is_same(begun: Any, now: Any) -> bool:

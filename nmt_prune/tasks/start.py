@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fairseq.criterions import CRITERION_REGISTRY
+
 from nmt_prune.checkpoints import Checkpoint, save
+from nmt_prune.criterions.teachers import teaching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
 from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
@@ -17,7 +20,7 @@ from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
-from nmt_prune.tasks.config import TranslationPruningConfig
+from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
 from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
     are_same,
@@ -105,6 +108,9 @@ def _begin_with_ticket(
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.
             state["extra_state"]["ema"] = state["model"]
+        if (criterion := criterion_of(cfg)) is not None:
+            # fairseq goes on with an optimizer of the same criterion only; none of these has a state of its own.
+            state["optimizer_history"][-1]["criterion_name"] = CRITERION_REGISTRY[criterion._name].__name__
         state["task_state"]["start"] = departure.as_json()
         # The provenance first: a ticket without it would look like a training that has been going on.
         write_json(provenance, {**found, PASSES: evidence.passes.count, "flags": departure.flags})
@@ -192,6 +198,7 @@ def _flags(cfg: TranslationPruningConfig, settings: PruningSettings) -> dict[str
         "regulariser": cfg.regulariser,
         "quantizer": cfg.quantizer,
         "sparse_lr": cfg.sparse_lr,
+        **teaching(criterion_of(cfg)),
     }
 
 

@@ -11,8 +11,10 @@ from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from fairseq.utils import split_paths, strip_pad
 from torch import Tensor
 
+import nmt_prune.criterions.distilled_cross_entropy  # noqa: F401  (registered: fairseq imports tasks and models alone)
 from nmt_prune.checkpoints.moments import SECOND
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
+from nmt_prune.criterions.teachers import check_teachers, teaching
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.statistics import largest_weight, totals
@@ -21,7 +23,7 @@ from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.registry import load_extensions
 from nmt_prune.tasks.best_score import forget_best
 from nmt_prune.tasks.callbacks import callbacks
-from nmt_prune.tasks.config import Gather, TranslationPruningConfig, pruning_settings, rewind_updates
+from nmt_prune.tasks.config import Gather, TranslationPruningConfig, criterion_of, pruning_settings, rewind_updates
 from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
@@ -108,6 +110,8 @@ class TranslationPruningTask(TranslationTask):
             self.pruner = settings.pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
+            if teaching(criterion := criterion_of(self.cfg))["teacher"]:  # before anything is written
+                check_teachers(criterion.teacher, self, model, with_states=bool(criterion.teacher_hidden))
             began = start(self.cfg, settings, self.pruner, model, evidence)
             self.callbacks = callbacks(self.cfg, model, self.pruner, began)
         self.schedule, self._departure, self._updates = began.schedule, began.departure, began.first_update

@@ -15,7 +15,7 @@ from fairseq.trainer import Trainer
 
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
-import nmt_prune.tasks.translation_pruning  # noqa: F401  (both register what the flags name)
+import nmt_prune.tasks.translation_pruning  # noqa: F401  (all register what the flags name)
 
 
 def build_trainer(vocabulary: int, *flags: str, device: str = "cpu") -> Trainer:

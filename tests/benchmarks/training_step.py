@@ -59,11 +59,11 @@ def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: in
     sample = random_batch(**batch)
     masking_seconds = _time_masking(masked)
     steps = [partial(trainer.train_step, [sample]) for trainer in (stock, masked, again)]
-    stock_seconds, masked_seconds, again_seconds = alternate(steps, rounds, _seconds)
+    stock_seconds, masked_seconds, again_seconds = alternate(steps, rounds, process_seconds)
     inside = [part / whole for part, whole in zip(masking_seconds[WARM_UP:], masked_seconds, strict=True)]
     lower, middle, upper = statistics.quantiles(ratios(masked_seconds, stock_seconds), n=4, method="inclusive")
     step = statistics.median(stock_seconds)
-    progress = statistics.median(_seconds(masked.task._refresh_statistics) for _ in range(5))
+    progress = statistics.median(process_seconds(masked.task._refresh_statistics) for _ in range(5))
     return {
         "model": name,
         "parameters": sum(parameter.numel() for parameter in stock.model.parameters()),
@@ -99,11 +99,12 @@ def _time_masking(trainer: Trainer) -> list[float]:
     """The list to which from now on every step adds the time of its masking."""
     masking = trainer.model.masking
     mask_gradients, seconds = masking.mask_gradients, list[float]()
-    masking.mask_gradients = lambda: seconds.append(_seconds(mask_gradients))
+    masking.mask_gradients = lambda: seconds.append(process_seconds(mask_gradients))
     return seconds
 
 
-def _seconds(call: Callable[[], Any]) -> float:
+def process_seconds(call: Callable[[], Any]) -> float:
+    """CPU time of a call."""
     start = time.process_time()
     call()
     return time.process_time() - start

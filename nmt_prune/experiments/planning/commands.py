@@ -130,12 +130,20 @@ def train_arguments(run: Run, places: Places) -> list[str]:
         **STANDARD_FLAGS,
         "eval_bleu_tokenize": settings["generation"].get("tokenize"),
         **settings["training"],
+        **_teacher_flags(settings.get("teacher"), places),
         **precision,
         "seed": run.seed,
         "save_dir": str(places.runs / run.name),
         **pruning,
     }
     return [str(places.data_of(settings["corpus"])), *flag_arguments(flags)]
+
+
+def _teacher_flags(teacher: Mapping[str, Any] | None, places: Places) -> dict[str, Any]:
+    if teacher is None:
+        return {}
+    weights = {f"teacher_{name}": value for name, value in teacher.items() if name != "checkpoint"}
+    return {"criterion": "distilled_cross_entropy", "teacher": str(places.runs / teacher["checkpoint"]), **weights}
 
 
 def transfer_commands(run: Run, places: Places) -> list[list[str]]:

@@ -14,7 +14,7 @@ from nmt_prune.experiments.planning.runs import Run, with_ancestors
 from nmt_prune.experiments.planning.small_models import SmallModel, small_models
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique
 from nmt_prune.experiments.recipe.schema import Recipe
-from nmt_prune.experiments.recipe.sections import Search
+from nmt_prune.experiments.recipe.sections import Search, Teacher
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.techniques import DENSE, LONGER, Technique
 
@@ -106,7 +106,9 @@ class _Expansion:
         if self._recipe.dense is not None:
             return self._adopted(Path(self._recipe.dense.checkpoint))
         points = f"0,{self._rewind}"
-        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points})
+        student = self._own if self._own is not None and self._own.like == DENSE else None
+        teacher = self._recipe.teacher_of(student.name) if student else None
+        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points}, teacher=teacher)
 
     def _adopted(self, checkpoint: Path) -> Run:
         name = f"{DENSE}-seed{self._seed}"
@@ -137,7 +139,8 @@ class _Expansion:
                 "reset": "keep",
                 "clock": "restart",
             }
-            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning)
+            teacher = self._recipe.teacher_of(LONGER)
+            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning, teacher=teacher)
 
     def below(self, technique: str, owner: str, percent: float) -> Run | None:
         rounds = self._recipe.rounds(owner)
@@ -174,7 +177,9 @@ class _Expansion:
             "clock": technique.clock,
         }
         label = search.label(name)
-        return self._add(label, label, 0.0, parent, pruning, "train" if technique.is_trained else "prune")
+        if not technique.is_trained:
+            return self._add(label, label, 0.0, parent, pruning, "prune")
+        return self._add(label, label, 0.0, parent, pruning, teacher=recipe.teacher_of(name))
 
     def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
         """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""
@@ -202,8 +207,10 @@ class _Expansion:
     def _make(self, label: str, owner: str, made_by: str, percent: float, parent: Run | None) -> Run:
         technique = self._recipe.technique(made_by)
         length = self._length_of(made_by, technique, percent, parent)
+        teacher = self._recipe.teacher_of(made_by)
         if technique.is_small:
-            return self._add(label, owner, percent / 100, None, {}, length=length, small=self._small[percent])
+            small = self._small[percent]
+            return self._add(label, owner, percent / 100, None, {}, length=length, small=small, teacher=teacher)
         pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self.dense(), length)
         needs: list[str] = []
         # On the first rung both find their masks on the dense run; later a budget that ranks matrices would give the
@@ -213,7 +220,9 @@ class _Expansion:
             assert counted is not None
             pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
             needs.append(counted.name)
-        return self._add(label, owner, percent / 100, parent, pruning, needs=tuple(needs), length=length)
+        return self._add(
+            label, owner, percent / 100, parent, pruning, needs=tuple(needs), length=length, teacher=teacher
+        )
 
     def _add(
         self,
@@ -227,6 +236,7 @@ class _Expansion:
         needs: tuple[str, ...] = (),
         length: int | None = None,
         small: SmallModel | None = None,
+        teacher: Teacher | None = None,
     ) -> Run:
         label, technique = self._within(label), self._within(technique)
         name = f"{label}-seed{self._seed}"
@@ -239,6 +249,10 @@ class _Expansion:
             first = self._rewind
         elif clock == "keep" and parent is not None:
             first, end = parent.last_update, parent.last_update + length
+        settings = self._settings(parent, pruning, end, small) | ({"search": search} if search else {})
+        if teacher:
+            dense = f"{DENSE}-seed{self._seed}"  # of the recipe's model, whatever model this run has
+            settings["teacher"], needs = teacher.settings(dense), (*needs, dense)
         run = Run(
             name=name,
             technique=technique,
@@ -248,7 +262,7 @@ class _Expansion:
             first_update=first,
             updates=end - first,
             total_updates=end - first + (parent.total_updates if parent else 0),
-            settings=self._settings(parent, pruning, end, small) | ({"search": search} if search else {}),
+            settings=settings,
             step=step,
             needs=needs,
         )

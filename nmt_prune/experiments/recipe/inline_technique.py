@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from nmt_prune.experiments.recipe.sections import FlagSection, Section
+from nmt_prune.experiments.recipe.sections import FlagSection, Section, Teacher
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.quantization import quantizers
@@ -44,6 +44,7 @@ class InlineTechnique(Section):
         reset: spec of what the survivors become.
         quantizer: spec of the quantizer.
         regulariser: spec of the penalty.
+        teacher: what its own runs learn from the dense one, in place of the recipe's; null: nothing.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -57,6 +58,7 @@ class InlineTechnique(Section):
     reset: str | None = None
     quantizer: str | None = None
     regulariser: str | None = None
+    teacher: Teacher | None = None
 
     @field_validator("name")
     @classmethod
@@ -71,6 +73,13 @@ class InlineTechnique(Section):
         if name != DENSE and techniques.find(name).mask.by_search:
             raise ValueError(f"{name!r} comes out of a search, whose settings are under search")
         return name
+
+    @field_validator("teacher")
+    @classmethod
+    def _of_its_own(cls, teacher: Teacher | None) -> Teacher | None:
+        if teacher and teacher.only:
+            raise ValueError("only says for a whole recipe who is taught; remove it")
+        return teacher
 
     @model_validator(mode="after")
     def _valid(self) -> "InlineTechnique":

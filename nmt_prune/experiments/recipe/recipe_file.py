@@ -126,6 +126,8 @@ def _known_keys(kind: type[Recipe], location: tuple[int | str, ...]) -> list[str
             section = InlineTechnique
             continue
         annotation = section.model_fields[str(key)].annotation
+        if type(None) in get_args(annotation):
+            annotation = get_args(annotation)[0]
         if get_origin(annotation) is list:
             annotation = get_args(annotation)[0]
         if str(key) == "techniques":

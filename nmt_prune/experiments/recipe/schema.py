@@ -17,11 +17,15 @@ from nmt_prune.experiments.recipe.sections import (
     Rung,
     Search,
     Section,
+    Teacher,
     Training,
     gpus_wanted,
 )
 from nmt_prune.registry import Registry, load_extensions
 from nmt_prune.techniques import Technique, techniques
+
+TAUGHT_BESIDE = ("cross_entropy", "label_smoothed_cross_entropy", "distilled_cross_entropy")
+"""Criterions that a recipe's teacher can stand beside, or in whose teacher's place."""
 
 
 class Recipe(Section):
@@ -54,6 +58,7 @@ class Recipe(Section):
         prune_end: when a growing mask reaches its final sparsity.
         prune_interval: updates between two of its changes.
         start_rounds: sparsities of the start rounds of slt-mp and mp-slt, in percent.
+        teacher: what all runs but the dense one learn from it, unless a variant says otherwise.
         search: how subnetworks are found; a list for several searches, each but one with a name.
         precision: arithmetic of all trainings.
         gpu_share: share of a GPU that a training takes, e.g. 0.125: eight of them side by side on each GPU, which a
@@ -82,6 +87,7 @@ class Recipe(Section):
     prune_end: Moment = 0.8
     prune_interval: Moment = 0.02
     start_rounds: dict[str, Annotated[list[Percent], Field(min_length=1)]] = Field(default_factory=dict)
+    teacher: Teacher | None = None
     search: Annotated[list[Search], Field(min_length=1)] = Field(default_factory=lambda: [Search()])
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
     gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -179,6 +185,19 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _teachers_of_something(self) -> "Recipe":
+        listed = [*self.names, *self.controls]
+        for name in self.teacher.only if self.teacher else ():
+            if name not in listed:
+                raise ValueError(f"teacher.only: {name!r} is none of {', '.join(listed)}")
+        criterion = self.training.flags().get("criterion", "cross_entropy")
+        if criterion not in TAUGHT_BESIDE and any(self.teacher_of(name) for name in listed):
+            raise ValueError(
+                f"teacher: it teaches beside training.criterion {' or '.join(TAUGHT_BESIDE)}, not {criterion}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _shares_of_one_gpu(self) -> "Recipe":
         if self.gpu_share < 1 and gpus_wanted(self.training.flags()) != 1:
             raise ValueError("gpu_share: only trainings on one GPU share it; remove cpu and distributed-world-size")
@@ -210,6 +229,14 @@ class Recipe(Section):
         # A checkpoint that is there is of the recipe's model.
         own = {"model": model, "dense": None}
         return self.model_copy(update={**own, "techniques": [variant], "controls": []})
+
+    def teacher_of(self, name: str) -> Teacher | None:
+        """What the runs that a technique or control makes learn from."""
+        for one in self.techniques:
+            if isinstance(one, InlineTechnique) and one.name == name and "teacher" in one.model_fields_set:
+                return one.teacher
+        is_taught = self.teacher is not None and (not self.teacher.only or name in self.teacher.only)
+        return self.teacher if is_taught else None
 
     def updates(self, moment: float) -> int:
         """A moment as an update number, at least 1."""

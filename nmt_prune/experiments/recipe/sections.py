@@ -200,6 +200,36 @@ class Search(_SearchOptions):
         return f"{run}-{self.name}" if self.name else run
 
 
+class Teacher(Section):
+    """What a run learns from the dense run of its seed, beside the training data.
+
+    Attributes:
+        word: weight of its words (``--teacher-word``).
+        temperature: of both distributions of words.
+        hidden: weight of its hidden states.
+        checkpoint: which of the dense run's checkpoints teaches; by default the one that the dense model is scored
+            with, so that no student has a teacher other than the model that it is compared with.
+        only: techniques and controls that are taught; empty is all.
+    """
+
+    word: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    hidden: Annotated[float, Field(ge=0)] = 0.0
+    checkpoint: Literal["last", "best"] = "best"
+    only: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _teaches(self) -> "Teacher":
+        if not (self.word or self.hidden):
+            raise ValueError("with word 0 and hidden 0 it teaches nothing; give one of them a weight, or remove it")
+        return self
+
+    def settings(self, dense: str) -> dict[str, Any]:
+        """The settings of a run that is taught, the teacher as RUN/FILE."""
+        weights = self.model_dump(include={"word", "temperature", "hidden"})
+        return {"checkpoint": f"{dense}/checkpoint_{self.checkpoint}.pt", **weights}
+
+
 def gpus_wanted(training: Mapping[str, Any]) -> int:
     """GPUs that a training with these flags uses; 0 with ``cpu``."""
     return 0 if training.get("cpu") else int(training.get("distributed_world_size") or 1)

@@ -90,6 +90,7 @@ def test_both_demos_are_shipped():
         ("search: [{drop: 1}, {method: m}]", "search: two searches have no name; give one another"),
         ("search: [{name: m}, {name: m}]", "search: two searches have the name m; give one another"),
         ("search: {name: pruned}", "search.0: name pruned is what techniques end in"),
+        ("teacher: {wrod: 0.5}", "unknown key teacher.wrod; did you mean word?"),
         ("search: {checkpoint: first}", "search.0.checkpoint should be 'last' or 'best', not 'first'"),
         ("training: {lr: 1}", "the key training.max_update is missing"),
         ("training: {max_update: soon}", "training.max_update should be a valid integer"),
