@@ -168,6 +168,24 @@ def refuse_lost_optimizer(last: Checkpoint) -> None:
         )
 
 
+def refuse_counting_anew(cfg: TranslationPruningConfig, own: Checkpoint) -> None:
+    """Refuses to begin a training anew in its own folder, over its rewind points.
+
+    Args:
+        cfg: the task's flags.
+        own: the checkpoint of the save folder that training is about to begin with.
+
+    Raises:
+        PruneError: the flags ask for it.
+    """
+    if cfg.reset_optimizer and own.num_updates > 0 and (own.state.get("task_state") or {}).get("start"):
+        raise PruneError(
+            f"{cfg.save_dir} holds a training of {own.num_updates} updates, which --reset-optimizer would count from 0"
+            f" again, over its rewind points: leave that out to go on, or give {own.path} with --restore-file and"
+            " another --save-dir"
+        )
+
+
 def are_same(begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether the flags that decide a start are those of another training; see :func:`refuse_other_flags`."""
     return all(_is_same(begun[name], value) for name, value in now.items())
