@@ -114,7 +114,7 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("largest", "place"), [(300, "clean"), (3000, "clean/train.en"), (22_000, "clean"), (14_000, "fairseq-preprocess")]
+    ("largest", "place"), [(300, "clean"), (3000, "clean/train.en"), (22_000, "clean"), (14_000, "encode/train.en")]
 )
 def test_a_disk_that_fills_up_is_one_line_and_changes_no_byte(undisturbed, largest, place):
     expected, folder = undisturbed
