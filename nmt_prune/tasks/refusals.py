@@ -100,6 +100,13 @@ def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
             f"--clock {cfg.clock} goes on with an optimizer and its update number, which --reset-optimizer throws away:"
             " leave that out, or take --clock restart"
         )
+    root = cfg._get_parent()
+    by_epoch = root.lr_scheduler._name == "fixed" and (root.lr_scheduler.force_anneal or len(root.optimization.lr) > 1)
+    if cfg.clock == "rewind" and by_epoch:
+        raise PruneError(
+            "--clock rewind goes on at the update of the rewind point and counts epochs from 1, by which --lr-scheduler"
+            " fixed lowers the learning rate (--force-anneal, several --lr): take one that counts updates"
+        )
     used = {"group", "prune_set"} if cfg.regulariser or cfg.quantizer else set()
     if cfg.regulariser or "after_pruning" in (cfg.quantizer or ""):
         used |= {"schedule"}  # it says when the penalty ends and the quantizer begins
