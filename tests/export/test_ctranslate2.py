@@ -18,7 +18,7 @@ from nmt_prune.export.ctranslate2 import QUANTIZATIONS, export_ctranslate2
 from nmt_prune.export.transformer_spec import transformer_spec
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.plain import Plain
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.text.dictionaries import EOS, PAD
 from tests.models.shrinking import translations
 from tests.runtime.models import fairseq_model, random_model
@@ -135,7 +135,7 @@ def test_int8_loses_nothing_of_few_levels(levels, tmp_path):
     """Rows of nothing but ±127 would saturate where there is no VNNI."""
     model, chance = random_model(*ARCHITECTURES["pre-norm"], words=30), np.random.default_rng(1)
     weights = {key: few_levels(key, weight.dense(), levels, chance) for key, weight in model.weights.items()}
-    model = replace(model, weights={key: Plain.of(weight) for key, weight in weights.items()})
+    model = replace(model, weights={key: KeptValues.of(weight) for key, weight in weights.items()})
     export_ctranslate2(model, tmp_path / "ct2", "int8_float32")
     sources, targets = sentences(model), sentences(model)[::-1]
     exact = np.concatenate(fairseq_scores(model, sources, targets))
