@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.files import refusal
 
 
 def binarize(text: Path, dictionary: Path, destination: Path, source: str, target: str, workers: int) -> None:
@@ -41,6 +42,6 @@ def binarize(text: Path, dictionary: Path, destination: Path, source: str, targe
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or ["no message"]
-        raise PruneError(f"fairseq-preprocess failed: {lines[-1]}")
+        raise PruneError(f"fairseq-preprocess failed: {refusal(lines) or lines[-1]}")
     # A log of when and where: it would make two equal folders differ.
     (destination / "preprocess.log").unlink(missing_ok=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.progress import Report
-from nmt_prune.files import read_json, write_json
+from nmt_prune.errors import PruneError
+from nmt_prune.files import read_json, trouble, write_json
 
 _RECORD = "stage.json"
 
@@ -47,7 +48,17 @@ class Stage:
         return self._folder
 
     def facts(self) -> dict[str, Any]:
-        """What the finished stage found."""
+        """What the finished stage found.
+
+        Raises:
+            PruneError: it fails, or its folder cannot be written.
+        """
+        try:
+            return self._facts()
+        except OSError as error:
+            raise PruneError(f"{trouble(error, error.filename or self._folder)}, then repeat the command") from error
+
+    def _facts(self) -> dict[str, Any]:
         place = self._folder / _RECORD
         record = read_json(place) if place.exists() else {}
         if record.get("key") != self.key:

@@ -16,7 +16,7 @@ class PruneError(Exception):
     """
 
 
-def show_traceback(error: PruneError) -> None:
+def show_traceback(error: Exception) -> None:
     """Prints the traceback of an error where the environment asks for it."""
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)

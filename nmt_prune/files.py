@@ -1,5 +1,6 @@
 """Writing files so that a crash, a kill or a full disk never leaves half of one in place."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,13 +9,41 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, BinaryIO
 
 from nmt_prune.errors import PruneError
+
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.ESTALE), "see that its folder is there"),
+}
+
+
+def trouble(error: OSError, path: Path | str | None = None) -> str:
+    """What the system says of a file, and what to do about it.
+
+    Args:
+        error: what was raised.
+        path: the file or folder; by default the one that the system names.
+    """
+    said = error.strerror or str(error) or "it cannot be used"
+    advice = _ADVICE.get(error.errno or errno.ENOSPC, "see that it can be used")  # numpy writes less and says no number
+    return f"{path or error.filename or 'a file'}: {said}; {advice}"
+
+
+def refusal(lines: Iterable[str]) -> str | None:
+    """The first line of a program's output in which the system refuses to write, and what to do about it."""
+    for line in lines:
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            if os.strerror(number) in line:
+                return f"{line.strip()}; {_ADVICE[number]}"
+    return None
 
 
 @contextmanager
@@ -43,8 +72,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 shutil.rmtree(place)
             temporary.replace(place)
     except OSError as error:
-        reason = error.strerror or error
-        raise PruneError(f"cannot write {path}: {reason}; free some space or choose another place") from error
+        raise PruneError(f"cannot write {trouble(error, path)} or choose another place") from error
 
 
 @contextmanager
@@ -63,7 +91,7 @@ def output(path: Path) -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise PruneError(f"cannot write {path}: {error.strerror}; choose another place") from error
+        raise PruneError(f"cannot write {trouble(error, path)} or choose another place") from error
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 

@@ -50,6 +50,7 @@ def exclusive(lock: Path, holder: str, patience: float = 0.0) -> Iterator[None]:
 
     Raises:
         PruneError: another process holds it.
+        OSError: it cannot be written.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
@@ -68,6 +69,8 @@ def exclusive(lock: Path, holder: str, patience: float = 0.0) -> Iterator[None]:
                     f"{holder} is in use by another nmt-prune (process {owner}); wait until it ends"
                 ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        try:
+            os.write(file.fileno(), str(os.getpid()).encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(lock)) from error
         yield

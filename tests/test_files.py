@@ -1,5 +1,6 @@
 """Files are there as a whole or as before."""
 
+import errno
 import hashlib
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nmt_prune.errors import PruneError
-from nmt_prune.files import atomic_path, file_digest, output, read_json, write_json
+from nmt_prune.files import atomic_path, file_digest, output, read_json, trouble, write_json
 
 
 def test_a_new_file_appears_in_a_new_folder(tmp_path):
@@ -88,6 +89,30 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
         write_json(path, "new")
     assert read_json(path) == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EFBIG, "raise the limit of file sizes"),
+        (errno.EROFS, "make it writable"),
+        (errno.EACCES, "make it writable"),
+        (errno.ENOENT, "see that its folder is there"),
+        (errno.EIO, "see that it can be used"),
+    ],
+)
+def test_what_the_system_says_comes_with_what_to_do(number, advice):
+    said = os.strerror(number)
+    assert trouble(OSError(number, said, "a.pt")).startswith(f"a.pt: {said}; {advice}")
+    assert trouble(OSError(number, said), "folder").startswith(f"folder: {said}; {advice}")
+
+
+def test_less_written_than_asked_for_is_a_full_disk():
+    """As numpy says it, without a number."""
+    error = OSError("100000 requested and 12484 written")
+    assert trouble(error, "a.npy") == "a.npy: 100000 requested and 12484 written; free some space"
 
 
 @pytest.mark.parametrize("place", ["file/c.json", "a" * 250, "folder"])

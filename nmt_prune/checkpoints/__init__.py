@@ -239,6 +239,8 @@ def save(state: Mapping[str, Any], path: Path | str) -> None:
             with temporary.open("wb") as file:
                 torch.save(dict(state), file)
         except RuntimeError as error:  # what torch's zip writer makes of a failed write
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
             raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None
 
 

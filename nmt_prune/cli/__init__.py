@@ -29,6 +29,7 @@ from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
 from nmt_prune.errors import PruneError, show_traceback
+from nmt_prune.files import trouble
 
 
 def _with_finite_numbers(command: Callable[..., None]) -> Callable[..., None]:
@@ -61,12 +62,12 @@ app.command("list")(list_entries)
 
 
 def main() -> None:
-    """Runs the command line; a PruneError becomes one line on stderr and exit status 1."""
+    """Runs the command line; a PruneError, or what the system refuses, becomes one line on stderr and exit status 1."""
     open_streams()
     try:
         with flushed_output():
             app()
-    except PruneError as error:
+    except (PruneError, OSError) as error:
         show_traceback(error)
-        say(f"nmt-prune: error: {error}")
+        say(f"nmt-prune: error: {trouble(error) if isinstance(error, OSError) else error}")
         raise SystemExit(1) from None

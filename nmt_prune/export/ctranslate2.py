@@ -6,6 +6,7 @@ from typing import Any
 
 from nmt_prune import __version__
 from nmt_prune.errors import PruneError
+from nmt_prune.export.few_levels import quantize
 from nmt_prune.export.transformer_spec import transformer_spec
 from nmt_prune.files import atomic_path
 from nmt_prune.storage.model.compact_model import CompactModel
@@ -44,7 +45,7 @@ def export_ctranslate2(model: CompactModel, out: Path, quantization: str = "int8
         spec.validate()
     except ValueError as error:
         raise PruneError(f"CTranslate2 refuses the model: {' '.join(str(error).split())}") from None
-    spec.optimize(quantization=quantization)
+    quantize(spec, quantization)
     with atomic_path(out) as folder:
         folder.mkdir()
         spec.save(str(folder))

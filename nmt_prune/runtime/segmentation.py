@@ -59,8 +59,9 @@ class Segmentation:
             )
         # A target that is not split as the source is joined by its own marks.
         joining = bpe if kinds[1] is None or kinds == [NONE, NONE] else kinds[1]
-        if bpe == NONE and kinds[0] not in (NONE, None):
-            message = "lines must have been split into subwords already, as --bpe none says"
+        if bpe == NONE and kinds[0] != NONE:
+            said = "as --bpe none says" if text.get("bpe") else "as the dictionary does not say how"
+            message = f"lines must have been split into subwords already, {said}"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         if bpe not in KINDS:
             raise PruneError(

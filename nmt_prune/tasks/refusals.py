@@ -107,6 +107,13 @@ def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
             f"--clock {cfg.clock} goes on with an optimizer and its update number, which --reset-optimizer throws away:"
             " leave that out, or take --clock restart"
         )
+    root = cfg._get_parent()
+    by_epoch = root.lr_scheduler._name == "fixed" and (root.lr_scheduler.force_anneal or len(root.optimization.lr) > 1)
+    if cfg.clock == "rewind" and by_epoch:
+        raise PruneError(
+            "--clock rewind goes on at the update of the rewind point and counts epochs from 1, by which --lr-scheduler"
+            " fixed lowers the learning rate (--force-anneal, several --lr): take one that counts updates"
+        )
     used = {"group", "prune_set"} if cfg.regulariser or cfg.quantizer else set()
     if cfg.regulariser or "after_pruning" in (cfg.quantizer or ""):
         used |= {"schedule"}  # it says when the penalty ends and the quantizer begins
@@ -172,6 +179,24 @@ def refuse_lost_optimizer(last: Checkpoint) -> None:
             f"{last.path} was saved at update {last.num_updates} without an optimizer state"
             " (--no-save-optimizer-state): updates would count from 0 again; remove it to train anew, or give it with"
             " --finetune-from-model and another --save-dir"
+        )
+
+
+def refuse_counting_anew(cfg: TranslationPruningConfig, own: Checkpoint) -> None:
+    """Refuses to begin a training anew in its own folder, over its rewind points.
+
+    Args:
+        cfg: the task's flags.
+        own: the checkpoint of the save folder that training is about to begin with.
+
+    Raises:
+        PruneError: the flags ask for it.
+    """
+    if cfg.reset_optimizer and own.num_updates > 0 and (own.state.get("task_state") or {}).get("start"):
+        raise PruneError(
+            f"{cfg.save_dir} holds a training of {own.num_updates} updates, which --reset-optimizer would count from 0"
+            f" again, over its rewind points: leave that out to go on, or give {own.path} with --restore-file and"
+            " another --save-dir"
         )
 
 

@@ -24,6 +24,7 @@ from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
 from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
     are_same,
+    refuse_counting_anew,
     refuse_denser_best,
     refuse_incompatible,
     refuse_inert,
@@ -138,6 +139,8 @@ def _go_on(
     cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, model: Any, origin: Origin
 ) -> Start:
     """Starts from the masks of a checkpoint: of this very training, or of another."""
+    if origin.lies_in(cfg.save_dir):
+        refuse_counting_anew(cfg, origin.checkpoint)
     _check_fits(origin.checkpoint.state, model, str(origin))
     masks, flags, departure = origin.checkpoint.masks, _flags(cfg, settings), origin.departure
     if departure is not None and origin.lies_in(cfg.save_dir):

@@ -46,6 +46,8 @@ def kind_of(symbols: Iterable[str], what: str) -> str:
     if any(counts.values()):
         found = ", ".join(f"{count} by {kind}" for kind, count in counts.items() if count)
         raise PruneError(f"{what} does not say how words were split ({found}, of {len(own)} symbols)")
+    if sum(symbol.startswith("##") for symbol in own) >= max(1, _LEAST_SHARE * len(own)):
+        raise PruneError(f"{what} has subwords with ##, as BERT's are marked, which are not joined here")
     if are_numbers(own):
         raise PruneError(f"{what} holds numbers only, as GPT-2's subwords are stored")
     return NONE

@@ -1,5 +1,6 @@
 """Standard streams as shells leave them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nmt_prune import cli
 from nmt_prune.cli.streams import flushed_output
 
 ECHO = f"{sys.executable} -m tests.runtime.echo"
@@ -37,6 +39,17 @@ def test_what_cannot_be_used_is_one_line(command, message):
     assert status == 1
     assert len(errors) == 1
     assert errors[0].startswith(f"nmt-prune: error: {message}")
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
+    def refused() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/.lock")
+
+    monkeypatch.setattr(cli, "app", refused)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "nmt-prune: error: runs/.lock: No space left on device; free some space\n"
 
 
 @pytest.mark.parametrize("errors", [">&-", pytest.param(">/dev/full", marks=needs_full)])

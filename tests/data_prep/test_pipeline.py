@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from data_prep.digests import folder_digests
 from data_prep.download.fetching import Fetching
 from data_prep.preparation import Preparation
 from data_prep.text.pairs import Pair, write_sides
+from nmt_prune.errors import PruneError
 
 HELD_OUT = generate(24, "en", "de", 2)
 ODD = [
@@ -30,16 +32,20 @@ ODD = [
 ]
 
 
-def write_text(folder: Path) -> dict[str, str]:
+def write_text(folder: Path) -> None:
     pairs = [pair for pair in generate(600, "en", "de", 1) if pair not in HELD_OUT]
     train = [*pairs[:300], *ODD, *pairs[:50], *pairs[300:]]
     for part, chosen in (("train", train), ("valid", HELD_OUT[:12]), ("test", HELD_OUT[12:])):
         write_sides(chosen, folder, part, "en", "de")
-    return {part: str(folder / part) for part in ("train", "valid", "test")}
 
 
 def make(folder: Path, out: str = "out", workers: int = 1) -> Path:
-    corpus = choose("plain", **write_text(folder))
+    write_text(folder)
+    return prepared_again(folder, out, workers)
+
+
+def prepared_again(folder: Path, out: str = "out", workers: int = 1) -> Path:
+    corpus = choose("plain", **{part: str(folder / part) for part in ("train", "valid", "test")})
     preparation = Preparation.of(corpus, vocab_size=130, clean=True, max_length=40, max_ratio=6)
     prepare(corpus, preparation, folder / out, fetching=Fetching(folder / "cache", lambda line: None), workers=workers)
     return folder / out
@@ -104,6 +110,27 @@ STAGES = {
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
     return folder_digests(make(folder)), folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("largest", "place"), [(300, "clean"), (3000, "clean/train.en"), (22_000, "clean"), (14_000, "encode/train.en")]
+)
+def test_a_disk_that_fills_up_is_one_line_and_changes_no_byte(undisturbed, largest, place):
+    expected, folder = undisturbed
+    subprocess.run(["rm", "-rf", folder / "out"], check=True)
+    if place.startswith("clean"):
+        subprocess.run(["rm", "-rf", folder / "cache"], check=True)
+        (folder / "cache").mkdir()
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, most))
+    try:
+        with pytest.raises(PruneError, match=rf"^[^\n]*{place}[^\n]* File too large; [^\n]*$"):
+            prepared_again(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    assert not (folder / "out").exists()
+    assert folder_digests(prepared_again(folder)) == expected
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from nmt_prune.export.ctranslate2 import QUANTIZATIONS, export_ctranslate2
 from nmt_prune.export.transformer_spec import transformer_spec
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.text.dictionaries import EOS, PAD
 from tests.models.shrinking import translations
 from tests.runtime.models import fairseq_model, random_model
@@ -127,6 +128,29 @@ def test_quantizations_translate(quantization, tmp_path):
     assert np.corrcoef(exact, close)[0, 1] > 0.8
     manifest = json.loads((tmp_path / "ct2" / "manifest.json").read_text())
     assert (manifest["format"], manifest["quantization"]) == ("ctranslate2", quantization)
+
+
+@pytest.mark.parametrize("levels", [1, 7])
+def test_int8_loses_nothing_of_few_levels(levels, tmp_path):
+    """Rows of nothing but ±127 would saturate where there is no VNNI."""
+    model, chance = random_model(*ARCHITECTURES["pre-norm"], words=30), np.random.default_rng(1)
+    weights = {key: few_levels(key, weight.dense(), levels, chance) for key, weight in model.weights.items()}
+    model = replace(model, weights={key: KeptValues.of(weight) for key, weight in weights.items()})
+    export_ctranslate2(model, tmp_path / "ct2", "int8_float32")
+    sources, targets = sentences(model), sentences(model)[::-1]
+    exact = np.concatenate(fairseq_scores(model, sources, targets))
+    as_floats = np.concatenate(ctranslate2_scores(model, tmp_path / "ct2", sources, targets))
+    np.testing.assert_allclose(as_floats, exact, atol=1e-3)
+    close = np.concatenate(ctranslate2_scores(model, tmp_path / "ct2", sources, targets, "int8_float32"))
+    np.testing.assert_allclose(close, exact, atol=0.3)  # activations have 8 bits
+
+
+def few_levels(key: str, weight: np.ndarray, levels: int, chance: np.random.Generator) -> np.ndarray:
+    """Nearly all weights on the outermost of ± ``levels``, of the size that random ones have."""
+    if weight.ndim == 1:
+        return weight
+    codes = np.sign(weight) * np.maximum(1, levels - (chance.random(weight.shape) < 0.2))
+    return (codes * np.abs(weight).mean(axis=1, keepdims=True) / levels).astype(np.float32)
 
 
 @pytest.mark.parametrize(("tying", "matrices"), [("all", 1), ("decoder", 2), ("none", 3)])

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +16,10 @@ from fairseq.data.encoders.sentencepiece_bpe import SentencepieceBPE
 from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 from fairseq.tokenizer import tokenize_line
 
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.segmentation import Segmentation
+from nmt_prune.storage.checkpoints.vocabularies import read_joining
 from nmt_prune.storage.model.splitting import subword_nmt_codes
 from nmt_prune.text.dictionaries import SPECIAL
 from nmt_prune.text.normalisation import normalise
@@ -137,6 +140,34 @@ def test_lines_that_only_fairseq_splits_may_be_split_already():
         mine = Segmentation(replace(echo_model(bpe="none"), source=symbols, target=symbols))
     assert mine.split("o n e ▁ o n") == ["o", "n", "e", "▁", "o", "n"]
     assert mine.join(mine.split("o n e ▁ o n")) == "one on"
+
+
+@pytest.mark.parametrize(("mark", "others"), [("▁", 199), ("##o", 50)])
+def test_a_dictionary_that_does_not_say_how(mark, others):
+    symbols = (*SPECIAL, mark, *(chr(0x4E00 + number) for number in range(others)))
+    with pytest.warns(RuntimeWarning, match="split into subwords already, as the dictionary does not say how"):
+        Segmentation(replace(echo_model(), source=symbols, target=symbols))
+
+
+WORD_PIECES = (*SPECIAL, "one", "##s", "two")
+PIECES = (*SPECIAL, "▁one", "▁two", "s")
+
+
+@pytest.mark.parametrize("kind", ["byte_bpe", "bytes", "characters", "bert"])
+def test_hypotheses_that_only_fairseq_joins(kind):
+    checkpoint = Checkpoint(Path("c.pt"), {"cfg": {"bpe": {"_name": kind}}})
+    with pytest.raises(PruneError, match=f"c.pt: its subwords are by {kind}, .*behind --, e.g. -- --bpe {kind}"):
+        read_joining(checkpoint, PIECES, Path("dict.de.txt"), None)
+    assert read_joining(checkpoint, PIECES, Path("dict.de.txt"), "sentencepiece")[1] == "sentencepiece"
+
+
+def test_hypotheses_of_subwords_whose_kind_is_not_configured():
+    bare = Checkpoint(Path("c.pt"), {"cfg": {}})
+    with pytest.raises(PruneError, match=r"dict\.de\.txt has subwords with ##, .*; say it with --remove-bpe"):
+        read_joining(bare, WORD_PIECES, Path("dict.de.txt"), None)
+    gpt2 = (*SPECIAL, "Ġone", "Ġtwo", "s")
+    for config in ({}, {"bpe": {"_name": "hf_byte_bpe"}}):
+        assert read_joining(Checkpoint(Path("c.pt"), {"cfg": config}), gpt2, Path("dict.de.txt"), None)[1] == "gpt2"
 
 
 def test_bytes_become_characters():

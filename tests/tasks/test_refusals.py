@@ -130,6 +130,9 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --clock keep --max-update 16 --reset-optimizer": (
         "--clock keep goes on with an optimizer and its update number, which --reset-optimizer throws away"
     ),
+    "--mask-from {dense} --rewind-from {rewind} --sparsity 0.5 --clock rewind --lr-scheduler fixed --force-anneal 2": (
+        "--lr-scheduler fixed lowers the learning rate"
+    ),
     # what would do nothing
     "--mask-from {dense}": "is dense, and there is no --sparsity",
     "--mask-from {dense} --sparsity 0.5 --rewind-from {rewind}": "used by neither --reset keep nor --clock restart",

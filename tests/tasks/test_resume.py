@@ -115,7 +115,7 @@ def test_nothing_goes_on_without_its_optimizer(run_training, run_and_kill, tmp_p
 def test_a_reset_that_the_start_did_not_have(run_training, dense):
     ticket = ("--mask-from", dense.folder / "checkpoint_last.pt", "--sparsity 0.8")
     run_training("run", *ticket, "--max-update 6")
-    with pytest.raises(SystemExit, match="both say where to start"):
+    with pytest.raises(SystemExit, match="holds a training of 6 updates, which --reset-optimizer would count from 0"):
         run_training("run", *ticket, "--reset-optimizer")
 
 
@@ -145,3 +145,14 @@ def test_a_finished_training_starts_nothing_anew(run_training, dense):
     more = run_training("ticket", *flags, "--max-update 14")
     assert_same(more.masks(), finished.masks())
     assert [line["num_updates"] for line in more.progress()] == [13, 14]
+
+
+@pytest.mark.parametrize("flags", ["--reset-optimizer", "--reset-optimizer --restore-file {last}"])
+def test_a_training_is_not_begun_anew_over_its_own_rewind_points(run_training, flags):
+    begun = run_training("run", "--rewind-points 0 --max-update 4")
+    before = {path.name: path.read_bytes() for path in begun.folder.iterdir()}
+    words = flags.format(last=begun.folder / "checkpoint_last.pt")
+    with pytest.raises(SystemExit, match="holds a training of 4 updates, which --reset-optimizer would count from 0"):
+        run_training("run", "--rewind-points 0", words)
+    assert {path.name: path.read_bytes() for path in begun.folder.iterdir()} == before
+    assert run_training("run", "--rewind-points 0").state()["optimizer_history"][-1]["num_updates"] == 12

@@ -14,7 +14,7 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.joining import joining
 from nmt_prune.evaluation.quality.subset import Subset
-from nmt_prune.files import temporary_folder
+from nmt_prune.files import refusal, temporary_folder
 from nmt_prune.processes import with_reason
 from nmt_prune.storage.model.splitting import AS_FOUND, Splitting
 
@@ -187,5 +187,7 @@ def in_order(hypotheses: Iterable[tuple[int, str]], count: int, reference: str, 
 def error_line(stderr: str) -> str:
     """The line of a failed command's stderr that says why: the last exception, else the last line."""
     lines = [line for line in stderr.splitlines() if line.strip()] or ["no message"]
+    if refused := refusal(lines):
+        return refused
     exceptions = [index for index, line in enumerate(lines) if _EXCEPTION.match(line)]
     return with_reason(lines, exceptions[-1] if exceptions else len(lines) - 1).removeprefix("nmt-prune: error: ")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from nmt_prune.errors import PruneError
@@ -20,12 +21,13 @@ from nmt_prune.experiments.execution.progress import Monitor
 from nmt_prune.experiments.execution.training_log import last_error
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.run_folder import check_all
-from nmt_prune.files import read_json
+from nmt_prune.files import read_json, trouble
 from nmt_prune.processes import die_with_parent, exclusive
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOG = "snakemake.log"
 SECONDS_BETWEEN_LOOKS = 1.0
+_PROBE = 1 << 16  # bytes: more than is left by what filled the disk
 
 
 def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) -> Path:
@@ -90,6 +92,8 @@ def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], extra: 
             display.show(monitor.look())
             _tell(plan.failures, told, display)
         display.say(str(monitor.look()))
+    if (process.returncode or any(plan.failures.glob("*.json"))) and (refused := _refused(folder)):
+        raise PruneError(f"{refused}, then repeat the command to go on from there")  # whatever else has come of it
     messages = [read_json(path) for path in sorted(plan.failures.glob("*.json"))]
     if messages:
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
@@ -98,6 +102,17 @@ def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], extra: 
         log = folder / LOG
         executor = "Snakemake" if has_snakemake() else "the runner"
         raise PruneError(f"{executor} failed: {last_error(log)}; the log is {log}")
+
+
+def _refused(folder: Path) -> str | None:
+    """What the system says to writing in a folder, and what to do, where it refuses."""
+    try:
+        with TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE))
+            file.flush()
+    except OSError as error:
+        return trouble(error, folder)
+    return None
 
 
 def _tell(failures: Path, told: set[Path], display: Display) -> None:

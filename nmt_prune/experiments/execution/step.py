@@ -1,6 +1,5 @@
 """One step of a plan, as the runner's executor starts it: ``python -m ...execution.step PLAN STEP [RUN]``."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from nmt_prune.experiments.planning.commands import (
 )
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.recipe.sections import gpus_wanted
-from nmt_prune.files import write_json
+from nmt_prune.files import trouble, write_json
 from nmt_prune.processes import die_with_parent, exclusive
 
 # How long a run or a GPU may still be held by the processes of a runner that was just killed.
@@ -51,15 +50,9 @@ def main() -> None:
             write_json(plan.failure(step, *names), message)
         raise SystemExit(message) from error
     except OSError as error:  # a log or a folder that cannot be written
-        raise SystemExit(f"Error: {' '.join([step, *names])} failed: {reason(error)}") from error
+        raise SystemExit(f"Error: {' '.join([step, *names])} failed: {trouble(error)}") from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-
-
-def reason(error: OSError) -> str:
-    """What the system says of a file, and what to do."""
-    advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check that it may be used"
-    return f"{error.filename or 'a file'}: {error.strerror or error}; {advice}, then repeat the command"
 
 
 def prepare(plan: Plan) -> None:

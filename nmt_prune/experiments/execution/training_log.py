@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmt_prune.files import refusal
 from nmt_prune.processes import with_reason
 
 _TAIL = 32 * 1024
@@ -11,7 +12,6 @@ _UPDATES = re.compile(r"num_updates[= ](\d+)|Loaded checkpoint .* @ (\d+) update
 _BLEU = re.compile(r"\| bleu (\d+(?:\.\d+)?)")
 _ERROR = re.compile(r"error|exception|killed|interrupt|no such|not found|cannot", re.IGNORECASE)
 _CHAIN = re.compile(r"^(The above exception was|During handling of the above)")
-_FULL = "No space left on device"
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def last_error(log: Path, start: int = 0) -> str:
     """The last line that speaks of an error, or else the last line; nothing before the byte ``start``."""
     lines = [line.strip() for line in read_tail(log, start).splitlines() if line.strip()]
     errors = [index for index, line in enumerate(lines) if _ERROR.search(line) and not _CHAIN.search(line)]
-    if full := [lines[index] for index in errors if _FULL in lines[index]]:
-        return f"{full[0]}; the disk is full: free some space"  # what follows comes of it
+    if refused := refusal(lines[index] for index in errors):
+        return refused  # what follows comes of it
     if not lines:
         return "it wrote nothing"
     return with_reason(lines, errors[-1] if errors else len(lines) - 1)

@@ -115,6 +115,12 @@ def read_joining(
         if missing := missing_part(found, False):
             raise PruneError(f"{checkpoint.path}: {missing}")
         return {**text, **found}, NONE
+    if asked is None and settings.get("_name") not in (*KINDS, None, "", "hf_byte_bpe"):  # the last are GPT-2's
+        name = settings["_name"]
+        raise PruneError(
+            f"{checkpoint.path}: its subwords are by {name}, which only fairseq joins: give what fairseq-generate needs"
+            f" for it behind --, e.g. -- --bpe {name}, or say how to join with --remove-bpe (none: not at all)"
+        )
     kind = joining_kind(asked, symbols, str(path))
     has_own_separator = kind == NONE and asked is None and settings.get("_name") in (SUBWORD_NMT, FASTBPE)
     return text, settings["_name"] if has_own_separator else kind

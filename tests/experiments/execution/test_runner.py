@@ -1,7 +1,10 @@
 """The runner with real Snakemake and fake programs."""
 
+import errno
+import io
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,7 +20,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import runner
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.processes import exclusive
-from tests.experiments.laboratory import assert_in_order
+from tests.experiments.laboratory import ALL, assert_in_order
 
 # The runner in a process of its own, to be killed.
 DRIVER = """
@@ -185,6 +188,46 @@ def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death)
         "slt-50-seed1",
         "slt-80-seed1",
     ]
+
+
+class FullFile(io.BytesIO):
+    def write(self, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_the_reason_whatever_the_log_says(laboratory, monkeypatch):
+    (laboratory.control / "fail.slt-50-seed1").touch()
+    with monkeypatch.context() as full:
+        full.setattr(runner, "TemporaryFile", lambda dir: FullFile())
+        with pytest.raises(PruneError) as caught:
+            run_plan(laboratory.plan(), cores=1)
+    reason = "No space left on device; free some space, then repeat the command to go on from there"
+    assert str(caught.value) == f"{laboratory.runs}: {reason}"
+    (laboratory.control / "fail.slt-50-seed1").unlink()
+    run_plan(laboratory.plan(), cores=1)
+    assert (laboratory.runs / "report" / "table.md").read_text().split() == ALL
+
+
+def test_a_folder_that_vanishes_is_the_reason(laboratory, monkeypatch):
+    look = runner.Monitor.look
+
+    def vanish(monitor: runner.Monitor) -> object:
+        shutil.rmtree(laboratory.runs, ignore_errors=True)
+        return look(monitor)
+
+    monkeypatch.setattr(runner.Monitor, "look", vanish)
+    with pytest.raises(PruneError, match=r"runs/small: No such file or directory; see that its folder is there"):
+        run_plan(laboratory.plan(), cores=1)
+
+
+def test_a_folder_that_can_take_no_lock_is_named(tmp_path):
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        with pytest.raises(OSError, match=rf"File too large: '{tmp_path}/\.lock'"), exclusive(tmp_path / ".lock", "it"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
 
 
 HOLDER = "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, 2); print(flush=True); input()"

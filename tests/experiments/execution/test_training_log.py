@@ -66,7 +66,11 @@ def test_a_line_that_announces_the_reason_comes_with_it(tmp_path):
     [
         (
             ["OSError: [Errno 28] No space left on device: 'a.pt'", "", "RuntimeError: unexpected pos 64"],
-            "OSError: [Errno 28] No space left on device: 'a.pt'; the disk is full: free some space",
+            "OSError: [Errno 28] No space left on device: 'a.pt'; free some space",
+        ),
+        (
+            ["OSError: [Errno 122] Disk quota exceeded", "AssertionError: Failed to copy a.pt to b.pt"],
+            "OSError: [Errno 122] Disk quota exceeded; free some space",
         ),
         (
             ["KeyError: 1", "The above exception was the direct cause of the following exception:", "x"],
