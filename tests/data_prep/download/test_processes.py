@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from data_prep.download.files import fetch_all
 from data_prep.download.http import Patience
 from tests.data_prep.downloading import CONTENT, IMPATIENT, PATH, ranges, remote
 from tests.data_prep.mirror import Fault
+from tests.waiting import wait_until
 
 PROCESS = """
 import sys
@@ -46,10 +46,7 @@ def start(tmp_path, mirror):
 
 
 def wait_for_bytes(part: Path, size: int) -> None:
-    deadline = time.monotonic() + 60
-    while not part.exists() or part.stat().st_size < size:
-        assert time.monotonic() < deadline, "the download does not come on"
-        time.sleep(0.01)
+    wait_until(lambda: part.exists() and part.stat().st_size >= size)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])

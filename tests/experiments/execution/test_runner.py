@@ -6,10 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +15,8 @@ from nmt_prune.experiments.execution import runner
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.processes import exclusive
 from tests.experiments.laboratory import Laboratory, assert_in_order
+from tests.waiting import LONGEST, is_alive, wait_until
 
-LONGEST = 60  # seconds that a test waits for what may never happen
 # The runner in a process of its own, to be killed.
 DRIVER = """
 import sys
@@ -53,18 +50,6 @@ def finished(done_once) -> Laboratory:
     shutil.rmtree(done_once.folder)
     shutil.copytree(done_once.folder.with_suffix(".copy"), done_once.folder, symlinks=True)
     return done_once
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
