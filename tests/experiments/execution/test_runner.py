@@ -17,6 +17,8 @@ from nmt_prune.processes import exclusive
 from tests.experiments.laboratory import Laboratory, assert_in_order
 from tests.waiting import LONGEST, is_alive, wait_until
 
+pytestmark = pytest.mark.slow
+
 # The runner in a process of its own, to be killed.
 DRIVER = """
 import sys
