@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems wmt14-en-de wmt14-en-fr test quick lint bench gpu-check lock clean
+.PHONY: help demo systems wmt14-en-de wmt14-en-fr test quick lint readmes bench gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -51,6 +51,9 @@ lint: $(READY) ## format and check
 
 bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks
+
+readmes: $(READY) ## write the tables of the READMEs that are made from the code
+	$(BIN)/python -m tests.readme_tables
 
 # On a machine with a GPU the Python is its own, whose torch knows the GPU; that of the lock need not.
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)

@@ -1,3 +1,4 @@
+import gc
 import signal
 
 import pytest
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="torch sees no GPU here"))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported need not be searched for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -24,11 +24,14 @@ from typing import Any
 
 import pytest
 
+from nmt_prune.processes import die_with_parent
+
 REPOSITORY = Path(__file__).parents[1]
 LONGEST = 3000  # seconds of a program, on a machine that others use too
 _PYTHON = sys.executable
 # The slowest of it: programs import it only when they need it.
 COMMON = (
+    "tests.ended_with_parent",
     *("fairseq_cli.generate", "fairseq_cli.preprocess", "fairseq_cli.train", "matplotlib.pyplot", "torch._dynamo"),
     *("nmt_prune.models.masked_transformer", "nmt_prune.models.shrunk_transformer", "nmt_prune.measuring.dev_set"),
     *("nmt_prune.criterions.distilled_cross_entropy", "nmt_prune.optimizers.scaled_adafactor"),
@@ -91,6 +94,10 @@ def _server() -> ForkServerContext:
 
 
 def _main(command: Sequence[str], environment: Mapping[str, str], files: Sequence[Path], folder: Path) -> None:
+    die_with_parent()
+    tests = multiprocessing.parent_process()
+    if tests is None or not tests.is_alive():  # they ended before this process could ask for its own end
+        return
     multiprocessing.set_start_method(None, force=True)  # as in any program, not by this server
     os.chdir(folder)
     sys.exit(become(command, environment, [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for file in files]))

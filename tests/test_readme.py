@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -20,8 +21,9 @@ from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.masks.mask_file import load_masks
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.techniques import LONGER, techniques
+from tests import readme_tables
 from tests.experiments.recipes import make_recipe
-from tests.toy import save_toy
+from tests.toy import DIMENSION, FEEDFORWARD, save_toy
 
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = ("", "data_prep", "nmt_prune", "tests")
@@ -134,14 +136,72 @@ def test_the_extension_example_runs(tmp_path, monkeypatch):
     assert torch.equal(load_masks(out)[0][name], score >= median)
 
 
-def test_every_flag_of_the_task_is_explained():
-    documented = set(re.findall(r"^\| `--([a-z0-9-]+) ", READMES["nmt_prune/tasks/README.md"], re.MULTILINE))
+RUN_AS_THEY_STAND = {"nmt_prune/masks/README.md", "nmt_prune/inspection/README.md"}
+NOT_RUN = {
+    "README.md": "trains for minutes; tests/runtime/test_real_model.py takes the same steps",
+    "data_prep/README.md": "downloads gigabytes; tests/data_prep does it from a mirror",
+    "nmt_prune/distillation/README.md": "translates a corpus with a trained model; tests/distillation does it",
+    "nmt_prune/experiments/README.md": "trains for minutes; tests/experiments/test_real_recipe.py runs a small recipe",
+    "nmt_prune/pruning/README.md": "trains; tests/tasks trains with each of these flags",
+    "nmt_prune/pruning/quantization/README.md": "trains; tests/tasks/test_quantizers.py does the same",
+    "nmt_prune/recipes/README.md": "trains for days; tests/experiments/test_wmt14_report.py does it in miniature",
+    "nmt_prune/runtime/README.md": "of a trained model; tests/runtime/test_real_model.py and tests/cli have one",
+    "nmt_prune/shrinking/README.md": "of a trained model; tests/cli/test_shrink.py has one",
+    "nmt_prune/subnetworks/README.md": "trains; tests/tasks/test_search.py does the same",
+    "nmt_prune/tasks/README.md": "trains; tests/models/test_fairseq_commands.py trains with Hydra",
+}
+
+
+def test_bash_blocks_run_or_say_why_not():
+    assert {name for name, text in READMES.items() if "```bash" in text} == RUN_AS_THEY_STAND | NOT_RUN.keys()
+    for tests in re.findall(r"tests/[\w/.]+", " ".join(NOT_RUN.values())):
+        assert (REPOSITORY / tests).exists(), tests
+
+
+@pytest.mark.parametrize("name", sorted(RUN_AS_THEY_STAND))
+def test_bash_blocks_run(run, name):
+    save_toy(Path("trained.pt"))
+    for seed, mask in enumerate("abc"):
+        assert (
+            run("mask", save_toy(Path(f"{mask}.pt"), seed), "--sparsity", 0.8, "--out", f"{mask}.safetensors")[0] == 0
+        )
+    for block in re.findall(r"```bash\n(.*?)```", READMES[name], re.DOTALL):
+        for line in block.splitlines():
+            status, out, err = run(*shlex.split(line, comments=True)[1:])
+            assert (status, bool(out)) == (0, True), err
+
+
+def test_a_mask_file_is_read_as_the_readme_reads_it(run, capsys):
+    assert run("mask", save_toy(Path("trained.pt")), "--sparsity", 0.8, "--out", "m.safetensors")[0] == 0
+    exec(python_block("nmt_prune/masks/README.md"), {})
+    assert capsys.readouterr().out == f"0.80 torch.Size([{FEEDFORWARD}, {DIMENSION}]) magnitude\n"
+
+
+def test_every_flag_of_the_task_is_explained_with_its_default():
+    rows = re.findall(r"^\| `--([a-z0-9-]+) .*?` \| (.*?) \|", READMES["nmt_prune/tasks/README.md"], re.MULTILINE)
     own = {
-        field.name.replace("_", "-")
+        field.name.replace("_", "-"): field.default
         for field in fields(TranslationPruningConfig)
         if field.name in TranslationPruningConfig.__annotations__ and "help" in field.metadata
     }
-    assert documented == own
+    assert dict(rows).keys() == own.keys()
+    for flag, default in rows:
+        if own[flag] in (None, ""):
+            assert not re.fullmatch(r"`.*`|[\d.]+", default), flag
+        else:
+            assert default.strip("`") == str(own[flag]), flag
+
+
+@pytest.mark.parametrize("name", readme_tables.TABLES)
+def test_generated_tables_are_those_of_the_code(name):
+    assert READMES[name] == readme_tables.generated(name), "make readmes"
+
+
+def test_options_that_a_recipe_passes_on_exist():
+    known = commands()
+    for option, command in re.findall(r"\| `--([a-z-]+)` of `nmt-prune (\w+)` \|", readme_tables.recipe_keys()):
+        options = set().union(*(own for words, own in known.items() if words.split()[:1] == [command]))
+        assert f"--{option}" in options, f"nmt-prune {command} --{option}"
 
 
 def test_every_technique_is_in_the_table():

@@ -1,12 +1,20 @@
 """The end of a training, whatever has brought it about: fairseq tells no task of it."""
 
+import atexit
 import logging
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty
+
+from fairseq.data.iterators import BackgroundConsumer
 
 from nmt_prune.errors import exit_on_error
 
 _LOGGER = logging.getLogger("fairseq_cli.train")
 _LAST_WORDS = "done training in"
+_PATIENCE = 10.0  # seconds for the mini-batch that a thread is at
 
 
 class _AtTheEnd(logging.Filter):
@@ -41,3 +49,21 @@ def call_at_the_end(check: Callable[[], None]) -> None:
         # A quiet log still lets the last message pass here.
         _LOGGER.setLevel(min(_LOGGER.getEffectiveLevel(), logging.INFO))
     _at_the_end.check = check
+
+
+@atexit.register
+def stop_reading_ahead() -> None:
+    """Ends fairseq's threads that collate mini-batches which nobody will ask for.
+
+    Python ends the threads that are left at its own end, and one that is within torch then aborts the program,
+    "terminate called without an active exception" and status 134, however well the training went.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    for thread in threading.enumerate():
+        if not isinstance(thread, BackgroundConsumer):
+            continue
+        thread._max_len = 0
+        while thread.is_alive() and time.monotonic() < deadline:
+            with suppress(Empty):
+                thread._queue.get_nowait()  # it may be waiting for a place
+            thread.join(0.01)

@@ -27,10 +27,10 @@ def run(command: str, stdin: bytes = b"one two\n") -> tuple[int, bytes, list[str
     [
         ("translate m <&-", "standard input cannot be read: Bad file descriptor"),
         ("translate m >&-", "standard output cannot be written: Bad file descriptor"),
-        ("list >&-", "standard output cannot be written: Bad file descriptor"),
-        ("list <&- >&-", "standard output cannot be written: Bad file descriptor"),
+        ("user-dir >&-", "standard output cannot be written: Bad file descriptor"),
+        ("user-dir <&- >&-", "standard output cannot be written: Bad file descriptor"),
         pytest.param("translate m >/dev/full", "standard output cannot be written: No space left", marks=needs_full),
-        pytest.param("list >/dev/full", "standard output cannot be written: No space left", marks=needs_full),
+        pytest.param("user-dir >/dev/full", "standard output cannot be written: No space left", marks=needs_full),
         pytest.param("translate m --output /dev/full", "cannot write /dev/full: No space left", marks=needs_full),
     ],
 )

@@ -10,6 +10,7 @@ from itertools import repeat
 from pathlib import Path
 
 _BLOCK = 1 << 14
+_LONGEST = 30  # seconds that an answer is held back, where what it waits for never happens
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Fault:
         headers: sent besides the usual ones.
         close_after: bytes of the body after which the connection is closed.
         stall_after: bytes of the body after which nothing comes any more.
+        hold_after: bytes of the body after which the rest waits for ``Mirror.go_on``.
         pause: seconds between two blocks of 16 KiB.
         no_ranges: serve the whole file whatever is asked for.
         no_length: do not say how long the body is.
@@ -32,6 +34,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     close_after: int | None = None
     stall_after: int | None = None
+    hold_after: int | None = None
     pause: float = 0.0
     no_ranges: bool = False
     no_length: bool = False
@@ -60,7 +63,7 @@ class Mirror:
         self.folder = folder
         self.requests: list[Request] = []
         self.faults: dict[str, Iterator[Fault]] = {}
-        self.closing = threading.Event()
+        self.closing, self.go_on = threading.Event(), threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -121,6 +124,8 @@ def _handler(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
             cuts = [cut for cut in (fault.close_after, fault.stall_after) if cut is not None]
             body = body[: min(cuts, default=len(body))]
             for start in range(0, len(body), _BLOCK):
+                if fault.hold_after is not None and start >= fault.hold_after:
+                    mirror.go_on.wait(_LONGEST)
                 yield body[start : start + _BLOCK]
             if fault.stall_after is not None:
                 self.wfile.flush()

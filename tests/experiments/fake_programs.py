@@ -1,8 +1,9 @@
 """Stands in for the programs behind the steps: ``python fake_programs.py CONTROL PROGRAM ARGUMENTS``.
 
 Like fairseq-train, the fake training logs its updates, saves a checkpoint now and then, and goes on from it. CONTROL is
-a folder that tests write to and read: ``fail.RUN`` makes a training fail, ``slow`` makes updates take time, and
-``calls.jsonl`` tells what was called when, and ``pid`` which process trains.
+a folder that tests write to and read: ``fail.RUN`` makes a training fail at update 15, ``hang.RUN`` makes it wait there
+for its end, and trainings with a file in the folder ``meet`` wait for each other; ``calls.jsonl`` tells what was called
+when, and ``pid`` which process trains.
 """
 
 import json
@@ -13,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 UPDATES_BETWEEN_SAVES = 10
+LONGEST = 60  # seconds that one waits for what may never happen
 
 
 def main() -> None:
@@ -50,10 +52,9 @@ def train(control: Path, arguments: list[str], call: dict) -> None:
     last = folder / "checkpoint_last.pt"
     update = read_checkpoint(last) if last.exists() else 0
     call["resumed_at"] = update
+    meet(control / "meet", folder.name)
     while update < end:
         update += 1
-        if (control / "slow").exists():
-            time.sleep(0.05)
         print(
             f"2026-01-01 00:00:00 | INFO | train_inner | epoch 001: loss=1.5, num_updates={update}, lr=0.1", flush=True
         )
@@ -64,6 +65,18 @@ def train(control: Path, arguments: list[str], call: dict) -> None:
         if (control / f"fail.{folder.name}").exists() and update == 15:
             print("Traceback (most recent call last):\nRuntimeError: loss is NaN\n", file=sys.stderr)
             sys.exit(1)
+        if (control / f"hang.{folder.name}").exists() and update == 15:
+            time.sleep(LONGEST)
+
+
+def meet(place: Path, run: str) -> None:
+    if (place / run).exists():
+        (place / run).unlink()
+        deadline = time.monotonic() + LONGEST
+        while any(place.iterdir()):
+            if time.monotonic() > deadline:
+                sys.exit("TimeoutError: nobody came")
+            time.sleep(0.01)
 
 
 def score(control: Path, arguments: list[str], call: dict) -> None:

@@ -40,6 +40,12 @@ class Laboratory:
         fakes = {name: (sys.executable, str(FAKE), str(self.control), name) for name in Programs.__annotations__}
         return Programs(**fakes)
 
+    def expect_together(self, *runs: str) -> None:
+        """Has each of these trainings wait until all of them run."""
+        (self.control / "meet").mkdir()
+        for run in runs:
+            (self.control / "meet" / run).touch()
+
     def calls(self, program: str) -> list[dict[str, Any]]:
         path = self.control / "calls.jsonl"
         calls = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -21,6 +21,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import runner
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.files import read_json
+from nmt_prune.processes import die_with_parent
 from tests.data_prep.archives import use_sacrebleu
 from tests.programs import become
 
@@ -51,6 +52,7 @@ def run_forked(
         sys.stderr.flush()
         child = os.fork()
         if child == 0:
+            die_with_parent()
             if input is not None:
                 sys.stdin = io.StringIO(input)
             os._exit(become(command[2:], env, [file.fileno() for file in outputs], preexec_fn))

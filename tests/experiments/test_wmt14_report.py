@@ -4,6 +4,7 @@ import pytest
 
 from tests.data_prep.archives import fill_sacrebleu, write_training_archives
 from tests.data_prep.mirror import Mirror
+from tests.drawings import texts_of_both
 from tests.experiments.recipes import run_in_one_process
 
 pytestmark = pytest.mark.slow
@@ -56,4 +57,6 @@ def test_the_papers_stand_beside_our_numbers_with_their_conventions(tmp_path, mo
     # Brix 2020, Table 1: dense 26.8; at 80 % MP 24.8 and SLT 24.8.
     assert (cells[1], cells[3]) == ("24.8 (-2.0)", "24.8 (-2.0)")
     assert "*ours*: sacreBLEU `nrefs:1|case:mixed|eff:no|tok:13a" in beside[0]
-    assert (tmp_path / "runs/small/report/bleu.png").stat().st_size > 10_000
+    drawn = texts_of_both(tmp_path / "runs/small/report/bleu")
+    assert {"dense (30)", "MP (30)", "SLT (60)", "dense, Brix 2020", "dense, Gale 2019"} <= drawn
+    assert any(text.startswith("Brix 2020 (") for text in drawn)

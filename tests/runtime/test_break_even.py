@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
@@ -71,10 +72,30 @@ def test_without_a_place_for_it_it_is_measured_again(cache: Path, monkeypatch: p
 def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHAPE", (64, 32))
     monkeypatch.setattr(module, "BYTES", 1 << 14)
+    sizes = {"float32": 4, "float16": 2, "int8": 1}
+    monkeypatch.setattr(module, "_time", lambda matrices, x: len(x) * matrices[0].nbytes)
     seconds = module.measure(values, "dense-int8")
     assert list(seconds) == ["1", "5", "64"]
-    assert all(times.keys() == SECONDS["1"].keys() and min(times.values()) >= 0 for times in seconds.values())
-    assert 0 <= break_even(values, "dense", 5) <= 1
+    for tokens, times in seconds.items():
+        assert list(times) == list(SECONDS["1"])
+        assert times["dense"] == int(tokens) * module._engine.Matrix.dense_int8(np.zeros((64, 32), np.float32)).nbytes
+        # Three times as many values and their indices; what else there is of a matrix is the same.
+        more = (times["0.2"] - times["0.05"]) / int(tokens) / (0.15 * 64 * 32)
+        assert sizes[values] < more < sizes[values] + 5
+    assert break_even(values, "dense", 1) > break_even(values, "dense-int8", 1) > 0
+
+
+def test_a_time_is_that_of_one_product_when_all_matrices_were_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Matrix:
+        products = 0
+
+        def multiply(self, x: object) -> None:
+            Matrix.products += 1
+
+    now = iter([1.0, 7.0])
+    monkeypatch.setattr(module.time, "thread_time", lambda: next(now))
+    assert module._time([Matrix(), Matrix(), Matrix()], np.zeros((1, 2), np.float32)) == 2.0
+    assert Matrix.products == 6
 
 
 ODD = (None, 5, [], {}, "1", float("nan"), float("inf"), -1.0, True, {"dense": 1.0})

@@ -14,8 +14,10 @@ import nmt_prune
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
 import nmt_prune.tasks.translation_pruning
+from tests.composing import compose_once
 
 USER_DIR = Path(nmt_prune.__file__).parent
+compose_once()
 
 
 class Records(logging.Handler):

@@ -1,8 +1,14 @@
 """However a training ends, its mask is final and its rewind points are there, or its status says that they are not."""
 
 import logging
+import subprocess
+import sys
+import threading
+from itertools import repeat
 
 import pytest
+import torch
+from fairseq.data.iterators import BackgroundConsumer, BufferedIterator
 
 from nmt_prune.tasks import ending
 from tests.tasks.training import Training
@@ -20,6 +26,19 @@ EARLY_ENDS = {
     f"--stop-time-hours 1e-9 {GROWING}": "training ended at update 1 with sparsity 0, before the mask is final",
     f"--stop-min-lr 1 {GROWING}": "training ended at update 0 with sparsity 0, before the mask is final",
 }
+# A training that ends while a thread of fairseq's is within torch, to which Python's end is fatal.
+READING_AHEAD = """
+import sys, torch
+from fairseq.data.iterators import BufferedIterator
+from nmt_prune.tasks import ending
+class Endless(list):
+    def __iter__(self):
+        matrix = torch.ones(600, 600)
+        while True:
+            yield matrix @ matrix
+next(BufferedIterator(10**6, Endless([0] * 10**6)))
+sys.exit(3)
+"""
 
 
 def sparsity(training: Training) -> float:
@@ -92,3 +111,21 @@ def test_a_log_that_turns_louder_is_heard(monkeypatch, caplog):
 def test_a_rewind_point_that_was_never_written(run_training):
     with pytest.raises(SystemExit, match=r"ended at update 1, so that rewind_3\.pt was never written"):
         run_training("run", "--stop-time-hours 1e-9 --rewind-points 0,3")
+
+
+@pytest.mark.parametrize("places", [1, 1000], ids=["waits for a place", "collates"])
+def test_nobody_reads_ahead_any_longer(places):
+    class Endless(list):
+        def __iter__(self):
+            return (torch.ones(2) + 1 for _ in repeat(0))
+
+    iterator = BufferedIterator(places, Endless([0] * 10**9))
+    next(iterator)
+    assert iterator._consumer.is_alive()
+    ending.stop_reading_ahead()
+    assert not any(isinstance(thread, BackgroundConsumer) for thread in threading.enumerate())
+
+
+def test_reading_ahead_does_not_change_the_status():
+    done = subprocess.run([sys.executable, "-c", READING_AHEAD], capture_output=True, text=True)
+    assert (done.returncode, "terminate" in done.stderr) == (3, False), done.stderr[-1000:]

@@ -14,6 +14,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import flag_arguments
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.recipe.schema import Recipe
+from nmt_prune.techniques import LONGER
 from nmt_prune.text.dictionaries import read_symbols
 
 _PROGRAM = "nmt_prune.measuring.small_models"
@@ -45,7 +46,7 @@ def small_models(recipe: Recipe, data: Path | None = None) -> dict[float, SmallM
         PruneError: the architecture has no smaller ones, the corpus is unknown, or a dictionary is missing.
     """
     rungs = tuple(percent for percent in recipe.ladder if percent > 0)
-    if not any(recipe.technique(name).is_small for name in (*recipe.names, *recipe.controls)):
+    if not any(recipe.technique(name).is_small for name in (*recipe.names, *recipe.controls) if name != LONGER):
         return {}
     arguments = ("data", "--task", "translation_pruning", *flag_arguments(recipe.model.flags()))
     found = _ask(arguments, _vocabulary(recipe, data), recipe.prune_set, rungs)

@@ -108,7 +108,11 @@ class Corpus(Section):
 
 
 class Model(FlagSection):
-    """Architecture and its flags."""
+    """Architecture and its flags.
+
+    Attributes:
+        arch: a masked architecture.
+    """
 
     arch: str
 
@@ -138,6 +142,10 @@ class Generation(Section):
     """How the test set is translated.
 
     Attributes:
+        beam: width of the beam.
+        lenpen: exponent of the length in the score of a translation.
+        max_tokens: most tokens of a batch.
+        subset: which sentences.
         tokenize: sacreBLEU's tokenizer of BLEU, on the validation set too; None is that of the target language.
         reference: detokenized reference; None is that of the data folder.
         valid: translate the validation set the same way, for the dev BLEU; else that is what the training noted.

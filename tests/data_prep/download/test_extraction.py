@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from data_prep.download.extraction import extract
 from nmt_prune.errors import PruneError
 from tests.data_prep.archives import add, write_archive
+from tests.waiting import wait_until
 
 EN, DE = b"one\ntwo\n", b"eins\nzwei\n"
 MEMBERS = [("training/a.en", EN), ("training/other", b"other"), ("training/a.de", DE)]
@@ -187,10 +187,7 @@ def test_a_killed_extraction_is_repeated_without_leftovers(tmp_path, targets):
     with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
         pipe.write(content[:1_500_000])
         part = tmp_path / "out/text.en.part"
-        deadline = time.monotonic() + 20
-        while not part.exists() or part.stat().st_size == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: part.exists() and part.stat().st_size > 0)
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert everything(tmp_path / "out") == ["text.en.part"]

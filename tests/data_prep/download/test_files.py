@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,13 @@ def test_a_file_that_fails_does_not_keep_the_others_away(tmp_path, mirror, fetch
 @pytest.mark.parametrize("downloads", [1, 3])
 def test_no_more_files_at_once_than_wanted(mirror, fetch, monkeypatch, downloads):
     now, most, take_from = set(), [], transfer.Transfer.take_from
+    together = threading.Barrier(downloads)
 
     def count(self: transfer.Transfer, address: str) -> None:
         now.add(self)
         most.append(len(now))
+        if len(most) <= downloads:
+            together.wait(timeout=30)
         take_from(self, address)
         now.remove(self)
 

@@ -128,7 +128,7 @@ def test_environment_elsewhere(tmp_path):
 
 def test_trainings_go_side_by_side_on_gpus_of_their_own(laboratory, monkeypatch):
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
-    (laboratory.control / "slow").touch()
+    laboratory.expect_together("mp-50-seed1", "mp-80-seed1")
     run_plan(laboratory.plan(techniques=["mp"]))
     calls = laboratory.calls("train")
     assert {call["gpus"] for call in calls} == {"5", "7"}

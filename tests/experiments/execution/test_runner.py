@@ -9,10 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +17,10 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import runner
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.processes import exclusive
-from tests.experiments.laboratory import ALL, assert_in_order
+from tests.experiments.laboratory import ALL, Laboratory, assert_in_order
+from tests.waiting import LONGEST, is_alive, wait_until
+
+pytestmark = pytest.mark.slow
 
 # The runner in a process of its own, to be killed.
 DRIVER = """
@@ -37,16 +37,24 @@ def impatient(monkeypatch):
     monkeypatch.setattr(runner, "SECONDS_BETWEEN_LOOKS", 0.1)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
+@pytest.fixture(scope="module")
+def done_once(tmp_path_factory) -> Laboratory:
+    """All runs of the plan, done."""
+    laboratory = Laboratory(tmp_path_factory.mktemp("finished"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        run_plan(laboratory.plan(), cores=2)
+    laboratory.forget_calls()
+    shutil.copytree(laboratory.folder, laboratory.folder.with_suffix(".copy"), symlinks=True)
+    return laboratory
 
 
-def is_alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+@pytest.fixture
+def finished(done_once) -> Laboratory:
+    """The same folder for each test, as it was when the runs were done."""
+    shutil.rmtree(done_once.folder)
+    shutil.copytree(done_once.folder.with_suffix(".copy"), done_once.folder, symlinks=True)
+    return done_once
 
 
 def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
@@ -63,59 +71,52 @@ def test_everything_is_done_once_and_in_order(laboratory, capfd, monkeypatch):
     assert shown.out == ""
 
 
-def test_finished_runs_are_never_done_again(laboratory):
-    run_plan(laboratory.plan(), cores=2)
-    laboratory.forget_calls()
-    run_plan(laboratory.plan(), cores=2)
-    assert not (laboratory.control / "calls.jsonl").exists()
+def test_finished_runs_are_never_done_again(finished):
+    run_plan(finished.plan(), cores=2)
+    assert not (finished.control / "calls.jsonl").exists()
     # Newer data, older results, no notes of Snakemake's: none of them makes a finished run unfinished.
-    shutil.rmtree(laboratory.runs / ".snakemake")
-    for marker in laboratory.runs.glob("*/*.json"):
+    shutil.rmtree(finished.runs / ".snakemake")
+    for marker in finished.runs.glob("*/*.json"):
         os.utime(marker, (0, 0))
-    (laboratory.runs / "mp-80-seed1" / "scores.json").unlink()
-    run_plan(laboratory.plan(), cores=2)
-    assert laboratory.trained() == []
-    assert [call["run"] for call in laboratory.calls("score")] == ["mp-80-seed1"]
-    assert len(laboratory.calls("report")) == 1
+    (finished.runs / "mp-80-seed1" / "scores.json").unlink()
+    run_plan(finished.plan(), cores=2)
+    assert finished.trained() == []
+    assert [call["run"] for call in finished.calls("score")] == ["mp-80-seed1"]
+    assert len(finished.calls("report")) == 1
 
 
-def test_other_published_numbers_only_renew_the_report(laboratory):
-    run_plan(laboratory.plan(), cores=2)
-    laboratory.forget_calls()
-    with_numbers = replace(laboratory.plan(), published=("brix2020",))
+def test_other_published_numbers_only_renew_the_report(finished):
+    with_numbers = replace(finished.plan(), published=("brix2020",))
     run_plan(with_numbers, cores=2)
-    assert (laboratory.trained(), len(laboratory.calls("report"))) == ([], 1)
+    assert (finished.trained(), len(finished.calls("report"))) == ([], 1)
     run_plan(with_numbers, cores=2)
-    assert len(laboratory.calls("report")) == 1
+    assert len(finished.calls("report")) == 1
 
 
-def test_a_report_that_was_deleted_is_made_again(laboratory):
-    run_plan(laboratory.plan(), cores=2)
-    laboratory.forget_calls()
-    shutil.rmtree(laboratory.plan().places.runs / "report")
-    run_plan(laboratory.plan(), cores=2)
-    assert (laboratory.trained(), len(laboratory.calls("report"))) == ([], 1)
+def test_a_report_that_was_deleted_is_made_again(finished):
+    shutil.rmtree(finished.plan().places.runs / "report")
+    run_plan(finished.plan(), cores=2)
+    assert (finished.trained(), len(finished.calls("report"))) == ([], 1)
 
 
-def test_a_longer_ladder_adds_only_its_runs(laboratory):
-    run_plan(laboratory.plan(), cores=2)
-    laboratory.forget_calls()
-    run_plan(laboratory.plan(ladder=[50, 80, 90], techniques=["mp", "slt", "mp-slt"]), cores=2)
-    assert sorted(laboratory.trained()) == [
+def test_a_longer_ladder_adds_only_its_runs(finished):
+    run_plan(finished.plan(ladder=[50, 80, 90], techniques=["mp", "slt", "mp-slt"]), cores=2)
+    assert sorted(finished.trained()) == [
         "mp-60-seed1",
         "mp-90-seed1",
         "mp-slt-80-seed1",
         "mp-slt-90-seed1",
         "slt-90-seed1",
     ]
-    described = json.loads((laboratory.runs / "mp-50-seed1" / "run.json").read_text())
+    described = json.loads((finished.runs / "mp-50-seed1" / "run.json").read_text())
     assert described["also"] == ["mp-slt"]
 
 
 def test_runs_go_side_by_side_on_as_many_cores(laboratory):
-    (laboratory.control / "slow").touch()
     for cores, most in ((1, 1), (2, 2)):
         shutil.rmtree(laboratory.runs, ignore_errors=True)
+        if most == 2:
+            laboratory.expect_together("mp-50-seed1", "mp-80-seed1")
         run_plan(laboratory.plan(techniques=["mp"], ladder=[50, 80]), cores=cores)
         calls = laboratory.calls("train")
         laboratory.forget_calls()
@@ -162,7 +163,7 @@ def test_what_snakemake_refuses_is_reported(laboratory):
 
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death):
-    (laboratory.control / "slow").touch()
+    (laboratory.control / "hang.slt-50-seed1").touch()
     command = [sys.executable, "-c", DRIVER, str(laboratory.folder)]
     log = laboratory.runs / "slt-50-seed1" / "train.log"
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -172,12 +173,12 @@ def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death)
         assert is_alive(training)
     finally:
         process.send_signal(death)
-        process.wait(timeout=30)
-    wait_until(lambda: not is_alive(training), seconds=5)
+        process.wait(timeout=LONGEST)
+    wait_until(lambda: not is_alive(training))
     stopped_after = log.read_text()
     laboratory.forget_calls()
-    (laboratory.control / "slow").unlink()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=60)
+    (laboratory.control / "hang.slt-50-seed1").unlink()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=600)
     assert log.read_text().startswith(stopped_after)
     first, second = laboratory.calls("train")
     assert (first["run"], second["run"]) == ("slt-50-seed1", "slt-80-seed1")

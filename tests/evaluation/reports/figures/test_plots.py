@@ -3,6 +3,7 @@ import pytest
 
 from nmt_prune.evaluation.reports.figures.bleu import draw, plot, spread
 from nmt_prune.evaluation.reports.figures.style import looks
+from tests.drawings import texts_of_both
 from tests.evaluation.samples import results, row
 from tests.evaluation.test_report import ROWS
 
@@ -59,8 +60,11 @@ def test_close_sparsities_share_a_label():
 
 
 def test_only_dense_runs(tmp_path):
-    plot(results(row("dense", 0, 22.1, 800), row("dense-again", 0, 22.1, 800)), [tmp_path / "dense.png"])
-    assert (tmp_path / "dense.png").stat().st_size > 1000
+    only_dense = results(row("dense", 0, 22.1, 800), row("dense-again", 0, 22.1, 800))
+    axes = draw(only_dense).axes[0]
+    assert ([text.get_text() for text in axes.texts], axes.containers, axes.get_legend()) == (["dense (800)"], [], None)
+    plot(only_dense, [tmp_path / f"dense.{suffix}" for suffix in ("png", "svg")])
+    assert "dense (800)" in texts_of_both(tmp_path / "dense")
 
 
 @pytest.mark.parametrize(
