@@ -17,7 +17,7 @@ from omegaconf import open_dict
 from torch import Tensor
 
 from nmt_prune.checkpoints import Checkpoint
-from nmt_prune.criterions.teachers import encoder_states, load_teachers, teaching
+from nmt_prune.criterions.teachers import check_settings, encoder_states, load_teachers, teaching
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.training.distillation import square_head, word_divergence
 
@@ -54,7 +54,7 @@ class DistilledCrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):
     def __init__(self, task: Any, cfg: Any) -> None:
         super().__init__(task, cfg.sentence_avg, cfg.label_smoothing, cfg.ignore_prefix_size, cfg.report_accuracy)
         with exit_on_error():
-            _check(cfg)
+            check_settings(cfg)
         self._cfg = cfg
         self._word, self._temperature, self._hidden = cfg.teacher_word, cfg.teacher_temperature, cfg.teacher_hidden
         self._teachers: list[Any] = []  # in a list, which hides them from nn.Module
@@ -122,18 +122,6 @@ class DistilledCrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):
             if any(name in log for log in logging_outputs):
                 total = sum(log.get(name, 0) for log in logging_outputs)
                 metrics.log_scalar(name, total / tokens / unit, tokens, round=3)
-
-
-def _check(cfg: Any) -> None:
-    is_taught = cfg.teacher_word or cfg.teacher_hidden
-    if not 0 <= cfg.teacher_word <= 1:
-        raise PruneError(f"--teacher-word {cfg.teacher_word:g}: give a share from 0 to 1")
-    if not 0 < cfg.teacher_temperature < math.inf:
-        raise PruneError(f"--teacher-temperature {cfg.teacher_temperature:g}: give a number above 0, e.g. 2")
-    if not 0 <= cfg.teacher_hidden < math.inf:
-        raise PruneError(f"--teacher-hidden {cfg.teacher_hidden:g}: give a weight of at least 0")
-    if is_taught and not cfg.teacher:
-        raise PruneError("--criterion distilled_cross_entropy needs --teacher CHECKPOINT (or --teacher-word 0)")
 
 
 def _refuse_other_teaching(now: dict[str, Any], places: Any) -> None:

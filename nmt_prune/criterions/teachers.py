@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,41 @@ def teaching(criterion: Mapping[str, Any] | None) -> dict[str, Any]:
         "teacher": {"name": names, "sha256": joined if is_known else None},
         **{name: found[name] for name in SETTINGS},
     }
+
+
+def check_settings(cfg: Any) -> None:
+    """Checks the criterion's flags.
+
+    Raises:
+        PruneError: one makes no sense.
+    """
+    is_taught = cfg.teacher_word or cfg.teacher_hidden
+    if not 0 <= cfg.teacher_word <= 1:
+        raise PruneError(f"--teacher-word {cfg.teacher_word:g}: give a share from 0 to 1")
+    if not 0 < cfg.teacher_temperature < math.inf:
+        raise PruneError(f"--teacher-temperature {cfg.teacher_temperature:g}: give a number above 0, e.g. 2")
+    if not 0 <= cfg.teacher_hidden < math.inf:
+        raise PruneError(f"--teacher-hidden {cfg.teacher_hidden:g}: give a weight of at least 0")
+    if is_taught and not cfg.teacher:
+        raise PruneError("--criterion distilled_cross_entropy needs --teacher CHECKPOINT (or --teacher-word 0)")
+
+
+def check_teaching(criterion: Any, task: Any, student: Any) -> None:
+    """Checks flags and teachers before anything is written.
+
+    Args:
+        criterion: configuration of the criterion, whichever it is.
+        task: fairseq's task.
+        student: the model that is to learn.
+
+    Raises:
+        PruneError: see :func:`check_settings` and :func:`check_teachers`.
+    """
+    if criterion is None or "teacher_word" not in criterion:
+        return
+    check_settings(criterion)
+    if teaching(criterion)["teacher"]:
+        check_teachers(criterion.teacher, task, student, with_states=bool(criterion.teacher_hidden))
 
 
 def check_teachers(paths: str, task: Any, student: Any, with_states: bool) -> None:

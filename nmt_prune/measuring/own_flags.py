@@ -77,7 +77,7 @@ def _settings(checkpoint: Checkpoint) -> Flags:
     found = dict(checkpoint.model_settings)
     if not found:
         raise PruneError(f"{checkpoint.path} has no configuration ('cfg' or 'args'); give its flags in a recipe")
-    for name in ("common", "distributed_training", "dataset", "optimization", "task", *_CHOICES):
+    for name in ("distributed_training", "common", "dataset", "optimization", "task", *_CHOICES):
         values = group(checkpoint, name)
         if name in _CHOICES:
             found[name] = values.get("_name") or found.get(name)

@@ -14,7 +14,7 @@ from torch import Tensor
 import nmt_prune.criterions.distilled_cross_entropy  # noqa: F401  (registered: fairseq imports tasks and models alone)
 from nmt_prune.checkpoints.moments import SECOND
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
-from nmt_prune.criterions.teachers import check_teachers, teaching
+from nmt_prune.criterions.teachers import check_teaching
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.statistics import largest_weight, totals
@@ -110,8 +110,7 @@ class TranslationPruningTask(TranslationTask):
             self.pruner = settings.pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
-            if teaching(criterion := criterion_of(self.cfg))["teacher"]:  # before anything is written
-                check_teachers(criterion.teacher, self, model, with_states=bool(criterion.teacher_hidden))
+            check_teaching(criterion_of(self.cfg), self, model)
             began = start(self.cfg, settings, self.pruner, model, evidence)
             self.callbacks = callbacks(self.cfg, model, self.pruner, began)
         self.schedule, self._departure, self._updates = began.schedule, began.departure, began.first_update

@@ -96,6 +96,13 @@ _BRIX_2020 = {
 }
 
 _TRAINED_ON = {
+    "gmp": Technique(
+        label="GMP",
+        summary="gradual magnitude pruning of the trained dense model (Zhu & Gupta 2018, Kurtic & Alistarh 2022)",
+        mask=DenseRun(),
+        schedule="cubic",
+        prune_end=0.75,
+    ),
     "finetune": Technique(
         label="fine-tuning", summary="fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"
     ),

@@ -27,7 +27,7 @@ def summary(runs: Path, run: Run, out: Path, changes: Sequence[str], command: st
     pruned, dense = rows[run.technique], rows[DENSE]
     label = techniques[run.technique].label if run.technique in techniques else run.technique
     names = {DENSE: "dense", LONGER: "dense, trained on for as long", run.technique: label}
-    lines = [[names[name], *_cells(row)] for name, row in rows.items() if name in names]
+    lines = [[shown, *_cells(rows[name])] for name, shown in names.items() if name in rows]
     parts = [
         f"# {out.name}: {run.sparsity:.0%} of the weights removed",
         markdown(_HEADER, lines),

@@ -31,6 +31,9 @@ STANDARD_FLAGS = {
 PATHS = frozenset({"mask_from", "rewind_from", "counts_from"})
 """Pruning flags whose values are RUN/FILE."""
 
+DISTILLED = "data"
+"""In the folder of a run that distils: the data folder."""
+
 _NMT_PRUNE = (sys.executable, "-m", "nmt_prune.cli")
 
 
@@ -46,6 +49,7 @@ class Programs:
     ticket: tuple[str, ...] = (*_NMT_PRUNE, "ticket")
     quantize: tuple[str, ...] = (*_NMT_PRUNE, "quantize")
     transfer: tuple[str, ...] = (*_NMT_PRUNE, "transfer")
+    distill: tuple[str, ...] = (*_NMT_PRUNE, "distill")
     adopt: tuple[str, ...] = (sys.executable, "-m", "nmt_prune.experiments.execution.adopt")
 
 
@@ -88,6 +92,8 @@ def run_command(run: Run, places: Places) -> list[str]:
         return prune_command(run, places)
     if run.step == "adopt":
         return adopt_command(run, places)
+    if run.step == "distill":
+        return distill_command(run, places)
     return [*places.programs.train, *train_arguments(run, places)]
 
 
@@ -114,6 +120,19 @@ def adopt_command(run: Run, places: Places) -> list[str]:
     return [*places.programs.adopt, str(places.dense), str(places.runs / run.name), run.settings["dense"]["sha256"]]
 
 
+def distill_command(run: Run, places: Places) -> list[str]:
+    """Translates the training sources with the dense model."""
+    options = dict(run.settings["distill"])
+    files = [
+        "--teacher",
+        str(places.runs / options.pop("teacher")),
+        "--data",
+        str(places.data_of(run.settings["corpus"])),
+    ]
+    files += ["--out", str(places.runs / run.name / DISTILLED)]
+    return [*places.programs.distill, *files, *flag_arguments(options), "--workers", "1"]
+
+
 def train_arguments(run: Run, places: Places) -> list[str]:
     """The arguments of ``fairseq-train`` for a run."""
     settings = run.settings
@@ -136,13 +155,15 @@ def train_arguments(run: Run, places: Places) -> list[str]:
         "save_dir": str(places.runs / run.name),
         **pruning,
     }
-    return [str(places.data_of(settings["corpus"])), *flag_arguments(flags)]
+    distilled = (settings.get("teacher") or {}).get("sequence")
+    data = places.runs / distilled / DISTILLED if distilled else places.data_of(settings["corpus"])
+    return [str(data), *flag_arguments(flags)]
 
 
 def _teacher_flags(teacher: Mapping[str, Any] | None, places: Places) -> dict[str, Any]:
-    if teacher is None:
+    if teacher is None or not (teacher["word"] or teacher["hidden"]):
         return {}
-    weights = {f"teacher_{name}": value for name, value in teacher.items() if name != "checkpoint"}
+    weights = {f"teacher_{name}": teacher[name] for name in ("word", "temperature", "hidden")}
     return {"criterion": "distilled_cross_entropy", "teacher": str(places.runs / teacher["checkpoint"]), **weights}
 
 

@@ -69,7 +69,7 @@ class _Expansion:
             variant, technique = self._recipe.variant(name), self._recipe.technique(name)
             if variant is not None and variant.like == DENSE and variant is self._own:
                 continue
-            if variant is not None and variant.model is not None and variant is not self._own:
+            if variant is not None and variant is not self._own and (variant.model or variant.like == DENSE):
                 self._of_another_model(variant)
                 continue
             if technique.mask.by_search:
@@ -108,7 +108,8 @@ class _Expansion:
         points = f"0,{self._rewind}"
         student = self._own if self._own is not None and self._own.like == DENSE else None
         teacher = self._recipe.teacher_of(student.name) if student else None
-        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points}, teacher=teacher)
+        training = self._recipe.training_of(student.name) if student else None
+        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points}, teacher=teacher, training=training)
 
     def _adopted(self, checkpoint: Path) -> Run:
         name = f"{DENSE}-seed{self._seed}"
@@ -123,7 +124,8 @@ class _Expansion:
                 first_update=0,
                 updates=model.num_updates,
                 total_updates=model.num_updates,
-                settings=self._settings(None, {}, model.num_updates) | {"dense": {"sha256": model.digest}},
+                settings=self._settings(None, {}, {"max_update": model.num_updates})
+                | {"dense": {"sha256": model.digest}},
                 step="adopt",
             )
         return self._runs[name]
@@ -221,7 +223,15 @@ class _Expansion:
             pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
             needs.append(counted.name)
         return self._add(
-            label, owner, percent / 100, parent, pruning, needs=tuple(needs), length=length, teacher=teacher
+            label,
+            owner,
+            percent / 100,
+            parent,
+            pruning,
+            needs=tuple(needs),
+            length=length,
+            teacher=teacher,
+            training=self._recipe.training_of(made_by),
         )
 
     def _add(
@@ -237,6 +247,7 @@ class _Expansion:
         length: int | None = None,
         small: SmallModel | None = None,
         teacher: Teacher | None = None,
+        training: dict[str, Any] | None = None,
     ) -> Run:
         label, technique = self._within(label), self._within(technique)
         name = f"{label}-seed{self._seed}"
@@ -249,10 +260,14 @@ class _Expansion:
             first = self._rewind
         elif clock == "keep" and parent is not None:
             first, end = parent.last_update, parent.last_update + length
-        settings = self._settings(parent, pruning, end, small) | ({"search": search} if search else {})
+        settings = self._settings(parent, pruning, {**(training or {}), "max_update": end}, small)
+        settings |= {"search": search} if search else {}
         if teacher:
             dense = f"{DENSE}-seed{self._seed}"  # of the recipe's model, whatever model this run has
             settings["teacher"], needs = teacher.settings(dense), (*needs, dense)
+            if teacher.sequence is not None:
+                distilled = self._distilled(dense, teacher)
+                settings["teacher"]["sequence"], needs = distilled.name, (*needs, distilled.name)
         run = Run(
             name=name,
             technique=technique,
@@ -269,6 +284,33 @@ class _Expansion:
         self._runs[name] = run
         return run
 
+    def _distilled(self, dense: str, teacher: Teacher) -> Run:
+        """The training data in the dense model's translation; there is one for all that learn from it alike."""
+        assert teacher.sequence is not None
+        options = {"teacher": teacher.file(dense), **teacher.sequence.model_dump(exclude_defaults=True)}
+        number = 1
+        while (name := f"distilled{'' if number == 1 else f'-{number}'}-seed{self._seed}") in self._runs:
+            if self._runs[name].settings["distill"] == options:
+                return self._runs[name]
+            number += 1
+        self._runs[name] = Run(
+            name=name,
+            technique="distilled",
+            sparsity=0.0,
+            seed=self._seed,
+            parent=dense,
+            first_update=0,
+            updates=0,
+            total_updates=0,
+            settings={
+                "corpus": self._settings(None, {}, {})["corpus"],
+                "training": self._recipe.training.flags(),
+                "distill": options,
+            },
+            step="distill",
+        )
+        return self._runs[name]
+
     def _within(self, name: str) -> str:
         """The name of a run or technique, told apart from what others with another model are called."""
         if self._own is None or f"{name}-".startswith(f"{self._own.name}-"):
@@ -276,7 +318,7 @@ class _Expansion:
         return self._own.name if self._own.like == name == DENSE else f"{self._own.name}-{name}"
 
     def _settings(
-        self, parent: Run | None, pruning: dict[str, str], max_update: int, small: SmallModel | None = None
+        self, parent: Run | None, pruning: dict[str, str], training: dict[str, Any], small: SmallModel | None = None
     ) -> dict[str, Any]:
         recipe = self._recipe
         return {
@@ -284,7 +326,7 @@ class _Expansion:
             "parent": parent.name if parent else None,
             "corpus": recipe.corpus.model_dump(exclude_none=True),
             "model": {**recipe.model.flags(), **(small.model if small else {})},
-            "training": {**recipe.training.flags(), "max_update": max_update},
+            "training": {**recipe.training.flags(), **training},
             "precision": recipe.precision,
             "generation": recipe.generation.model_dump(),
             "pruning": pruning,

@@ -14,7 +14,8 @@ class Run:
         technique: what it is a result of.
         also: further techniques whose result at this sparsity it is.
         step: ``train``; without an update: ``search`` for subnetworks, which leaves masks and no checkpoint,
-            ``prune``: a mask on trained weights, or ``adopt``: a model that was trained elsewhere, for ``updates``.
+            ``prune``: a mask on trained weights, ``adopt``: a model that was trained elsewhere, for ``updates``, or
+            ``distill``: the training data in a teacher's translation.
         sparsity: final sparsity in [0, 1).
         seed: of the training and of whatever the pruning draws.
         parent: the run that the mask is found on; None for a training from scratch.
@@ -36,13 +37,13 @@ class Run:
     total_updates: int
     settings: dict[str, Any]
     also: tuple[str, ...] = field(default=())
-    step: Literal["train", "search", "prune", "adopt"] = "train"
+    step: Literal["train", "search", "prune", "adopt", "distill"] = "train"
     needs: tuple[str, ...] = field(default=())
 
     @property
     def is_scored(self) -> bool:
         """Whether there is a model to translate with."""
-        return self.step != "search"
+        return self.step not in ("search", "distill")
 
     @property
     def after(self) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class InlineTechnique(Section):
         reset: spec of what the survivors become.
         quantizer: spec of the quantizer.
         regulariser: spec of the penalty.
+        training: flags in place of the recipe's, for its own runs, e.g. ``sparse-lr: 1``.
         teacher: what its own runs learn from the dense one, in place of the recipe's; null: nothing.
     """
 
@@ -58,6 +59,7 @@ class InlineTechnique(Section):
     reset: str | None = None
     quantizer: str | None = None
     regulariser: str | None = None
+    training: FlagSection | None = None
     teacher: Teacher | None = None
 
     @field_validator("name")
@@ -89,6 +91,8 @@ class InlineTechnique(Section):
         given = [key for key in (*_REGISTRIES, "prune_set") if getattr(self, key) is not None]
         if self.like == DENSE and given:
             raise ValueError(f"{self.name!r} is dense and has no {given[0]}; remove it")
+        if self.training is not None and "max_update" in self.training.flags():
+            raise ValueError(f"{self.name!r}: all trainings of a recipe are as long; remove max_update")
         base = techniques.get(self.like)
         if base is not None and base.is_small:
             raise ValueError(f"{self.like!r} has no variants; list it under controls")

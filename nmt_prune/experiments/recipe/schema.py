@@ -230,6 +230,11 @@ class Recipe(Section):
         own = {"model": model, "dense": None}
         return self.model_copy(update={**own, "techniques": [variant], "controls": []})
 
+    def training_of(self, name: str) -> dict[str, Any]:
+        """The flags of the runs that a technique or control makes, but for their length."""
+        own = self.variant(name)
+        return {**self.training.flags(), **(own.training.flags() if own and own.training else {})}
+
     def teacher_of(self, name: str) -> Teacher | None:
         """What the runs that a technique or control makes learn from."""
         for one in self.techniques:

@@ -42,7 +42,8 @@ def architecture_of(checkpoint: Checkpoint) -> Architecture:
         if settings.get(name):
             raise PruneError(f"{checkpoint.path} was trained with {flag(name)}, which a compact model cannot have")
     for name in ("decoder_input_dim", "decoder_output_dim"):
-        if settings.get(name) not in (None, settings.get("decoder_embed_dim")):
+        # As text where it was given by its flag, which fairseq does not read as a number.
+        if str(settings.get(name)) not in ("None", str(settings.get("decoder_embed_dim"))):
             raise PruneError(
                 f"{checkpoint.path} was trained with a {flag(name)} other than its --decoder-embed-dim, which a"
                 " compact model cannot have"

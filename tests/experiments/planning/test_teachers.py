@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nmt_prune.experiments.planning.commands import Places, train_arguments
+from nmt_prune.experiments.planning.commands import Places, distill_command, train_arguments
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.recipe.schema import Recipe
@@ -85,7 +85,8 @@ def test_start_rounds_are_those_of_the_other_technique():
         ({"teacher": {"word": 0}}, "with word 0 and hidden 0 it teaches nothing"),
         ({"teacher": {"word": 50}}, "less than or equal to 1"),
         ({"teacher": {"temperature": 0}}, "greater than 0"),
-        ({"teacher": {"sequence": True}}, "Extra inputs"),
+        ({"teacher": {"sequence": {"beam": 2, "best_of": 3}}}, "best_of 3 is more than beam 2; widen the beam"),
+        ({"techniques": [{"name": "a", "like": "mp", "training": {"max-update": 3}}]}, "remove max_update"),
         ({"teacher": {"only": ["mpp"]}}, "teacher.only: 'mpp' is none of mp, slt, slt-mp, dense-longer, random"),
         ({"techniques": [{"name": "m", "like": "mp", "teacher": {"only": ["m"]}}]}, "only says for a whole recipe"),
         (
@@ -97,3 +98,48 @@ def test_start_rounds_are_those_of_the_other_technique():
 def test_what_makes_no_sense_is_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         distilling(**changes)
+
+
+def test_by_sequences():
+    """One translation of the training data for all that learn from it alike; words are as they were."""
+    both = {"name": "both", "like": "mp", "teacher": {"sequence": {"best_of": 3}}}
+    recipe = distilling(techniques=["mp", "slt", both], teacher={"word": 0, "sequence": True}, controls=[])
+    runs = {run.name: run for run in expand(recipe)}
+    data, other = (runs[name] for name in ("distilled-seed1", "distilled-2-seed1"))
+    assert [run.after for run in (data, other)] == [("dense-seed1",)] * 2
+    assert not data.is_scored
+    command = distill_command(other, PLACES)
+    assert command[-10:] == [
+        *["--teacher", "runs/dense-seed1/checkpoint_best.pt", "--data", "data"],
+        *["--out", "runs/distilled-2-seed1/data", "--best-of", "3", "--workers", "1"],
+    ]
+    learning = {"mp-50-seed1": data, "slt-90-seed1": data, "both-80-seed1": other}
+    for name, folder in learning.items():
+        assert folder.name in runs[name].after
+        assert train_arguments(runs[name], PLACES)[0] == f"runs/{folder.name}/data"
+        assert (flags(runs[name])["--criterion"] == "distilled_cross_entropy") == (folder is other)
+    assert train_arguments(runs["dense-seed1"], PLACES)[0] == "data"
+
+
+def test_a_student_of_another_model_learns_from_the_dense_one():
+    student = {"name": "student", "like": "dense", "model": {"decoder-layers": 1}, "teacher": {}}
+    (run,) = (run for run in expand(distilling(techniques=[student])) if run.technique == "student")
+    assert flags(run)["--teacher"] == "runs/dense-seed1/checkpoint_best.pt"
+    assert flags(run)["--decoder-layers"] == "1"
+
+
+def test_small_dense_models_are_taught_like_others():
+    recipe = distilling(
+        techniques=["mp"], controls=["small-dense"], teacher={}, corpus={"name": "numbers", "vocab_size": 150}
+    )
+    small = [run for run in expand(recipe) if run.technique == "small-dense"]
+    assert len(small) == 3
+    assert all("teacher" in run.settings for run in small)
+
+
+def test_flags_of_a_variant():
+    mine = {"name": "mine", "like": "mp", "training": {"sparse-lr": 1, "lr": 0.1}}
+    runs = {run.name: flags(run) for run in expand(distilling(techniques=["mp", mine]))}
+    assert runs["mine-50-seed1"]["--sparse-lr"] == "1"
+    assert runs["mine-50-seed1"]["--lr"] == "0.1"
+    assert "--sparse-lr" not in runs["mp-50-seed1"]

@@ -235,6 +235,11 @@ def test_settings_that_cannot_run(tmp_path, setting):
         load(path)
 
 
+def test_widths_that_were_given_by_their_flags(tmp_path):
+    """fairseq reads ``--decoder-output-dim 16`` as text."""
+    assert load(change(save_model(tmp_path), {"decoder_output_dim": "16", "decoder_input_dim": 16}))
+
+
 def test_an_activation_that_cannot_run(tmp_path):
     with pytest.raises(PruneError, match=r"--activation-fn tanh; a compact model can have relu, gelu, gelu_accurate"):
         load(change(save_model(tmp_path), {"activation_fn": "tanh"}))
