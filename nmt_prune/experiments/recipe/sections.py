@@ -209,7 +209,14 @@ class Search(_SearchOptions):
 
 
 class Sequence(Section):
-    """How the teacher translates the training sources: options of ``nmt-prune distill``."""
+    """How the teacher translates the training sources: options of ``nmt-prune distill``.
+
+    Attributes:
+        beam: beam size.
+        best_of: of so many hypotheses, take the one with most sentence BLEU against the reference.
+        keep_originals: keep the original pairs beside.
+        values: type to which the teacher's weights are converted.
+    """
 
     beam: PositiveInt = 5
     best_of: PositiveInt = 1
