@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from nmt_prune.errors import PruneError
 from nmt_prune.techniques.mask_sources import MaskSource, RungBelow
@@ -37,6 +37,7 @@ class Technique:
         rounds: sparsities of those rungs, in percent; a recipe may choose others.
         counts_of: technique whose counts per matrix a control has, rung by rung.
         flags: further flags of the task, in place of the recipe's.
+        teacher: what its runs learn from the dense one, as a recipe's ``teacher`` has it; None: nothing.
         subnetwork: which of the search's subnetworks.
         is_trained: whether the survivors are trained again.
         is_small: whether it is no mask at all but a dense model with as many parameters as the rung leaves non-zero.
@@ -56,6 +57,7 @@ class Technique:
     rounds: tuple[float, ...] = ()
     counts_of: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
+    teacher: Mapping[str, Any] | None = None
     subnetwork: Literal["good", "random", "bad"] = "good"
     is_trained: bool = True
     is_small: bool = False

@@ -20,6 +20,7 @@ _MARKS: dict[str, Callable[[str], bool]] = {
 # Real dictionaries have a third of marked symbols or more; a word of the text that looks like one comes now and then.
 _LEAST_SHARE, _MOST_OTHERS = 0.01, 0.1
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
 _FILLER = "madeupword"
 """How the symbols begin with which fairseq rounds the size of a dictionary up."""
 
@@ -42,6 +43,10 @@ def kind_of(symbols: Iterable[str], what: str) -> str:
     best = max(counts, key=lambda kind: counts[kind])
     others = sum(counts.values()) - counts[best]
     if counts[best] and counts[best] >= _LEAST_SHARE * len(own) and others <= _MOST_OTHERS * counts[best]:
+        if best == SENTENCEPIECE and _spell_bytes(own):
+            raise PruneError(
+                f"{what} has subwords of bytes, as fairseq's byte_bpe writes them, which are not joined here"
+            )
         return best
     if any(counts.values()):
         found = ", ".join(f"{count} by {kind}" for kind, count in counts.items() if count)
@@ -84,6 +89,25 @@ def are_numbers(symbols: Iterable[str]) -> bool:
     """Whether subwords are stored by their numbers, as fairseq stores GPT-2's."""
     own = words(symbols)
     return bool(own) and all(map(str.isdigit, own))
+
+
+def _spell_bytes(symbols: Iterable[str]) -> bool:
+    """Whether characters beyond ASCII are the bytes of UTF-8: two or more in a row then spell something, mostly.
+
+    fairseq's byte_bpe writes a byte as the character of its number, or of 256 more where that is not printable.
+    """
+    runs = [run for symbol in symbols for run in _BEYOND_ASCII.findall(symbol.replace("▁", " "))]
+    return sum(map(_is_utf8, runs)) * 2 > len(runs)
+
+
+def _is_utf8(characters: str) -> bool:
+    numbers = [number - 256 * (number > 255) for number in map(ord, characters)]
+    if min(numbers) < 128:  # a byte that is ASCII, and written as itself
+        return False
+    try:
+        return bool(bytes(numbers).decode())
+    except ValueError:  # no byte, or no UTF-8
+        return False
 
 
 def words(symbols: Iterable[str]) -> list[str]:

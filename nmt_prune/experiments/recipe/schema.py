@@ -22,7 +22,7 @@ from nmt_prune.experiments.recipe.sections import (
     gpus_wanted,
 )
 from nmt_prune.registry import Registry, load_extensions
-from nmt_prune.techniques import Technique, techniques
+from nmt_prune.techniques import LONGER, Technique, techniques
 
 TAUGHT_BESIDE = ("cross_entropy", "label_smoothed_cross_entropy", "distilled_cross_entropy")
 """Criterions that a recipe's teacher can stand beside, or in whose teacher's place."""
@@ -236,12 +236,14 @@ class Recipe(Section):
         return {**self.training.flags(), **(own.training.flags() if own and own.training else {})}
 
     def teacher_of(self, name: str) -> Teacher | None:
-        """What the runs that a technique or control makes learn from."""
-        for one in self.techniques:
-            if isinstance(one, InlineTechnique) and one.name == name and "teacher" in one.model_fields_set:
-                return one.teacher
-        is_taught = self.teacher is not None and (not self.teacher.only or name in self.teacher.only)
-        return self.teacher if is_taught else None
+        """What the runs that a technique or control makes learn: by the variant, the recipe or the technique."""
+        own = self.variant(name)
+        if own is not None and "teacher" in own.model_fields_set:
+            return own.teacher
+        if self.teacher is not None and (not self.teacher.only or name in self.teacher.only):
+            return self.teacher
+        usual = None if name == LONGER else self.technique(name).teacher
+        return None if usual is None else Teacher(**usual)
 
     def updates(self, moment: float) -> int:
         """A moment as an update number, at least 1."""
