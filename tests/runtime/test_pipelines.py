@@ -172,7 +172,7 @@ def test_raw_text_is_translated_as_binarized_text(kind, tmp_path):
     for model in (checkpoint, tmp_path / "model.nmt"):
         results = Translator(model, "torch").translate_lines(LINES[0][:HELD_OUT], SearchOptions(nbest=3))
         assert [result.lines for result in results] == [[join(line) for line in beam] for beam in expected]
-    _, scored = joining(checkpoint, Subset(data, "test", *LANGUAGES, data), None, (), AS_FOUND)
+    _, scored = joining(Checkpoint.load(checkpoint), Subset(data, "test", *LANGUAGES, data), None, (), AS_FOUND)
     assert scored is not None
     assert [scored(line.split(" ")) for line, *_ in expected] == [join(line) for line, *_ in expected]
 

@@ -54,7 +54,7 @@ def test_data_of_another_dictionary_is_refused(checkpoint, others):
         checkpoint_evidence(checkpoint, others, 1, 1)
     subset = Subset(others, "test", "en", "de", others)
     with pytest.raises(PruneError, match=WORDS):
-        joining(checkpoint, subset, None, (), AS_FOUND)
+        joining(Checkpoint.load(checkpoint), subset, None, (), AS_FOUND)
 
 
 @pytest.mark.parametrize("flag", ["--mask-from", "--finetune-from-model", "--restore-file"])
