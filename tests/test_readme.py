@@ -140,6 +140,7 @@ RUN_AS_THEY_STAND = {"nmt_prune/masks/README.md", "nmt_prune/inspection/README.m
 NOT_RUN = {
     "README.md": "trains for minutes; tests/runtime/test_real_model.py takes the same steps",
     "data_prep/README.md": "downloads gigabytes; tests/data_prep does it from a mirror",
+    "nmt_prune/criterions/README.md": "trains; tests/criterions trains with these flags",
     "nmt_prune/distillation/README.md": "translates a corpus with a trained model; tests/distillation does it",
     "nmt_prune/experiments/README.md": "trains for minutes; tests/experiments/test_real_recipe.py runs a small recipe",
     "nmt_prune/pruning/README.md": "trains; tests/tasks trains with each of these flags",

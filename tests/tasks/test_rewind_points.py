@@ -48,7 +48,7 @@ SCHEDULERS = {
     "polynomial_decay": "--warmup-updates 2 --total-num-update 30",
     "step": "--lr-deacy-period 3 --lr-decay 0.5",
     "manual": "--update2lr {'3':0.02,'20':0.001}",
-    "fixed": "--lr 0.01,0.005,0.002 --force-anneal 3",
+    "fixed": "--warmup-updates 12",
     "inverse_sqrt": "--warmup-updates 4",
 }
 
