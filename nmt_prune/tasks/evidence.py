@@ -67,12 +67,27 @@ def evidence_of(task: Any, model: nn.Module, calibration: Calibration, device: s
     def loss(model: Any, batch: Any, temperature: float) -> Loss:
         batch = utils.apply_to_sample(lambda tensor: tensor.to(device), batch)
         logits, extra = model(**batch["net_input"])
-        # Without label smoothing, whatever the criterion: that is a regulariser of the training.
-        log_probabilities = model.get_normalized_probs((logits / temperature, extra), log_probs=True, sample=batch)
-        mean = nn.functional.nll_loss(log_probabilities.flatten(0, 1), batch["target"].flatten(), ignore_index=padding)
+        mean = _mean_nll(model, (logits / temperature, extra), batch, padding)
         return Loss(mean, batch["net_input"]["src_tokens"], batch["net_input"]["prev_output_tokens"])
 
     return Evidence(model, cache(lambda: calibration.batches(task, model)), loss, device)
+
+
+def _mean_nll(model: Any, output: Any, batch: Any, padding: int) -> torch.Tensor:
+    """The cross entropy without label smoothing, whatever the criterion: that is a regulariser of the training."""
+    adaptive = getattr(model.decoder, "adaptive_softmax", None)
+    if adaptive is None:
+        log_probabilities = model.get_normalized_probs(output, log_probs=True, sample=batch)
+        return nn.functional.nll_loss(log_probabilities.flatten(0, 1), batch["target"].flatten(), ignore_index=padding)
+    # Section by section, as in training: fairseq's log-probabilities of such a model have no gradient.
+    sections, targets = adaptive(output[0], batch["target"])
+    losses = [
+        # Only in the first one is this number the padding's.
+        nn.functional.cross_entropy(section, target, ignore_index=-100 if tail else padding, reduction="sum")
+        for tail, (section, target) in enumerate(zip(sections, targets, strict=True))
+        if section is not None
+    ]
+    return torch.stack(losses).sum() / batch["target"].ne(padding).sum()
 
 
 def _training_set(task: Any) -> Any:

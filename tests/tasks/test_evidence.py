@@ -37,6 +37,24 @@ def ids(found):
     return [sorted(each["id"].tolist()) for each in found]
 
 
+def test_the_loss_of_an_adaptive_softmax(task):
+    args = Namespace(encoder_embed_dim=16, encoder_ffn_embed_dim=20, adaptive_softmax_cutoff=[8, 14], dropout=0.3)
+    tiny(args)
+    model = MaskedTransformer.build_model(args, task).eval()
+    evidence = evidence_of(task, model, Calibration(1, 1, 200, None), "cpu")
+    (batch,) = evidence.batches()
+    loss = evidence.loss(model, batch, 1.0)
+    with torch.no_grad():
+        said = model.get_normalized_probs(model(**batch["net_input"]), log_probs=True, sample=None)
+    target, padding = batch["target"], task.target_dictionary.pad()
+    chosen = said.gather(-1, target.unsqueeze(-1)).squeeze(-1)[target.ne(padding)]
+    assert float(loss.mean) == pytest.approx(-float(chosen.mean()), rel=1e-5)
+    probe = evidence.probe(
+        {p: w.detach() for p, w in prunable_parameters(model).items()}, MaskSet.dense(prunable_parameters(model))
+    )
+    assert all(torch.isfinite(gradient).all() for gradient in probe.gradients().values())
+
+
 def test_batches_are_the_seeds_and_of_the_training_subset(task, model):
     first = batches(task, model)
     assert len(first) == 3
