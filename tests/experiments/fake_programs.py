@@ -28,7 +28,7 @@ def main() -> None:
         "arguments": arguments,
     }
     programs = {"data": prepare, "train": train, "score": score, "report": report}
-    programs |= {"search": search, "ticket": ticket, "quantize": quantize, "transfer": transfer}
+    programs |= {"search": search, "ticket": ticket, "quantize": quantize, "transfer": transfer, "distill": prepare}
     programs[program](Path(control), arguments, call)
     with (Path(control) / "calls.jsonl").open("a") as file:
         file.write(json.dumps({**call, "began": began, "ended": time.time()}) + "\n")
@@ -47,6 +47,8 @@ def train(control: Path, arguments: list[str], call: dict) -> None:
     (control / "pid").write_text(str(os.getpid()))
     call["run"], call["folder"] = folder.name, str(folder)
     call["run_json_was_there"] = (folder / "run.json").exists()
+    if "distilled" in arguments[0] and not Path(arguments[0]).exists():
+        sys.exit("FileNotFoundError: nobody has made the data")
     if "--mask-from" in arguments and not Path(option(arguments, "--mask-from")).exists():
         sys.exit("ValueError: the parent has no checkpoint")
     last = folder / "checkpoint_last.pt"

@@ -97,5 +97,5 @@ def read_runs(folder: Path) -> ScoredRuns:
         for path in scored
     )
     unscored = [path for path in paths if path not in scored]
-    names = tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") != "search")
+    names = tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") not in ("search", "distill"))
     return ScoredRuns(folder, runs, names)

@@ -302,11 +302,7 @@ class _Expansion:
             first_update=0,
             updates=0,
             total_updates=0,
-            settings={
-                "corpus": self._settings(None, {}, {})["corpus"],
-                "training": self._recipe.training.flags(),
-                "distill": options,
-            },
+            settings={**self._settings(None, {}, {}), "distill": options},
             step="distill",
         )
         return self._runs[name]

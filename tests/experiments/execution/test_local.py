@@ -39,6 +39,18 @@ def test_what_does_not_need_a_failed_training_goes_on(laboratory):
     assert laboratory.trained() == ["slt-50-seed1", "slt-80-seed1"]
 
 
+def test_students_wait_for_what_their_teacher_writes(laboratory):
+    training = {"max_update": 20, "criterion": "cross_entropy"}
+    plan = laboratory.plan(training=training, techniques=["mp"], teacher={"word": 0, "sequence": True})
+    run_plan(plan, cores=2)
+    assert sorted(laboratory.trained()) == ["dense-seed1", "mp-50-seed1", "mp-80-seed1"]
+    (distilled,) = laboratory.calls("distill")
+    dense, *students = laboratory.calls("train")
+    assert dense["ended"] <= distilled["began"]
+    assert all(distilled["ended"] <= student["began"] for student in students)
+    assert len(laboratory.calls("score")) == 3
+
+
 def test_trainings_share_gpus(laboratory, monkeypatch):
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
     plan = laboratory.plan(techniques=["mp"], controls=["random-init"], gpu_share=0.5)
