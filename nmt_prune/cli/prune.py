@@ -64,7 +64,7 @@ def prune(
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with options.quiet_fairseq():
+        with options.quiet_fairseq(), options.warnings_to(options.warn):
             if percent is None:
                 assert max_loss is not None
                 percent = largest(request, max_loss, lambda line: typer.echo(line, err=True), cores)
@@ -103,7 +103,7 @@ def _show(request: "Request", percent: float | None) -> None:
     from nmt_prune.experiments.planning.cost import PlanCost
 
     tried = CANDIDATES if percent is None else [percent]
-    with options.quiet_fairseq():
+    with options.quiet_fairseq(), options.warnings_to(options.warn):
         plan, _, changes = plan_of(request, tried)
     console = Console()
     console.width = console.width if console.is_terminal else 160
@@ -111,7 +111,7 @@ def _show(request: "Request", percent: float | None) -> None:
     seconds = (Checkpoint.load(request.checkpoint).state.get("extra_state") or {}).get("previous_training_time")
     lines = [*PlanCost.of(plan).lines(), *changes]
     if percent is None:
-        lines.append("of these sparsities only as many are tried as a bisection needs: three")
+        lines.append("of these sparsities only as many are tried as a bisection needs, three or four")
     if seconds:
         lines.append(
             f"the model's own training took {timedelta(seconds=round(seconds))}, on the machine that it was on"

@@ -6,6 +6,7 @@ from nmt_prune.techniques.mask_sources import (
     DenseRun,
     FreshWeights,
     LastStartRound,
+    MaskSource,
     RungBelow,
     SearchInDense,
     WhileTraining,
@@ -60,6 +61,12 @@ def _control(label: str, summary: str, **how: Any) -> Technique:
     return Technique(label=label, summary=summary, is_control=True, **how)
 
 
+def _settled_early(label: str, summary: str, mask: MaskSource | None = None, **flags: str) -> Technique:
+    """A mask that grows until three quarters of the training, so that the last one is for the survivors."""
+    mask = mask or DenseRun()
+    return Technique(label=label, summary=summary, mask=mask, schedule="cubic", prune_end=0.75, flags=flags)
+
+
 _BRIX_2020 = {
     "mp": Technique(
         label="MP",
@@ -96,12 +103,8 @@ _BRIX_2020 = {
 }
 
 _TRAINED_ON = {
-    "gmp": Technique(
-        label="GMP",
-        summary="gradual magnitude pruning of the trained dense model (Zhu & Gupta 2018, Kurtic & Alistarh 2022)",
-        mask=DenseRun(),
-        schedule="cubic",
-        prune_end=0.75,
+    "gmp": _settled_early(
+        "GMP", "gradual magnitude pruning of the trained dense model (Zhu & Gupta 2018, Kurtic & Alistarh 2022)"
     ),
     "finetune": Technique(
         label="fine-tuning", summary="fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"
@@ -134,21 +137,16 @@ _PRUNED_AT_INITIALISATION = {
 }
 
 _LEARNED = {
-    "ste": Technique(
-        label="STE",
-        summary="magnitude with a gradient for every weight, from the dense model (Zhou 2021, Lee 2023)",
-        mask=DenseRun(),
-        schedule="cubic",
-        prune_end=0.75,
-        flags={"saliency": "magnitude-ste"},
+    "ste": _settled_early(
+        "STE",
+        "magnitude with a gradient for every weight, from the dense model (Zhou 2021, Lee 2023)",
+        saliency="magnitude-ste",
     ),
-    "ste-scratch": Technique(
-        label="STE, from scratch",
-        summary="magnitude with a gradient for every weight, in one training like MP",
-        mask=WhileTraining(),
-        schedule="cubic",
-        prune_end=0.75,
-        flags={"saliency": "magnitude-ste"},
+    "ste-scratch": _settled_early(
+        "STE, from scratch",
+        "magnitude with a gradient for every weight, in one training like MP",
+        WhileTraining(),
+        saliency="magnitude-ste",
     ),
     "movement": _learned("movement", "what moves away from zero survives (Sanh 2020)", saliency="movement"),
     "soft-movement": _learned(

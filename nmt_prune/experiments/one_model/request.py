@@ -1,5 +1,6 @@
 """What is asked for one model, as a recipe."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ class Request:
         from nmt_prune.measuring.own_flags import own_flags  # imports fairseq, which takes seconds
 
         model = Checkpoint.load(self.checkpoint)
-        check_data(model, self.data)
+        if remark := check_data(model, self.data):
+            warnings.warn(remark, RuntimeWarning, stacklevel=2)
         subset = Subset.find(self.data, self.subset, self.reference)
         _check_sparsity(model, min(percents) / 100)
         updates = self.updates or model.num_updates

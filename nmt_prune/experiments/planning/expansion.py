@@ -5,16 +5,15 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
-from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.pruning_flags import pruning_flags
 from nmt_prune.experiments.planning.runs import Run, with_ancestors
+from nmt_prune.experiments.planning.seed_runs import SeedRuns
 from nmt_prune.experiments.planning.small_models import SmallModel, small_models
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique
 from nmt_prune.experiments.recipe.schema import Recipe
-from nmt_prune.experiments.recipe.sections import Search, Teacher
+from nmt_prune.experiments.recipe.sections import Search
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.techniques import DENSE, LONGER, Technique
 
@@ -56,7 +55,7 @@ class _Expansion:
         self._recipe = recipe
         self._small = small
         self._seed = seed
-        self._runs: dict[str, Run] = {}
+        self._made = SeedRuns(recipe, seed, own)
         self._results: dict[str, list[str]] = {}
         self._length = recipe.training.max_update
         self._rewind = recipe.updates(recipe.rewind)
@@ -83,13 +82,13 @@ class _Expansion:
                     self._make(f"{name}-0", name, name, 0.0, self.dense())
         if LONGER in self._recipe.controls:
             self._dense_longer()
-        return [self._named(run) for run in self._runs.values()]
+        return [self._named(run) for run in self._made.by_name.values()]
 
     def _of_another_model(self, variant: InlineTechnique) -> None:
         """The runs of a variant and, as far as it follows from them, those of its model before it."""
         runs = _Expansion(self._recipe.of_variant(variant), self._seed, {}, variant).runs()
         results = {run.name for run in runs if run.technique == variant.name}
-        self._runs |= {run.name: run for run in with_ancestors(runs, results)}
+        self._made.by_name |= {run.name: run for run in with_ancestors(runs, results)}
 
     def _note(self, technique: str, run: Run | None) -> Run | None:
         """Remembers that the run is a result of the technique."""
@@ -104,35 +103,16 @@ class _Expansion:
 
     def dense(self) -> Run:
         if self._recipe.dense is not None:
-            return self._adopted(Path(self._recipe.dense.checkpoint))
+            return self._made.adopt(Path(self._recipe.dense.checkpoint))
         points = f"0,{self._rewind}"
         student = self._own if self._own is not None and self._own.like == DENSE else None
         teacher = self._recipe.teacher_of(student.name) if student else None
         training = self._recipe.training_of(student.name) if student else None
-        return self._add(DENSE, DENSE, 0.0, None, {"rewind_points": points}, teacher=teacher, training=training)
-
-    def _adopted(self, checkpoint: Path) -> Run:
-        name = f"{DENSE}-seed{self._seed}"
-        if name not in self._runs:
-            model = Checkpoint.load(checkpoint)
-            self._runs[name] = Run(
-                name=name,
-                technique=DENSE,
-                sparsity=0.0,
-                seed=self._seed,
-                parent=None,
-                first_update=0,
-                updates=model.num_updates,
-                total_updates=model.num_updates,
-                settings=self._settings(None, {}, {"max_update": model.num_updates})
-                | {"dense": {"sha256": model.digest}},
-                step="adopt",
-            )
-        return self._runs[name]
+        return self._made.add(DENSE, DENSE, 0.0, None, {"rewind_points": points}, teacher=teacher, training=training)
 
     def _dense_longer(self) -> None:
         """The equal-update control: the dense model, trained again and again with a new warm-up."""
-        longest = max(run.total_updates for run in self._runs.values())
+        longest = max(run.total_updates for run in self._made.by_name.values())
         parent = self.dense()
         for round_ in range(2, 2 - (parent.total_updates - longest) // self._length):
             pruning = {
@@ -142,7 +122,7 @@ class _Expansion:
                 "clock": "restart",
             }
             teacher = self._recipe.teacher_of(LONGER)
-            parent = self._add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning, teacher=teacher)
+            parent = self._made.add(f"{LONGER}-x{round_}", LONGER, 0.0, parent, pruning, teacher=teacher)
 
     def below(self, technique: str, owner: str, percent: float) -> Run | None:
         rounds = self._recipe.rounds(owner)
@@ -171,7 +151,7 @@ class _Expansion:
         options = {"checkpoint": trained, **search.options()}
         if recipe.extension:
             options["extension"] = os.pathsep.join(recipe.extension)
-        parent = self._add(search.label("search"), "search", 0.0, dense, {}, "search", options)
+        parent = self._made.add(search.label("search"), "search", 0.0, dense, {}, "search", options)
         pruning = {
             "mask_from": f"{parent.name}/{technique.subnetwork}.safetensors",
             "rewind_from": f"{dense.name}/rewind_{self._rewind}.pt" if technique.rewind else trained,
@@ -180,8 +160,8 @@ class _Expansion:
         }
         label = search.label(name)
         if not technique.is_trained:
-            return self._add(label, label, 0.0, parent, pruning, "prune")
-        return self._add(label, label, 0.0, parent, pruning, teacher=recipe.teacher_of(name))
+            return self._made.add(label, label, 0.0, parent, pruning, "prune")
+        return self._made.add(label, label, 0.0, parent, pruning, teacher=recipe.teacher_of(name))
 
     def _start_round(self, name: str, start: str, percent: float, rounds: tuple[float, ...]) -> Run | None:
         """A round of another technique on a ladder of its own; it is the other's run where the ladders agree so far."""
@@ -197,7 +177,7 @@ class _Expansion:
         """Updates of a technique's training at a rung."""
         if technique.length == "training":
             return self._length
-        totals = [run.total_updates for run in self._runs.values() if run.sparsity == round(percent / 100, 6)]
+        totals = [run.total_updates for run in self._made.by_name.values() if run.sparsity == round(percent / 100, 6)]
         length = max([self._length, *totals]) - (parent.total_updates if parent else 0)
         if length <= 0:
             raise PruneError(
@@ -212,7 +192,7 @@ class _Expansion:
         teacher = self._recipe.teacher_of(made_by)
         if technique.is_small:
             small = self._small[percent]
-            return self._add(label, owner, percent / 100, None, {}, length=length, small=small, teacher=teacher)
+            return self._made.add(label, owner, percent / 100, None, {}, length=length, small=small, teacher=teacher)
         pruning = pruning_flags(self._recipe, technique, percent, self._seed, parent, self.dense(), length)
         needs: list[str] = []
         # On the first rung both find their masks on the dense run; later a budget that ranks matrices would give the
@@ -222,7 +202,7 @@ class _Expansion:
             assert counted is not None
             pruning["counts_from"] = f"{counted.name}/checkpoint_last.pt"
             needs.append(counted.name)
-        return self._add(
+        return self._made.add(
             label,
             owner,
             percent / 100,
@@ -233,101 +213,6 @@ class _Expansion:
             teacher=teacher,
             training=self._recipe.training_of(made_by),
         )
-
-    def _add(
-        self,
-        label: str,
-        technique: str,
-        sparsity: float,
-        parent: Run | None,
-        pruning: dict[str, str],
-        step: Literal["train", "search", "prune"] = "train",
-        search: dict[str, Any] | None = None,
-        needs: tuple[str, ...] = (),
-        length: int | None = None,
-        small: SmallModel | None = None,
-        teacher: Teacher | None = None,
-        training: dict[str, Any] | None = None,
-    ) -> Run:
-        label, technique = self._within(label), self._within(technique)
-        name = f"{label}-seed{self._seed}"
-        if name in self._runs:
-            return self._runs[name]
-        clock = pruning.get("clock", "restart")
-        length = length or self._length
-        first, end = 0, length if step == "train" else 0
-        if clock == "rewind":
-            first = self._rewind
-        elif clock == "keep" and parent is not None:
-            first, end = parent.last_update, parent.last_update + length
-        settings = self._settings(parent, pruning, {**(training or {}), "max_update": end}, small)
-        settings |= {"search": search} if search else {}
-        if teacher:
-            dense = f"{DENSE}-seed{self._seed}"  # of the recipe's model, whatever model this run has
-            settings["teacher"], needs = teacher.settings(dense), (*needs, dense)
-            if teacher.sequence is not None:
-                distilled = self._distilled(dense, teacher)
-                settings["teacher"]["sequence"], needs = distilled.name, (*needs, distilled.name)
-        run = Run(
-            name=name,
-            technique=technique,
-            sparsity=round(sparsity, 6),
-            seed=self._seed,
-            parent=parent.name if parent else None,
-            first_update=first,
-            updates=end - first,
-            total_updates=end - first + (parent.total_updates if parent else 0),
-            settings=settings,
-            step=step,
-            needs=needs,
-        )
-        self._runs[name] = run
-        return run
-
-    def _distilled(self, dense: str, teacher: Teacher) -> Run:
-        """The training data in the dense model's translation; there is one for all that learn from it alike."""
-        assert teacher.sequence is not None
-        options = {"teacher": teacher.file(dense), **teacher.sequence.model_dump(exclude_defaults=True)}
-        number = 1
-        while (name := f"distilled{'' if number == 1 else f'-{number}'}-seed{self._seed}") in self._runs:
-            if self._runs[name].settings["distill"] == options:
-                return self._runs[name]
-            number += 1
-        self._runs[name] = Run(
-            name=name,
-            technique="distilled",
-            sparsity=0.0,
-            seed=self._seed,
-            parent=dense,
-            first_update=0,
-            updates=0,
-            total_updates=0,
-            settings={**self._settings(None, {}, {}), "distill": options},
-            step="distill",
-        )
-        return self._runs[name]
-
-    def _within(self, name: str) -> str:
-        """The name of a run or technique, told apart from what others with another model are called."""
-        if self._own is None or f"{name}-".startswith(f"{self._own.name}-"):
-            return name
-        return self._own.name if self._own.like == name == DENSE else f"{self._own.name}-{name}"
-
-    def _settings(
-        self, parent: Run | None, pruning: dict[str, str], training: dict[str, Any], small: SmallModel | None = None
-    ) -> dict[str, Any]:
-        recipe = self._recipe
-        return {
-            "seed": self._seed,
-            "parent": parent.name if parent else None,
-            "corpus": recipe.corpus.model_dump(exclude_none=True),
-            "model": {**recipe.model.flags(), **(small.model if small else {})},
-            "training": {**recipe.training.flags(), **training},
-            "precision": recipe.precision,
-            "generation": recipe.generation.model_dump(),
-            "pruning": pruning,
-            **({"size": {"nonzeros": small.nonzeros, "parameters": small.parameters}} if small else {}),
-        }
 
 
 def _below(percent: float, ladder: Collection[float]) -> float:

@@ -105,13 +105,13 @@ def test_by_sequences():
     both = {"name": "both", "like": "mp", "teacher": {"sequence": {"best_of": 3}}}
     recipe = distilling(techniques=["mp", "slt", both], teacher={"word": 0, "sequence": True}, controls=[])
     runs = {run.name: run for run in expand(recipe)}
-    data, other = (runs[name] for name in ("distilled-seed1", "distilled-2-seed1"))
+    data, other = (runs[name] for name in ("distilled-seed1", "distilled-best-of-3-seed1"))
     assert [run.after for run in (data, other)] == [("dense-seed1",)] * 2
     assert not data.is_scored
     command = distill_command(other, PLACES)
     assert command[-10:] == [
         *["--teacher", "runs/dense-seed1/checkpoint_best.pt", "--data", "data"],
-        *["--out", "runs/distilled-2-seed1/data", "--best-of", "3", "--workers", "1"],
+        *["--out", "runs/distilled-best-of-3-seed1/data", "--best-of", "3", "--workers", "1"],
     ]
     learning = {"mp-50-seed1": data, "slt-90-seed1": data, "both-80-seed1": other}
     for name, folder in learning.items():
@@ -126,6 +126,16 @@ def test_a_student_of_another_model_learns_from_the_dense_one():
     (run,) = (run for run in expand(distilling(techniques=[student])) if run.technique == "student")
     assert flags(run)["--teacher"] == "runs/dense-seed1/checkpoint_best.pt"
     assert flags(run)["--decoder-layers"] == "1"
+
+
+def test_translations_of_different_kinds_stay_apart():
+    """Also where a student of another model, whose runs are expanded by themselves, has one of its own."""
+    student = {"name": "student", "like": "dense", "model": {"decoder-layers": 1}, "teacher": {"sequence": True}}
+    recipe = distilling(techniques=["mp", student], teacher={"sequence": {"beam": 3}}, controls=[])
+    runs = {run.name: run for run in expand(recipe)}
+    assert train_arguments(runs["student-seed1"], PLACES)[0] == "runs/distilled-seed1/data"
+    assert train_arguments(runs["mp-50-seed1"], PLACES)[0] == "runs/distilled-beam-3-seed1/data"
+    assert [runs[f"distilled{kind}-seed1"].settings["distill"].get("beam") for kind in ("", "-beam-3")] == [None, 3]
 
 
 def test_small_dense_models_are_taught_like_others():
