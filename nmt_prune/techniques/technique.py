@@ -38,6 +38,7 @@ class Technique:
         counts_of: technique whose counts per matrix a control has, rung by rung.
         flags: further flags of the task, in place of the recipe's.
         teacher: what its runs learn from the dense one, as a recipe's ``teacher`` has it; None: nothing.
+        training: flags of its own trainings, in place of the recipe's, as ``sparse_lr``.
         subnetwork: which of the search's subnetworks.
         is_trained: whether the survivors are trained again.
         is_small: whether it is no mask at all but a dense model with as many parameters as the rung leaves non-zero.
@@ -58,6 +59,7 @@ class Technique:
     counts_of: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     teacher: Mapping[str, Any] | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
     subnetwork: Literal["good", "random", "bad"] = "good"
     is_trained: bool = True
     is_small: bool = False

@@ -75,7 +75,7 @@ class _Expansion:
                 for search in self._recipe.search:
                     self._subnetwork(name, search)
                 continue
-            for percent in self._recipe.ladder:
+            for percent in self._recipe.rungs(name):
                 if percent > 0:
                     self._note(name, self._rung(name, percent))
                 elif technique.quantizes:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from nmt_prune.experiments.recipe.sections import FlagSection, Section, Teacher
+from nmt_prune.experiments.recipe.sections import FlagSection, Rung, Section, Teacher
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.quantization import quantizers
@@ -46,6 +46,8 @@ class InlineTechnique(Section):
         regulariser: spec of the penalty.
         training: flags in place of the recipe's, for its own runs, e.g. ``sparse-lr: 1``.
         teacher: what its own runs learn from the dense one, in place of the recipe's; null: nothing.
+        ladder: those of the recipe's rungs that it is wanted at, e.g. ``[90]`` for an ablation; those below on which a
+            rung depends are trained, too.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -61,6 +63,7 @@ class InlineTechnique(Section):
     regulariser: str | None = None
     training: FlagSection | None = None
     teacher: Teacher | None = None
+    ladder: Annotated[list[Rung], Field(min_length=1)] | None = None
 
     @field_validator("name")
     @classmethod
@@ -89,6 +92,7 @@ class InlineTechnique(Section):
             if spec := getattr(self, key):
                 registry.settings(spec.partition(":")[0])
         given = [key for key in (*_REGISTRIES, "prune_set") if getattr(self, key) is not None]
+        given += ["ladder"] if self.ladder else []
         if self.like == DENSE and given:
             raise ValueError(f"{self.name!r} is dense and has no {given[0]}; remove it")
         if self.training is not None and "max_update" in self.training.flags():

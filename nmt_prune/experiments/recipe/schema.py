@@ -22,7 +22,7 @@ from nmt_prune.experiments.recipe.sections import (
     gpus_wanted,
 )
 from nmt_prune.registry import Registry, load_extensions
-from nmt_prune.techniques import LONGER, Technique, techniques
+from nmt_prune.techniques import DENSE, LONGER, Technique, techniques
 
 TAUGHT_BESIDE = ("cross_entropy", "label_smoothed_cross_entropy", "distilled_cross_entropy")
 """Criterions that a recipe's teacher can stand beside, or in whose teacher's place."""
@@ -168,6 +168,14 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _rungs_of_the_ladder(self) -> "Recipe":
+        for one in self.techniques:
+            for percent in one.ladder or () if isinstance(one, InlineTechnique) else ():
+                if percent not in self.ladder:
+                    raise ValueError(f"{one.name}: the recipe has no rung {percent:g}; add it to ladder")
+        return self
+
+    @model_validator(mode="after")
     def _nothing_rewinds_to_what_is_not_there(self) -> "Recipe":
         for name in self.names if self.dense else ():
             technique = self.technique(name)
@@ -222,6 +230,11 @@ class Recipe(Section):
         own = self.variant(name)
         return own.technique() if own else techniques.find(name)
 
+    def rungs(self, name: str) -> list[float]:
+        """The rungs that a technique or control is wanted at."""
+        own = self.variant(name)
+        return own.ladder if own and own.ladder else self.ladder
+
     def of_variant(self, variant: InlineTechnique) -> "Recipe":
         """The recipe of a variant alone, with the model that it has."""
         flags = variant.model.flags() if variant.model else {}
@@ -233,7 +246,8 @@ class Recipe(Section):
     def training_of(self, name: str) -> dict[str, Any]:
         """The flags of the runs that a technique or control makes, but for their length."""
         own = self.variant(name)
-        return {**self.training.flags(), **(own.training.flags() if own and own.training else {})}
+        usual = {} if name in (DENSE, LONGER) else self.technique(name).training
+        return {**self.training.flags(), **usual, **(own.training.flags() if own and own.training else {})}
 
     def teacher_of(self, name: str) -> Teacher | None:
         """What the runs that a technique or control makes learn: by the variant, the recipe or the technique."""

@@ -1,5 +1,7 @@
 """Variants of techniques in a recipe, and techniques of an extension."""
 
+from dataclasses import replace
+
 import pytest
 
 from nmt_prune.errors import PruneError
@@ -80,12 +82,33 @@ def test_an_extension_adds_a_technique(load):
     assert runs["ramped-80-seed1"].settings["pruning"]["extension"].endswith("own.py")
 
 
+def test_a_technique_may_train_in_its_own_way_and_a_variant_of_it_in_another(monkeypatch):
+    monkeypatch.setitem(techniques._entries, "mp", replace(techniques["mp"], training={"lr": 0.25, "dropout": 0.5}))
+    mine = {"name": "mine", "like": "mp", "training": {"dropout": 0}}
+    runs = {run.name: run.settings["training"] for run in expand(make_recipe(techniques=["mp", "slt", mine]))}
+    assert [runs["mp-50-seed1"][flag] for flag in ("lr", "dropout")] == [0.25, 0.5]
+    assert [runs["mine-50-seed1"][flag] for flag in ("lr", "dropout")] == [0.25, 0]
+    assert runs["slt-50-seed1"]["lr"] == runs["dense-seed1"]["lr"] != 0.25
+
+
 def test_a_variant_has_its_own_start_rounds_of_the_technique_that_makes_them():
     mine = {"name": "mine", "like": "slt-mp", "saliency": "random"}
     runs = {run.name: run for run in expand(make_recipe(techniques=["slt-mp", mine], ladder=[50, 80]))}
     assert runs["mine-80-seed1"].parent == "mine-60-seed1"
     assert pruning(runs["mine-60-seed1"], "saliency") == ["magnitude"]
     assert pruning(runs["mine-80-seed1"], "saliency") == ["random"]
+
+
+def test_a_variant_may_be_wanted_at_some_rungs_alone():
+    """Those below which a rung follows from are trained, and others are not."""
+    some = [
+        {"name": "mine", "like": "mp", "saliency": "random", "ladder": [80]},
+        {"name": "chain", "like": "slt", "reset": "sign", "ladder": [80]},
+    ]
+    runs = [run.name for run in expand(make_recipe(techniques=["mp", *some], ladder=[50, 80, 90]))]
+    assert [name for name in runs if "mine" in name] == ["mine-80-seed1"]
+    assert [name for name in runs if "chain" in name] == ["chain-50-seed1", "chain-80-seed1"]
+    assert len([name for name in runs if name.startswith("mp")]) == 3
 
 
 @pytest.mark.parametrize(
@@ -98,6 +121,7 @@ def test_a_variant_has_its_own_start_rounds_of_the_technique_that_makes_them():
         ("[{name: slt, like: mp, reset: sign}]", "'slt' is taken"),
         ("[{name: mine, like: slt, saliency: magnitud}]", "did you mean magnitude?"),
         ("[{name: mine, like: subnetwork-good, reset: sign}]", "comes out of a search"),
+        ("[{name: mine, like: slt, ladder: [80, 85]}]", "mine: the recipe has no rung 85"),
         ("[slt, slt]", "'slt' is there twice"),
         ("[5]", "techniques.0"),
     ],
