@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nmt_prune.evaluation.reports.published import load_published
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique, NameOrVariant
+from nmt_prune.experiments.recipe.lr_schedulers import replaced
 from nmt_prune.experiments.recipe.sections import (
     Corpus,
     Dense,
@@ -247,7 +248,8 @@ class Recipe(Section):
         """The flags of the runs that a technique or control makes, but for their length."""
         own = self.variant(name)
         usual = {} if name in (DENSE, LONGER) else self.technique(name).training
-        return {**self.training.flags(), **usual, **(own.training.flags() if own and own.training else {})}
+        flags = replaced(self.training.flags(), usual)
+        return replaced(flags, own.training.flags()) if own and own.training else flags
 
     def teacher_of(self, name: str) -> Teacher | None:
         """What the runs that a technique or control makes learn: by the variant, the recipe or the technique."""
