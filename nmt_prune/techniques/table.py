@@ -1,5 +1,6 @@
 """The table of techniques, in the order of Brix et al. 2020, Table 1, and of reports."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from nmt_prune.techniques.mask_sources import (
@@ -61,10 +62,12 @@ def _control(label: str, summary: str, **how: Any) -> Technique:
     return Technique(label=label, summary=summary, is_control=True, **how)
 
 
-def _settled_early(label: str, summary: str, mask: MaskSource | None = None, **flags: str) -> Technique:
+def _settled_early(
+    label: str, summary: str, mask: MaskSource | None = None, training: Mapping[str, Any] | None = None, **flags: str
+) -> Technique:
     """A mask that grows until three quarters of the training, so that the last one is for the survivors."""
-    mask = mask or DenseRun()
-    return Technique(label=label, summary=summary, mask=mask, schedule="cubic", prune_end=0.75, flags=flags)
+    how: dict[str, Any] = {"mask": mask or DenseRun(), "training": training or {}, "flags": flags}
+    return Technique(label=label, summary=summary, schedule="cubic", prune_end=0.75, **how)
 
 
 _BRIX_2020 = {
@@ -105,6 +108,13 @@ _BRIX_2020 = {
 _TRAINED_ON = {
     "gmp": _settled_early(
         "GMP", "gradual magnitude pruning of the trained dense model (Zhu & Gupta 2018, Kurtic & Alistarh 2022)"
+    ),
+    "ladder-gmp": _settled_early(
+        "GMP by rungs",
+        "gradual magnitude pruning from rung to rung, embeddings denser, sparse matrices with higher learning rates",
+        RungBelow(),
+        {"sparse_lr": 0.5},
+        budget="matrix:embedding=2",
     ),
     "finetune": Technique(
         label="fine-tuning", summary="fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"
