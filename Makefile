@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems wmt14-en-de wmt14-en-fr test quick lint readmes bench gpu-check lock clean
+.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test quick lint readmes bench gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -34,6 +34,9 @@ demo: $(READY) ## real text, dense and pruned Transformers, table and plot (CORP
 
 systems: $(READY) ## every system on real text, three seeds, hours on 2 cores (CORPUS=numbers: one seed, ten minutes)
 	$(BIN)/nmt-prune run nmt_prune/recipes/systems-$(CORPUS).yaml
+
+frontier: $(READY) ## ours against lottery tickets at equal updates, three seeds, in sittings (CORPUS=numbers: minutes)
+	$(BIN)/nmt-prune run nmt_prune/recipes/frontier-$(CORPUS).yaml
 
 wmt14-en-de wmt14-en-fr: $(READY) ## download, clean and binarize WMT14 (OPTIONS="--mirror URL ...")
 	$(BIN)/nmt-prune data $@ $(OPTIONS)

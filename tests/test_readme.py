@@ -149,6 +149,7 @@ NOT_RUN = {
     "nmt_prune/runtime/README.md": "of a trained model; tests/runtime/test_real_model.py and tests/cli have one",
     "nmt_prune/shrinking/README.md": "of a trained model; tests/cli/test_shrink.py has one",
     "nmt_prune/subnetworks/README.md": "trains; tests/tasks/test_search.py does the same",
+    "nmt_prune/techniques/README.md": "trains; tests/tasks trains with each of these flags",
     "nmt_prune/tasks/README.md": "trains; tests/models/test_fairseq_commands.py trains with Hydra",
 }
 

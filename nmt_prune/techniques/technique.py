@@ -12,7 +12,7 @@ DENSE = "dense"
 LONGER = "dense-longer"
 """The equal-update control: the dense model trained on. Its runs differ in their updates, not in their sparsity."""
 
-RECOMMENDED = "gmp"
+RECOMMENDED = "ladder-gmp"
 """How ``nmt-prune prune`` prunes unless it is told otherwise."""
 
 
