@@ -55,12 +55,14 @@ def make_ticket(
     }
     continued = _continued(trained, source, reset, clock)
     history = {"lr_scheduler_state": {"best": None}, **(continued or trained).history}
+    # What a denser model scored is nothing that this one has to reach.
+    is_denser = continued is not None and continued.masks != masks
     return {
         **as_masked(trained),
         "model": {**weights, **stored},
         "criterion": trained.state.get("criterion"),
         "optimizer_history": [{**history, "num_updates": continued.num_updates if continued else 0}],
-        "task_state": recorded(trained),
+        "task_state": {**recorded(trained), "best_is_denser": is_denser},
         "extra_state": {"train_iterator": _train_iterator(continued)},
         "last_optimizer_state": continued.state["last_optimizer_state"] if continued else None,
     }

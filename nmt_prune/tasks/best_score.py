@@ -23,6 +23,21 @@ def forget_best(scheduler: Any = None) -> None:
     stops = (getattr(program, "should_stop_early", None) for program in programs)
     for function in (checkpoint_utils.save_checkpoint, *filter(None, stops)):
         vars(function).pop("best", None)
-    plateau = getattr(scheduler, "lr_scheduler", None)
-    if isinstance(plateau, ReduceLROnPlateau):
+    if plateau := _plateau(scheduler):
         plateau.best, plateau.num_bad_epochs = plateau.mode_worse, 0
+
+
+def begin_without_best(scheduler: Any) -> Any:
+    """Lets ``reduce_lr_on_plateau`` go on after a scheduler that follows no scores, and so has no best one.
+
+    Args:
+        scheduler: fairseq's scheduler of the learning rate, as a checkpoint left it; it is returned.
+    """
+    if (plateau := _plateau(scheduler)) and plateau.best is None:
+        plateau.best = plateau.mode_worse
+    return scheduler
+
+
+def _plateau(scheduler: Any) -> ReduceLROnPlateau | None:
+    found = getattr(scheduler, "lr_scheduler", None)
+    return found if isinstance(found, ReduceLROnPlateau) else None

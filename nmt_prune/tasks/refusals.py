@@ -15,6 +15,7 @@ from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.rigl import Rigl
 from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, rewind_updates
+from nmt_prune.tasks.origin import DEFAULT_RESTORE_FILE, RESETS
 
 
 def refuse_unsupported(cfg: TranslationPruningConfig) -> None:
@@ -36,6 +37,17 @@ def refuse_unsupported(cfg: TranslationPruningConfig) -> None:
                 f"{flag} keeps weights or optimizer state where masks cannot reach them; prune with --ddp-backend"
                 " legacy_ddp or pytorch_ddp and without it"
             )
+    starts = {
+        "--restore-file": cfg.restore_file != DEFAULT_RESTORE_FILE,
+        "--continue-once": cfg.continue_once,
+        "--finetune-from-model": cfg.finetune_from_model,
+    }
+    given = [flag for flag, is_given in starts.items() if is_given]
+    if len(given) > 1:
+        raise PruneError(f"{given[0]} and {given[1]} both say where to start; give one of them")
+    inert = [f"--{name.replace('_', '-')}" for name in RESETS if getattr(cfg, name)]
+    if cfg.finetune_from_model and inert:
+        raise PruneError(f"--finetune-from-model takes nothing but the weights: leave {inert[0]} out")
 
 
 def refuse_unreachable_average(cfg: TranslationPruningConfig, schedule: Schedule) -> None:
@@ -108,11 +120,16 @@ def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
             " leave that out, or take --clock restart"
         )
     root = cfg._get_parent()
-    by_epoch = root.lr_scheduler._name == "fixed" and (root.lr_scheduler.force_anneal or len(root.optimization.lr) > 1)
-    if cfg.clock == "rewind" and by_epoch:
+    scheduler = root.lr_scheduler
+    by_epoch = {
+        "fixed": getattr(scheduler, "force_anneal", None) or len(root.optimization.lr) > 1,
+        "manual": getattr(scheduler, "epoch2lr", "{}") != "{}",
+    }
+    if cfg.clock == "rewind" and by_epoch.get(scheduler._name):
         raise PruneError(
             "--clock rewind goes on at the update of the rewind point and counts epochs from 1, by which --lr-scheduler"
-            " fixed lowers the learning rate (--force-anneal, several --lr): take one that counts updates"
+            f" {scheduler._name} sets the learning rate (--force-anneal, several --lr, --epoch2lr): take one that"
+            " counts updates"
         )
     used = {"group", "prune_set"} if cfg.regulariser or cfg.quantizer else set()
     if cfg.regulariser or "after_pruning" in (cfg.quantizer or ""):

@@ -21,6 +21,7 @@ from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
+from nmt_prune.tasks.going_on import refuse_foreign_optimizer
 from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
     are_same,
@@ -55,6 +56,7 @@ class Start:
         first_update: number of updates done.
         origin: the checkpoint that fairseq is about to load; None for fresh weights and for a new ticket.
         is_final: whether the mask that the schedule leads to is there already.
+        best_is_denser: whether the best validation score so far is that of a denser model.
     """
 
     schedule: Schedule
@@ -62,6 +64,7 @@ class Start:
     first_update: int = 0
     origin: Origin | None = None
     is_final: bool = False
+    best_is_denser: bool = False
 
 
 def start(
@@ -112,6 +115,9 @@ def _begin_with_ticket(
         if (criterion := criterion_of(cfg)) is not None:
             # fairseq goes on with an optimizer of the same criterion only; none of these has a state of its own.
             state["optimizer_history"][-1]["criterion_name"] = CRITERION_REGISTRY[criterion._name].__name__
+        if state["last_optimizer_state"] is not None:
+            source = f"--clock {cfg.clock} goes on after a training"
+            refuse_foreign_optimizer(cfg, state["optimizer_history"][-1], source, "or --clock restart")
         state["task_state"]["start"] = departure.as_json()
         # The provenance first: a ticket without it would look like a training that has been going on.
         write_json(provenance, {**found, PASSES: evidence.passes.count, "flags": departure.flags})
@@ -120,7 +126,8 @@ def _begin_with_ticket(
     wait_for_master()
     ticket = Checkpoint.load(last)
     departure = Departure.of(ticket.state["task_state"]["start"])
-    return Start(_schedule(cfg, settings, pruner, departure), departure, ticket.num_updates)
+    schedule, is_denser = _schedule(cfg, settings, pruner, departure), _best_is_denser(ticket)
+    return Start(schedule, departure, ticket.num_updates, best_is_denser=is_denser)
 
 
 def note(folder: str, values: Mapping[str, Any]) -> None:
@@ -149,18 +156,27 @@ def _go_on(
     elif departure is None or not are_same(departure.flags, flags):
         _check_other_origin(cfg, settings, origin)
         departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
+    if origin.goes_on and origin.checkpoint.has_optimizer:
+        way = "or --reset-optimizer, with another --save-dir than its own"
+        refuse_foreign_optimizer(cfg, origin.checkpoint.history, f"{origin} comes of a training", way)
     schedule = _schedule(cfg, settings, pruner, departure)
     is_reached = not _is_learning(pruner.saliency, origin) and pruner.has_reached(masks, schedule.final)
     is_over = _is_over(schedule, origin.first_update)
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
-        return Start(Constant(final=schedule.final), departure, origin.first_update, origin, is_final=True)
+        kept = Constant(final=schedule.final)
+        return Start(kept, departure, origin.first_update, origin, True, _best_is_denser(origin.checkpoint))
     is_exact = not isinstance(pruner.saliency, LearnedSaliency)  # others may end with what they have learned
     if is_exact and is_over and not is_reached:
         refuse_unreachable(cfg, str(origin), origin.first_update, pruner.pruned_share(masks), schedule.final)
     logger.info(f"{origin} goes on with its masks, sparsity {masks.sparsity():.6g}; nothing is pruned or reset again")
     note(cfg.save_dir, departure.as_json())
-    return Start(schedule, departure, origin.first_update, origin)
+    is_denser = _best_is_denser(origin.checkpoint)
+    return Start(schedule, departure, origin.first_update, origin, best_is_denser=is_denser)
+
+
+def _best_is_denser(checkpoint: Checkpoint) -> bool:
+    return bool((checkpoint.state.get("task_state") or {}).get("best_is_denser"))
 
 
 def _is_over(schedule: Schedule, update: int) -> bool:

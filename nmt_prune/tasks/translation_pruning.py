@@ -21,12 +21,13 @@ from nmt_prune.masks.statistics import largest_weight, totals
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.registry import load_extensions
-from nmt_prune.tasks.best_score import forget_best
+from nmt_prune.tasks.best_score import begin_without_best, forget_best
 from nmt_prune.tasks.callbacks import callbacks
 from nmt_prune.tasks.config import Gather, TranslationPruningConfig, criterion_of, pruning_settings, rewind_updates
 from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
+from nmt_prune.tasks.going_on import refuse_other_batches
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
@@ -114,11 +115,14 @@ class TranslationPruningTask(TranslationTask):
             began = start(self.cfg, settings, self.pruner, model, evidence)
             self.callbacks = callbacks(self.cfg, model, self.pruner, began)
         self.schedule, self._departure, self._updates = began.schedule, began.departure, began.first_update
-        saved = began.origin.checkpoint.state.get("task_state") if began.origin else None
-        self._best_is_denser = bool((saved or {}).get("best_is_denser"))
+        self._best_is_denser = began.best_is_denser
         call_at_the_end(self._check_end)
         self._model, self._model_cfg = model, cfg
         return model
+
+    def get_batch_iterator(self, *arguments: Any, **settings: Any) -> Any:
+        """As fairseq does."""
+        return refuse_other_batches(super().get_batch_iterator(*arguments, **settings))
 
     def train_step(
         self,
@@ -138,7 +142,7 @@ class TranslationPruningTask(TranslationTask):
             if ema_model is not None:
                 ema_model.masking.replace(self._model.masking.masks)
             self._mask_optimizer(optimizer)
-            self._scheduler = scheduler_of(optimizer)
+            self._scheduler = begin_without_best(scheduler_of(optimizer))
             self._refresh_statistics()
             if update_num == 0:
                 self._write_rewind_point(0, criterion, optimizer)
@@ -257,8 +261,7 @@ class TranslationPruningTask(TranslationTask):
     def _second_moments(self, optimizer: Any) -> dict[str, Tensor] | None:
         parameters = self._model.masking.parameters_by_matrix
         states = zip(parameters, moments(optimizer, list(parameters.values())), strict=True)
-        found = {prunable.name: state[SECOND] for prunable, state in states if SECOND in state}
-        return found or None
+        return {prunable.name: state[SECOND] for prunable, state in states if SECOND in state} or None
 
     def _judge_cut(self, masks: MaskSet) -> None:
         assert self._departure is not None

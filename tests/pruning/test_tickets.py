@@ -55,6 +55,12 @@ def test_only_pruned_matrices_have_a_mask(masks):
     assert stored[f"{MASK_MODULE}.{FC1}"].dtype == torch.uint8
 
 
+@pytest.mark.parametrize(("clock", "is_denser"), [("restart", False), ("rewind", True), ("keep", True)])
+def test_scores_of_the_denser_model_that_goes_on_are_no_ones_to_reach(masks, clock, is_denser):
+    assert ticket(masks, clock=clock)["task_state"]["best_is_denser"] == is_denser
+    assert not ticket(TRAINED.masks, clock=clock)["task_state"]["best_is_denser"]
+
+
 # What goes on: update number, epoch and whose optimizer state.
 CLOCKS = {
     ("rewind", "restart"): (0, 1, None),

@@ -11,7 +11,19 @@ from nmt_prune.pruning.schedules.cubic import Cubic
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.refusals import refuse_unreachable_average, refuse_unsupported
 
-PLAIN = SimpleNamespace(ddp_backend="pytorch_ddp", pipeline_model_parallel=False, use_bmuf=False, zero_sharding="none")
+PLAIN = SimpleNamespace(
+    ddp_backend="pytorch_ddp",
+    pipeline_model_parallel=False,
+    use_bmuf=False,
+    zero_sharding="none",
+    restore_file="checkpoint_last.pt",
+    continue_once=None,
+    finetune_from_model=None,
+    reset_optimizer=False,
+    reset_lr_scheduler=False,
+    reset_meters=False,
+    reset_dataloader=False,
+)
 
 
 @pytest.mark.parametrize(("text", "updates"), [("", set()), ("0", {0}), ("0,25000", {0, 25000}), ("4, 4,", {4})])
@@ -39,6 +51,19 @@ def test_what_masks_cannot_reach_is_refused(field, value, flag):
     with pytest.raises(PruneError, match=f"^{flag} keeps weights or optimizer state where masks cannot reach them"):
         refuse_unsupported(SimpleNamespace(**{**vars(PLAIN), field: value}))
     refuse_unsupported(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"restore_file": "a.pt"}, "--restore-file and --finetune-from-model both say where to start"),
+        ({"continue_once": "a.pt"}, "--continue-once and --finetune-from-model both say where to start"),
+        ({"reset_meters": True}, "--finetune-from-model takes nothing but the weights: leave --reset-meters out"),
+    ],
+)
+def test_a_training_has_one_start(given, message):
+    with pytest.raises(PruneError, match=message):
+        refuse_unsupported(SimpleNamespace(**{**vars(PLAIN), "finetune_from_model": "b.pt", **given}))
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])

@@ -131,8 +131,12 @@ CASES = {
         "--clock keep goes on with an optimizer and its update number, which --reset-optimizer throws away"
     ),
     "--mask-from {dense} --rewind-from {rewind} --sparsity 0.5 --clock rewind --lr-scheduler fixed --force-anneal 2": (
-        "--lr-scheduler fixed lowers the learning rate"
+        "--lr-scheduler fixed sets the learning rate"
     ),
+    "--mask-from {dense} --sparsity 0.5 --clock keep --max-update 16 --optimizer sgd": (
+        "--clock keep goes on after a training with the optimizer FairseqAdam, not SGD"
+    ),
+    "--restore-file {dense} --max-update 16 --bf16": "last.pt comes of a training with the optimizer FairseqAdam, not",
     # what would do nothing
     "--mask-from {dense}": "is dense, and there is no --sparsity",
     "--mask-from {dense} --sparsity 0.5 --rewind-from {rewind}": "used by neither --reset keep nor --clock restart",
