@@ -8,6 +8,7 @@ from fairseq.optim import OPTIMIZER_REGISTRY
 
 from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.tasks.config import TranslationPruningConfig
+from nmt_prune.tasks.origin import Origin
 
 
 def refuse_foreign_optimizer(cfg: TranslationPruningConfig, history: Mapping[str, Any], source: str, way: str) -> None:
@@ -36,6 +37,19 @@ def refuse_foreign_optimizer(cfg: TranslationPruningConfig, history: Mapping[str
         raise PruneError(
             f"{source} with another learning rate scheduler, of which reduce_lr_on_plateau knows nothing: give"
             " --reset-lr-scheduler"
+        )
+
+
+def refuse_missing_average(cfg: TranslationPruningConfig, origin: Origin) -> None:
+    """Refuses an average that fairseq would have to begin from a checkpoint without one, where it fails.
+
+    Raises:
+        PruneError: the flags ask for it.
+    """
+    if cfg.store_ema and "ema" not in (origin.checkpoint.state.get("extra_state") or {}):
+        raise PruneError(
+            f"{origin} holds no average for --store-ema to go on with: leave that out, or give the checkpoint with"
+            " --mask-from (--sparsity 0 keeps it as it is) and another --save-dir"
         )
 
 

@@ -12,7 +12,6 @@ from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.criterions.teachers import teaching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, write_json
-from nmt_prune.masks.prunable import prunable_matrices, prunable_parameters
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import Evidence, Saliency
@@ -21,7 +20,8 @@ from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
-from nmt_prune.tasks.going_on import refuse_foreign_optimizer
+from nmt_prune.tasks.fitting import check_fits
+from nmt_prune.tasks.going_on import refuse_foreign_optimizer, refuse_missing_average
 from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
 from nmt_prune.tasks.refusals import (
     are_same,
@@ -108,7 +108,7 @@ def _begin_with_ticket(
         departure = _complete(Departure.of(found), cfg, settings, first_update)
         refuse_late_start(cfg, _schedule(cfg, settings, pruner, departure), first_update)
         refuse_unwritten_points(cfg, first_update)
-        _check_fits(state, model, str(cfg.mask_from))
+        check_fits(cfg, Checkpoint(Path(str(cfg.mask_from)), state), model, str(cfg.mask_from))
         if cfg.store_ema:
             # fairseq fails where it would make the average anew from a checkpoint without one.
             state["extra_state"]["ema"] = state["model"]
@@ -148,7 +148,7 @@ def _go_on(
     """Starts from the masks of a checkpoint: of this very training, or of another."""
     if origin.lies_in(cfg.save_dir):
         refuse_counting_anew(cfg, origin.checkpoint)
-    _check_fits(origin.checkpoint.state, model, str(origin))
+    check_fits(cfg, origin.checkpoint, model, str(origin))
     masks, flags, departure = origin.checkpoint.masks, _flags(cfg, settings), origin.departure
     if departure is not None and origin.lies_in(cfg.save_dir):
         refuse_other_flags(cfg, departure.flags, flags)
@@ -156,6 +156,7 @@ def _go_on(
     elif departure is None or not are_same(departure.flags, flags):
         _check_other_origin(cfg, settings, origin)
         departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
+    refuse_missing_average(cfg, origin)
     if origin.goes_on and origin.checkpoint.has_optimizer:
         way = "or --reset-optimizer, with another --save-dir than its own"
         refuse_foreign_optimizer(cfg, origin.checkpoint.history, f"{origin} comes of a training", way)
@@ -278,16 +279,3 @@ def _prune_initial(
         noted = {**departure.masks(), **findings, PASSES: evidence.passes.count, "flags": departure.flags}
         write_json(Path(cfg.save_dir) / PROVENANCE, noted)
     return Start(schedule, departure)
-
-
-def _check_fits(state: dict[str, Any], model: Any, source: str) -> None:
-    """Checks the ticket against the model that is going to load it, by name and shape."""
-    mine = {prunable.name: prunable.shape for prunable in prunable_parameters(model)}
-    theirs = {prunable.name: prunable.shape for prunable in prunable_matrices(state["model"])}
-    for name in sorted(mine.keys() | theirs.keys()):
-        if mine.get(name) != theirs.get(name):
-            raise PruneError(
-                f"{source} is of another architecture: {name} is {theirs.get(name, 'missing')} there and"
-                f" {mine.get(name, 'missing')} by the flags; train with the --arch, sizes and dictionary of the"
-                " checkpoint"
-            )

@@ -38,6 +38,7 @@ def files(corpus, dense, tmp_path_factory) -> dict[str, Path]:
         "deeper": "--decoder-layers 2",
         "untied": "--share-decoder-input-output-embed",
         "sparse": "--sparsity 0.5",
+        "prenorm": "--decoder-normalize-before",
     }
     for name, flags in others.items():
         if name == "untied":
@@ -136,6 +137,14 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --clock keep --max-update 16 --optimizer sgd": (
         "--clock keep goes on after a training with the optimizer FairseqAdam, not SGD"
     ),
+    "--restore-file {dense} --max-update 16 --store-ema": "holds no average for --store-ema to go on with",
+    "--restore-file {dense} --max-update 16 --layernorm-embedding": (
+        r"decoder\.layernorm_embedding\.bias is missing there and \(16,\) by the flags"
+    ),
+    "--mask-from {dense} --sparsity 0.5 --encoder-attention-heads 4": "--encoder-attention-heads is 2 there and 4 by",
+    "--restore-file {dense} --max-update 16 --no-scale-embedding": "--no-scale-embedding is False there and True by",
+    "--finetune-from-model {dense} --activation-fn gelu": "--activation-fn is relu there and gelu by the flags",
+    "--restore-file {prenorm} --max-update 16": r"decoder\.layer_norm\.bias is \(16,\) there and missing by the flags",
     "--restore-file {dense} --max-update 16 --bf16": "last.pt comes of a training with the optimizer FairseqAdam, not",
     # what would do nothing
     "--mask-from {dense}": "is dense, and there is no --sparsity",
