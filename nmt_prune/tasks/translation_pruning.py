@@ -2,13 +2,12 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
-from fairseq.utils import split_paths, strip_pad
+from fairseq.utils import strip_pad
 from torch import Tensor
 
 import nmt_prune.criterions.distilled_cross_entropy  # noqa: F401  (registered: fairseq imports tasks and models alone)
@@ -25,6 +24,7 @@ from nmt_prune.tasks.best_score import begin_without_best, forget_best
 from nmt_prune.tasks.callbacks import callbacks
 from nmt_prune.tasks.config import Gather, TranslationPruningConfig, criterion_of, pruning_settings, rewind_updates
 from nmt_prune.tasks.cut import judge_cut
+from nmt_prune.tasks.data_folder import find_languages, refuse_missing_dictionaries, refuse_missing_subsets
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.going_on import refuse_other_batches
@@ -35,7 +35,6 @@ from nmt_prune.tasks.start import PASSES, head_dim, note, start
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
-from nmt_prune.text.languages import language_pairs
 from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.masking import Masking
 from nmt_prune.training.optimizer_state import masters, moments
@@ -83,13 +82,11 @@ class TranslationPruningTask(TranslationTask):
     @classmethod
     def setup_task(cls, cfg: TranslationPruningConfig, **kwargs: Any) -> Any:
         """Refuses what cannot be supported before fairseq prepares for it."""
+        find_languages(cfg)
         if not kwargs.get("from_checkpoint"):
             with exit_on_error():
                 refuse_unsupported(cfg)
-        if cfg.source_lang is None and cfg.target_lang is None:
-            pairs = language_pairs(Path(split_paths(cfg.data)[0]))
-            if len(pairs) == 1:  # fairseq knows no tag with a hyphen
-                cfg.source_lang, cfg.target_lang = pairs.pop()
+                refuse_missing_dictionaries(cfg)
         return super().setup_task(cfg, **kwargs)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -110,6 +107,7 @@ class TranslationPruningTask(TranslationTask):
             settings = pruning_settings(self.cfg)
             self.pruner = settings.pruner(head_dim(model), evidence)
             self.rewind_updates = rewind_updates(self.cfg)
+            refuse_missing_subsets(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
             check_teaching(criterion_of(self.cfg), self, model)
             began = start(self.cfg, settings, self.pruner, model, evidence)
