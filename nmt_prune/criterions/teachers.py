@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from fairseq import checkpoint_utils
+from fairseq.modules import LayerDropModuleList
 from fairseq.utils import split_paths
 from torch import Tensor
 
@@ -91,10 +92,26 @@ def check_teachers(paths: str, task: Any, student: Any, with_states: bool) -> No
     Raises:
         PruneError: one cannot.
     """
+    decoder = getattr(student, "decoder", None)
+    has_adaptive = getattr(decoder, "adaptive_softmax", None) is not None
+    if with_states and any(
+        isinstance(getattr(stack, "layers", None), LayerDropModuleList)
+        for stack in (decoder, getattr(student, "encoder", None))
+    ):
+        raise PruneError(
+            "hidden states can only be learned by a student whose layers all run: leave out --encoder-layerdrop and"
+            " --decoder-layerdrop, or give --teacher-hidden 0"
+        )
     for path in split_paths(paths):
         if not Path(path).exists():
             raise PruneError(f"--teacher {path} does not exist")
         checkpoint = Checkpoint.load(path)
+        if has_adaptive or any(key.startswith("decoder.adaptive_softmax.") for key in checkpoint.model):
+            who = "the student" if has_adaptive else f"--teacher {path}"
+            raise PruneError(
+                f"{who} has an adaptive softmax, which gives no probabilities of all words to learn from; train"
+                " without --adaptive-softmax-cutoff"
+            )
         stacks = {key.partition(".")[0] for key in checkpoint.model}
         if not {"encoder", "decoder"} <= stacks or getattr(task, "source_dictionary", None) is None:
             raise PruneError(

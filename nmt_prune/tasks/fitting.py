@@ -1,7 +1,5 @@
 """Whether a checkpoint is of the model that the flags describe: by names and shapes, and by what these do not show."""
 
-from typing import Any
-
 from torch import nn
 
 from nmt_prune.checkpoints import Checkpoint
@@ -53,12 +51,12 @@ def check_fits(cfg: TranslationPruningConfig, checkpoint: Checkpoint, model: nn.
             )
 
 
-def _shapes(checkpoint: Checkpoint, model: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+def _shapes(checkpoint: Checkpoint, model: nn.Module) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """Shapes by name, of the model and of the checkpoint."""
-    mine = {prunable.name: prunable.shape for prunable in prunable_parameters(model)}
+    mine: dict[str, tuple[int, ...]] = {prunable.name: prunable.shape for prunable in prunable_parameters(model)}
     mine |= {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     known = model.state_dict()
-    theirs = {prunable.name: prunable.shape for prunable in checkpoint.matrices}
+    theirs: dict[str, tuple[int, ...]] = {prunable.name: prunable.shape for prunable in checkpoint.matrices}
     for name, tensor in checkpoint.model.items():
         if name in mine or (name not in known and name.endswith((".weight", ".bias"))):
             theirs[name] = tuple(tensor.shape)

@@ -86,12 +86,6 @@ def test_a_ticket_is_not_bound_to_a_teacher_that_was_refused(run_training, dense
     run_training("student", *flags)
 
 
-def test_layerdrop_leaves_no_states_to_compare(run_training, dense):
-    flags = "--encoder-layers 1 --encoder-layerdrop 0.9 --teacher-hidden 1"
-    with pytest.raises(SystemExit, match=r"the student has 0 layers of .*\(without LayerDrop\)"):
-        run_training("student", DISTILLED, dense.folder / "checkpoint_last.pt", flags)
-
-
 def test_old_teachers_without_dictionaries_teach_with_a_warning(run_training, dense, tmp_path):
     state = dense.state()
     del state["task_state"][KEY]
@@ -127,3 +121,16 @@ def test_the_example_of_the_readme(run_training, dense):
     last = run_training("student", words).progress()[-1]
     assert last["sparsity"] == pytest.approx(0.9, abs=1e-3)
     assert last["hidden_loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--encoder-layerdrop 0.1 --teacher-hidden 1", "a student whose layers all run: leave out --encoder-layerdrop"),
+        ("--adaptive-softmax-cutoff 8,16", "the student has an adaptive softmax, which gives no probabilities"),
+    ],
+)
+def test_a_student_without_all_states_or_words(run_training, dense, tmp_path, flags, message):
+    with pytest.raises(SystemExit, match=message):
+        run_training("student", f"{DISTILLED} {dense.folder / 'checkpoint_last.pt'}", flags)
+    assert not list((tmp_path / "student").glob("*"))

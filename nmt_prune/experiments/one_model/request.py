@@ -57,10 +57,17 @@ class Request:
             percents: rungs of the ladder.
 
         Raises:
-            PruneError: model and data do not belong together, or the model is that sparse already.
+            PruneError: model and data do not belong together, the model is that sparse already, or is not what the
+                technique begins with.
         """
         from nmt_prune.measuring.own_flags import own_flags  # imports fairseq, which takes seconds
 
+        technique = techniques.find(self.technique)
+        if technique.mask.is_fresh:
+            raise PruneError(
+                f"--technique {self.technique} trains fresh weights, and nothing would be left of {self.checkpoint}:"
+                f" choose one that begins with a trained model, e.g. {RECOMMENDED}"
+            )
         model = Checkpoint.load(self.checkpoint)
         if remark := check_data(model, self.data):
             warnings.warn(remark, RuntimeWarning, stacklevel=2)

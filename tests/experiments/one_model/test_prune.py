@@ -124,6 +124,12 @@ def test_a_technique_that_rewinds(stock, corpus, tmp_path):
         pruning.plan_of(request(stock, corpus, tmp_path, technique="slt"), [90])
 
 
+@pytest.mark.parametrize("technique", ["mp", "snip", "small-dense"])
+def test_a_technique_that_would_not_use_the_model(tmp_path, technique):
+    with pytest.raises(PruneError, match=f"--technique {technique} trains fresh weights, and nothing would be left of"):
+        request(tmp_path / "model.pt", tmp_path, tmp_path, technique=technique).recipe([90])
+
+
 def test_several_processes_become_one(stock, corpus, tmp_path):
     model = Checkpoint.load(stock)
     model.state["cfg"]["distributed_training"]["distributed_world_size"] = 4
