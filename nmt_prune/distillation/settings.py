@@ -7,6 +7,7 @@ from typing import Literal
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.settings.search_limits import check_options
 from nmt_prune.runtime.settings.search_options import SearchOptions
+from nmt_prune.storage.model.precision import check_values
 
 Engine = Literal["auto", "compiled", "torch", "fairseq"]
 
@@ -47,6 +48,7 @@ class Distillation:
     def __post_init__(self) -> None:
         if self.best_of > self.beam:
             raise PruneError(f"--best-of {self.best_of} is more than --beam {self.beam}; widen the beam")
+        check_values(self.values)
         if self.engine == "fairseq" and self.values != "float32":
             raise PruneError(
                 f"--values {self.values} is for this toolkit's engines; leave it out with --engine fairseq"
