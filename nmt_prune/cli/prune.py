@@ -54,7 +54,9 @@ def prune(
     from nmt_prune.experiments.one_model.pruning import largest
     from nmt_prune.experiments.one_model.pruning import prune as make
     from nmt_prune.experiments.one_model.request import Request
+    from nmt_prune.storage.model.precision import check_values
 
+    check_values(values)
     percent = _percent(sparsity, max_loss)
     request = Request(
         checkpoint, data, out, technique, updates, control, seed, subset, reference, beam, bool(visible_gpus())
@@ -102,16 +104,17 @@ def _show(request: "Request", percent: float | None) -> None:
     from nmt_prune.experiments.one_model.pruning import CANDIDATES, plan_of
     from nmt_prune.experiments.planning.cost import PlanCost
 
-    tried = CANDIDATES if percent is None else [percent]
+    tried = CANDIDATES[(len(CANDIDATES) - 1) // 2] if percent is None else percent
     with options.quiet_fairseq(), options.warnings_to(options.warn):
-        plan, _, changes = plan_of(request, tried)
+        plan, _, changes = plan_of(request, [tried])
     console = Console()
     console.width = console.width if console.is_terminal else 160
     console.print(plan_table(plan))
     seconds = (Checkpoint.load(request.checkpoint).state.get("extra_state") or {}).get("previous_training_time")
     lines = [*PlanCost.of(plan).lines(), *changes]
     if percent is None:
-        lines.append("of these sparsities only as many are tried as a bisection needs, three or four")
+        listed = ", ".join(map(str, CANDIDATES))
+        lines.append(f"the sparsity is found by bisection among {listed} %: three or four such trainings")
     if seconds:
         lines.append(
             f"the model's own training took {timedelta(seconds=round(seconds))}, on the machine that it was on"

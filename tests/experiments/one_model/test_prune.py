@@ -171,6 +171,16 @@ def test_the_largest_sparsity(monkeypatch, stock, corpus, tmp_path, allowed, fou
     assert len(tried) <= 4
 
 
+def test_a_search_for_the_sparsity_is_shown_by_one_training(run, stock, corpus, tmp_path):
+    status, out, _ = run(
+        "prune", stock, "--data", corpus, "--out", tmp_path / "o", "--sparsity", "auto", "--max-loss", 1, "--dry-run"
+    )
+    assert status == 0
+    assert "found by bisection among 50, 60, 70, 80, 85, 90, 95, 98 %: three or four such trainings" in out
+    assert out.count("ladder-gmp-") == 1
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
@@ -178,6 +188,7 @@ def test_the_largest_sparsity(monkeypatch, stock, corpus, tmp_path, allowed, fou
         (("--max-loss", 1), "--max-loss 1 is for --sparsity auto; leave one of them out"),
         (("--sparsity", "much"), "--sparsity much is no number; give a share such as 0.9, or auto"),
         (("--sparsity", 90), "--sparsity 90 must lie between 0 and 1"),
+        (("--values", "int7"), "--values int7: choose from float32, float16, bfloat16, int8, auto"),
     ],
 )
 def test_contradicting_flags(run, tmp_path, flags, line):
