@@ -90,9 +90,9 @@ class Registry(Generic[T]):
         for assignment in filter(None, assignments.split(",")):
             key, equals, text = (part.strip() for part in assignment.partition("="))
             if not equals or key not in allowed:
-                raise PruneError(
-                    f"{self.kind} {spec!r}: unknown setting {key!r}; {name} takes {', '.join(allowed) or 'no settings'}"
-                )
+                takes = ", ".join(allowed) or "no settings"
+                hint = f"; did you mean {key}-{name}?" if f"{key}-{name}" in self.entries() else ""
+                raise PruneError(f"{self.kind} {spec!r}: unknown setting {key!r}; {name} takes {takes}{hint}")
             try:
                 values[key] = TypeAdapter(types[key]).validate_python(text)
             except ValidationError as error:

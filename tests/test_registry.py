@@ -132,7 +132,7 @@ def test_the_modules_of_the_package_are_found():
     expected = "activation adam-fisher confidence fisher grasp hard-concrete head-importance magnitude magnitude-ste"
     assert list(saliencies.entries()) == [
         *expected.split(),
-        *["movement", "oes", "random", "snip", "synflow", "taylor", "wanda"],
+        *["movement", "oes", "random", "snip", "soft-movement", "synflow", "taylor", "wanda"],
     ]
     assert list(budgets.entries()) == ["erk", "global", "global-body", "layerwise", "matrix", "nm", "threshold"]
     assert list(schedules.entries()) == ["constant", "cubic", "layerwise", "oneshot", "rigl"]

@@ -162,7 +162,7 @@ _LEARNED = {
     "soft-movement": _learned(
         "soft movement",
         "movement pruning by one threshold for all matrices, and a penalty (Sanh 2020)",
-        saliency="movement:soft=true",
+        saliency="soft-movement",
     ),
     "hard-concrete": _learned(
         "Hard-Concrete heads",

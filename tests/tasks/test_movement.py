@@ -6,7 +6,7 @@ from fairseq.trainer import Trainer
 
 from tests.devices import everywhere
 from tests.tasks.test_data_parallel import assert_equal_workers, train_on_two
-from tests.tasks.training import EMBEDDING, FC1, MASK, assert_same
+from tests.tasks.training import EMBEDDING, FC1, MASK, assert_same, load
 
 pytestmark = pytest.mark.slow
 
@@ -108,11 +108,11 @@ def test_units_by_movement(run_training):
     assert torch.equal(masks[FC1].any(dim=1), masks[FC1].all(dim=1))
 
 
-SOFT = "--saliency movement:soft=true,exact=false,lr=0.5,strength=2000 --schedule cubic:interval=3,end=9 --sparsity 0.8"
+SOFT = "--saliency soft-movement:exact=false,lr=0.5,strength=2000 --schedule cubic:interval=3,end=9 --sparsity 0.8"
 
 
 def test_soft_movement_meets_the_sparsity(run_training):
-    training = run_training("exact", MOVEMENT.replace("movement", "movement:soft=true"))
+    training = run_training("exact", MOVEMENT.replace("movement", "soft-movement"))
     lines, masks = training.progress(), training.masks()
     assert [line["learned_sparsity"] for line in lines[:8:3]] == pytest.approx(
         [0.8 * (1 - (1 - update / 9) ** 3) for update in (0, 3, 6)], abs=1e-3
@@ -131,6 +131,24 @@ def test_soft_movement_keeps_what_the_threshold_leaves(run_training, monkeypatch
     assert {line["revived"] for line in lines} == {0}
     killed_at(monkeypatch, lambda: run_training("parts", SOFT, "--save-interval-updates 1"), 7)
     assert_same(training.state()["model"], run_training("parts", SOFT).state()["model"])
+
+
+def test_a_training_that_began_by_the_old_spelling_is_begun_anew(run_training, tmp_path, monkeypatch):
+    old, now = (MOVEMENT.replace("movement", spelling) for spelling in ("movement:soft=true", "soft-movement"))
+    killed_at(monkeypatch, lambda: run_training("old", now, "--save-interval-updates 1"), 2)
+    last = tmp_path / "old" / "checkpoint_last.pt"
+    state = load(last)
+    state["task_state"]["start"]["flags"]["saliency"] = "movement:soft=true"
+    state["task_state"]["movement"] = state["task_state"].pop("soft-movement")
+    torch.save(state, last)
+    before = last.read_bytes()
+    for flags, message in (
+        (old, "unknown setting 'soft'; movement takes lr, optimizer, straight_through; did you mean soft-movement"),
+        (now, "began with --saliency movement:soft=true, not --saliency soft-movement: .* another --save-dir"),
+    ):
+        with pytest.raises(SystemExit, match=f"^nmt-prune: error: .*{message}"):
+            run_training("old", flags)
+    assert last.read_bytes() == before
 
 
 def test_a_pattern_that_the_schedule_cannot_reach_is_one_line(run_training):

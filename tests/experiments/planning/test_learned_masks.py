@@ -39,7 +39,7 @@ def test_soft_movement_is_movement_with_another_mask():
         pruning(expanded(make_recipe(techniques=[name], ladder=[50]))[f"{name}-50-seed1"])
         for name in ("movement", "soft-movement")
     )
-    assert soft == {**hard, "saliency": "movement:soft=true"}
+    assert soft == {**hard, "saliency": "soft-movement"}
 
 
 def test_gates_are_on_heads_whatever_the_recipe_prunes():
