@@ -135,7 +135,7 @@ def test_the_modules_of_the_package_are_found():
         *["movement", "oes", "random", "snip", "soft-movement", "synflow", "taylor", "wanda"],
     ]
     assert list(budgets.entries()) == ["erk", "global", "global-body", "layerwise", "matrix", "nm", "threshold"]
-    assert list(schedules.entries()) == ["constant", "cubic", "layerwise", "oneshot", "rigl"]
+    assert list(schedules.entries()) == ["acdc", "constant", "cubic", "granet", "layerwise", "oneshot", "rigl"]
     assert list(quantizers.entries()) == ["ternary", "uniform"]
     assert list(regularisers.entries()) == ["clipped-group-lasso", "group-lasso"]
     assert list(resets.entries()) == ["keep", "random-sign", "reinit", "rewind", "shuffle", "shuffle-layers", "sign"]

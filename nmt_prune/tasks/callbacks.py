@@ -9,12 +9,14 @@ from nmt_prune.pruning.quantization.training import QuantizedTraining
 from nmt_prune.pruning.regularisers import regularisers
 from nmt_prune.pruning.regularisers.regularisation import Regularisation
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
-from nmt_prune.pruning.schedules.rigl import Rigl
+from nmt_prune.pruning.schedules import MovingSchedule
+from nmt_prune.pruning.schedules.acdc import AcDc
 from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.start import Start
 from nmt_prune.tasks.workers import check_agreement
 from nmt_prune.training.callback import Callback
 from nmt_prune.training.callbacks import Callbacks
+from nmt_prune.training.decompression import Decompression
 from nmt_prune.training.regrowth import Regrowth
 from nmt_prune.training.sparse_rates import SparseRates
 
@@ -35,16 +37,18 @@ def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: 
     schedule = start.schedule
     if cfg.sparse_lr:  # first, so that it sees the step alone, between the others' parts of the update
         found["sparse_lr"] = SparseRates(model.masking, cfg.sparse_lr)
-    if isinstance(schedule, Rigl):
-        moving = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
-        found["regrowth"] = Regrowth(model.masking, moving, schedule, check_agreement)
+    chosen = restrict(model.masking.parameters_by_matrix, pruner.prune_set)
+    if isinstance(schedule, MovingSchedule):
+        found["regrowth"] = Regrowth(model.masking, chosen, schedule, check_agreement)
+    if isinstance(schedule, AcDc):
+        found["decompression"] = Decompression(model.masking, chosen, schedule.sparsity)
     if isinstance(pruner.saliency, LearnedSaliency) and not start.is_final:
         found[pruner.saliency.name] = pruner.saliency.learner(model.masking, pruner, schedule)
     if cfg.regulariser and not start.is_final:
         regulariser = regularisers.build(cfg.regulariser)
         parameters = model.masking.parameters_by_matrix
-        chosen = {prunable: parameters[prunable] for prunable in restrict(parameters, pruner.prune_set)}
-        found["regulariser"] = Regularisation(regulariser, pruner.group, chosen, schedule.settled_at, model.masking)
+        penalised = {prunable: parameters[prunable] for prunable in chosen}
+        found["regulariser"] = Regularisation(regulariser, pruner.group, penalised, schedule.settled_at, model.masking)
     if cfg.quantizer:
         found["quantizer"] = QuantizedTraining(
             quantizers.build(cfg.quantizer),

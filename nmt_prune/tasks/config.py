@@ -51,7 +51,8 @@ class TranslationPruningConfig(TranslationConfig):
         default=PruningSettings.schedule,
         metadata={
             "help": "when: constant, oneshot:at=UPDATE, cubic:initial=S,begin=UPDATE,end=UPDATE,interval=N,exponent=3,"
-            " layerwise:begin=UPDATE,window=N, rigl:interval=N,end=SHARE,share=SHARE"
+            " layerwise:begin=UPDATE,window=N, rigl:interval=N,end=SHARE,share=SHARE, granet:share=SHARE (and those of"
+            " cubic), acdc:begin=UPDATE,phase=N,end=UPDATE"
         },
     )
     regulariser: str = field(

@@ -11,8 +11,8 @@ from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.inert import refuse_inert_settings
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
-from nmt_prune.pruning.schedules import Schedule
-from nmt_prune.pruning.schedules.rigl import Rigl
+from nmt_prune.pruning.schedules import MovingSchedule, Schedule
+from nmt_prune.pruning.schedules.acdc import AcDc
 from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, rewind_updates
 from nmt_prune.tasks.origin import DEFAULT_RESTORE_FILE, RESETS
@@ -74,6 +74,8 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
     if cfg.sparse_lr and schedule.final == 0 and not isinstance(pruner.budget, Threshold):
         raise PruneError(f"--sparse-lr {cfg.sparse_lr:g} does nothing here: nothing is pruned; leave it out")
     can_be_averaged = False
+    scheduled = f"--schedule {cfg.schedule.partition(':')[0]}"
+    comes_and_goes = isinstance(schedule, (MovingSchedule, AcDc))
     if isinstance(pruner.saliency, LearnedSaliency):
         can_be_averaged = pruner.saliency.can_be_averaged
         pruner.saliency.check(pruner.group, schedule)
@@ -83,14 +85,18 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
                 f"--mask-control {pruner.mask_control} needs a finished mask, which {flag} learns: train with"
                 " --mask-control none, then give its checkpoint with --mask-from to the control"
             )
-    elif isinstance(schedule, Rigl):
-        flag = "--schedule rigl"
+        if comes_and_goes:
+            raise PruneError(
+                f"{flag} and {scheduled} each bring weights back: take --schedule cubic, or leave {flag} out"
+            )
+    elif comes_and_goes:
+        flag = scheduled
     else:
         return
-    if isinstance(schedule, Rigl) and not isinstance(pruner.group, Element):
-        raise PruneError("--schedule rigl moves single weights: leave out --group")
-    if isinstance(schedule, Rigl) and isinstance(pruner.budget, NM):
-        raise PruneError("--schedule rigl moves weights anywhere in a matrix: choose another --budget than nm")
+    if isinstance(schedule, MovingSchedule) and not isinstance(pruner.group, Element):
+        raise PruneError(f"{scheduled} moves single weights: leave out --group")
+    if isinstance(schedule, MovingSchedule) and isinstance(pruner.budget, NM):
+        raise PruneError(f"{scheduled} moves weights anywhere in a matrix: choose another --budget than nm")
     if cfg.store_ema and not can_be_averaged:
         raise PruneError(f"{flag} has masks that come and go, over which an average is not sparse: drop --store-ema")
 
@@ -134,7 +140,7 @@ def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
     used = {"group", "prune_set"} if cfg.regulariser or cfg.quantizer else set()
     if cfg.regulariser or "after_pruning" in (cfg.quantizer or ""):
         used |= {"schedule"}  # it says when the penalty ends and the quantizer begins
-    if settings.schedule.partition(":")[0] == "rigl" and settings.mask_from:
+    if settings.schedule.partition(":")[0] in ("rigl", "granet") and settings.mask_from:
         used |= {"schedule", "prune_set"}  # the mask that is there moves
     refuse_inert_settings(settings, used)
 

@@ -146,6 +146,22 @@ _PRUNED_AT_INITIALISATION = {
     ),
 }
 
+_MOVING = {
+    "granet": Technique(
+        label="GraNet",
+        summary="MP whose survivors move to where the loss falls (GraNet, Liu 2021)",
+        mask=WhileTraining(),
+        schedule="granet",
+    ),
+    "acdc": Technique(
+        label="AC/DC",
+        summary="sparse and dense phases by turns, in one training like MP (AC/DC, Peste 2021)",
+        mask=WhileTraining(),
+        schedule="acdc",
+        prune_end=0.85,
+    ),
+}
+
 _LEARNED = {
     "ste": _settled_early(
         "STE",
@@ -287,6 +303,7 @@ techniques = Techniques(
         **_BRIX_2020,
         **_TRAINED_ON,
         **_PRUNED_AT_INITIALISATION,
+        **_MOVING,
         **_LEARNED,
         **_CHANNELS_AND_BITS,
         **_CONTROLS,

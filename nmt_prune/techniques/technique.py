@@ -28,7 +28,7 @@ class Technique:
         rewind: the rewind point that goes with it: ``early`` is θ_t, ``init`` is θ_0 of the dense run.
         schedule: ``constant``; with ends and intervals of the recipe: ``cubic`` (Zhu & Gupta 2018) from the sparsity of
             the mask source on, ``oneshot``: that sparsity until ``prune_end``, then the final one, ``layerwise``,
-            ``rigl``; or any spec of the schedules, as it is.
+            ``rigl``, ``granet``, ``acdc``; or any spec of the schedules, as it is.
         prune_end: when the mask is final, as a share of the training, unless the recipe says when.
         clock: update number that training starts at.
         length: of the training: that of every other one, or, for equal-update controls, as many updates as bring it to

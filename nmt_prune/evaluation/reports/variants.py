@@ -52,4 +52,8 @@ def _differing(technique: Technique | None, pruning: Mapping[str, str]) -> dict[
 
 def _is_filled_in(spec: str, own: str) -> bool:
     """Whether it is the technique's own schedule with the moments of the recipe."""
-    return ":" not in own and spec.partition(":")[0] == own and own in ("cubic", "oneshot", "layerwise", "rigl")
+    return (
+        ":" not in own
+        and spec.partition(":")[0] == own
+        and own in ("cubic", "oneshot", "layerwise", "rigl", "granet", "acdc")
+    )

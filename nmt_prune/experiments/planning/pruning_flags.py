@@ -62,7 +62,9 @@ def _schedule(recipe: Recipe, technique: Technique, parent: Run | None, length: 
         return f"rigl:interval={min(100, interval)}"  # Evci 2020; a short training needs more moves than that
     if technique.schedule == "layerwise":
         return f"layerwise:end={end}"
-    if technique.schedule == "cubic":
+    if technique.schedule == "acdc":
+        return f"acdc:end={end}"
+    if technique.schedule in ("cubic", "granet"):
         initial = parent.sparsity if parent else 0.0
-        return f"cubic:initial={initial:g},end={end},interval={interval}"
+        return f"{technique.schedule}:initial={initial:g},end={end},interval={interval}"
     return technique.schedule

@@ -43,3 +43,15 @@ class Schedule(ABC):
     def changes_at(self, update: int) -> bool:
         """Whether the mask is computed anew after ``update`` updates (at 0 the ticket is)."""
         return False
+
+
+class MovingSchedule(Schedule):
+    """A schedule of masks that also move at the same density (see nmt_prune.training.regrowth)."""
+
+    @abstractmethod
+    def moves_at(self, update: int) -> bool:
+        """Whether weights are dropped and grown in the update that follows ``update`` others."""
+
+    @abstractmethod
+    def moving_share(self, update: int) -> float:
+        """Share of a matrix's weights that is dropped and grown."""

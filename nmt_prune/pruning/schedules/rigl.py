@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from math import cos, pi
 
 from nmt_prune.errors import PruneError
-from nmt_prune.pruning.schedules import Schedule, schedules
+from nmt_prune.pruning.schedules import MovingSchedule, schedules
 
 
 @schedules.register("rigl")
 @dataclass(frozen=True)
-class Rigl(Schedule):
+class Rigl(MovingSchedule):
     """The final sparsity from the first update on; every ``interval`` updates weights are dropped and others grown.
 
     Evci et al. 2020, algorithm 1: until T_end a share f(t) = share / 2 · (1 + cos(π t / T_end)) of the weights of each
@@ -52,9 +52,7 @@ class Rigl(Schedule):
         return update >= self.end * self.max_update
 
     def moves_at(self, update: int) -> bool:
-        """Whether weights are dropped and grown in the update that follows ``update`` others."""
         return 0 < update < self.end * self.max_update and update % self.interval == 0
 
     def moving_share(self, update: int) -> float:
-        """f(t), the share of a matrix's weights that is dropped and grown."""
         return self.share / 2 * (1 + cos(pi * update / (self.end * self.max_update)))

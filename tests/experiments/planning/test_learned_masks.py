@@ -18,6 +18,16 @@ def test_rigl_moves_more_often_in_a_short_training():
     assert pruning(runs["rigl-50-seed1"])["schedule"] == "rigl:interval=5"
 
 
+def test_granet_and_acdc_are_one_training_from_fresh_weights():
+    runs = expanded(make_recipe(techniques=["granet", "acdc"], ladder=[50]))
+    assert list(runs) == ["dense-seed1", "granet-50-seed1", "acdc-50-seed1"]
+    found = {name: pruning(run)["schedule"] for name, run in runs.items() if name != "dense-seed1"}
+    assert found == {"granet-50-seed1": "granet:initial=0,end=80,interval=2", "acdc-50-seed1": "acdc:end=85"}
+    assert {(run.parent, run.total_updates) for run in runs.values()} == {(None, 100)}
+    stretched = expanded(make_recipe(techniques=["acdc"], ladder=[50], prune_end=0.7))["acdc-50-seed1"]
+    assert pruning(stretched)["schedule"] == "acdc:end=70"
+
+
 def test_learned_scores_start_from_the_dense_run_at_every_rung():
     runs = expanded(make_recipe(techniques=["movement"]))
     assert list(runs) == ["dense-seed1", *(f"movement-{percent}-seed1" for percent in (50, 80, 90))]
