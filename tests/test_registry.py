@@ -134,7 +134,16 @@ def test_the_modules_of_the_package_are_found():
         *expected.split(),
         *["movement", "oes", "random", "snip", "soft-movement", "synflow", "taylor", "wanda"],
     ]
-    assert list(budgets.entries()) == ["erk", "global", "global-body", "layerwise", "matrix", "nm", "threshold"]
+    assert list(budgets.entries()) == [
+        "erk",
+        "global",
+        "global-body",
+        "layerwise",
+        "matrix",
+        "nm",
+        "sensitivity",
+        "threshold",
+    ]
     assert list(schedules.entries()) == ["acdc", "constant", "cubic", "granet", "layerwise", "oneshot", "rigl"]
     assert list(quantizers.entries()) == ["ternary", "uniform"]
     assert list(regularisers.entries()) == ["clipped-group-lasso", "group-lasso"]

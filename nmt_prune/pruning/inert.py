@@ -5,7 +5,6 @@ from collections.abc import Collection
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.budgets.threshold import Threshold
-from nmt_prune.pruning.saliency import MeasuredSaliency, saliencies
 from nmt_prune.pruning.settings import PruningSettings
 
 _ABOUT_PRUNING = ("saliency", "budget", "mask_control", "schedule", "group", "prune_set")
@@ -31,8 +30,7 @@ def refuse_inert_settings(settings: PruningSettings, used: Collection[str] = ())
                     f"--{name.replace('_', '-')} {value} does nothing here: no --sparsity asks for anything{source};"
                     f" add one, or leave --{name.replace('_', '-')} out"
                 )
-    is_measured = isinstance(saliencies.build(settings.saliency), MeasuredSaliency)
-    if settings.calibration_batches != PruningSettings.calibration_batches and not is_measured:
+    if settings.calibration_batches != PruningSettings.calibration_batches and not settings.is_measured:
         raise PruneError(
             f"--calibration-batches {settings.calibration_batches} does nothing here: --saliency {settings.saliency} is"
             " not measured on data; leave it out"

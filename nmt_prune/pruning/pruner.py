@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from nmt_prune.pruning.budgets.global_ranking import Global
 from nmt_prune.pruning.controls import control
 from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.groups.element import Element
-from nmt_prune.pruning.saliency import Saliency
+from nmt_prune.pruning.saliency import Evidence, Saliency
 from nmt_prune.pruning.saliency.learned import Given
 
 
@@ -28,6 +29,7 @@ class Pruner:
         prune_set: which matrices may be pruned; sparsity is counted over these.
         mask_control: ``none``, or the control to put in place of the real mask.
         seed: seed of the control.
+        evidence: the model and training data, for a budget that is measured.
         counts: reads the masks whose counts per matrix (family of groups) the control has, once a control is drawn;
             None: those of the real mask.
     """
@@ -38,6 +40,7 @@ class Pruner:
     prune_set: PruneSet = "all"
     mask_control: str = "none"
     seed: int = 1
+    evidence: Evidence | None = None
     counts: Callable[[], MaskSet] | None = None
 
     def __post_init__(self) -> None:
@@ -108,7 +111,8 @@ class Pruner:
             saliency = self.saliency.aimed(members, 1 - target)
             by_weight = saliency.score(matrices, overlay(alive, masks))
             scores = self.group.scores(by_weight, masks)
-            survivors = self.budget.select(scores, self.group.alive(masks), target)
+            budget = self.budget.measuring(partial(self._loss, matrices, alive, masks))
+            survivors = budget.select(scores, self.group.alive(masks), target)
             masks = self.group.expand(survivors, masks)
             first_scores = scores if first_scores is None else first_scores
         if self.mask_control != "none" and first_scores is not None:
@@ -119,6 +123,14 @@ class Pruner:
             masks = self.group.expand(survivors, within)
         found = overlay(alive, masks)
         return found, {} if masks == within else dict(saliency.findings(by_weight, matrices, alive, found))
+
+    def _loss(self, weights: Mapping[Prunable, Tensor], alive: MaskSet, masks: MaskSet, survivors: MaskSet) -> float:
+        """The loss of the model with these groups of the prune set left."""
+        if self.evidence is None:
+            raise PruneError(
+                "this budget is measured on training data: give --data, the folder that fairseq-preprocess made"
+            )
+        return self.evidence.probe(weights, overlay(alive, self.group.expand(survivors, masks))).mean_loss()
 
     def _counted(self, existing: MaskSet, sparsity: float) -> MaskSet:
         """The groups of the masks whose counts a control is to have."""

@@ -72,8 +72,15 @@ class PruningSettings(PruningFlags):
             prune_set=self.prune_set,
             mask_control=self.mask_control,
             seed=self.seed,
+            evidence=evidence,
             counts=self._counts if self.counts_from else None,
         )
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether masks depend on training data."""
+        is_measured = isinstance(saliencies.build(self.saliency), MeasuredSaliency)
+        return is_measured or budgets.build(self.budget).is_measured
 
     def _counts(self) -> MaskSet:
         # Read when they are needed: what goes on has its mask, and the file may be gone.
@@ -171,7 +178,6 @@ class PruningSettings(PruningFlags):
 
     def provenance(self, trained: Checkpoint) -> dict[str, Any]:
         """Where masks come from, as JSON values; without folder names and times: equal inputs give equal bytes."""
-        is_measured = isinstance(saliencies.build(self.saliency), MeasuredSaliency)
         return {
             "parent": trained.path.name,
             "parent_sha256": trained.digest,
@@ -185,5 +191,5 @@ class PruningSettings(PruningFlags):
             **({"counts_from": Path(self.counts_from).name} if self.counts_from else {}),
             "sparsity": self.sparsity,
             "seed": self.seed,
-            **({"calibration_batches": self.calibration_batches} if is_measured else {}),
+            **({"calibration_batches": self.calibration_batches} if self.is_measured else {}),
         }

@@ -34,7 +34,7 @@ class TranslationPruningConfig(TranslationConfig):
         default=PruningSettings.budget,
         metadata={
             "help": "how many survive where: matrix, global, global-body, erk, layerwise (each with :floor=SHARE),"
-            " nm:keep=N,of=M, threshold:below=SCORE"
+            " nm:keep=N,of=M, sensitivity:power=P, threshold:below=SCORE"
         },
     )
     group: str = field(

@@ -85,6 +85,11 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
                 f"--mask-control {pruner.mask_control} needs a finished mask, which {flag} learns: train with"
                 " --mask-control none, then give its checkpoint with --mask-from to the control"
             )
+        if pruner.budget.is_measured:
+            raise PruneError(
+                f"--budget {cfg.budget} is measured for every mask, and {flag} chooses its masks over and over: take"
+                " another budget"
+            )
         if comes_and_goes:
             raise PruneError(
                 f"{flag} and {scheduled} each bring weights back: take --schedule cubic, or leave {flag} out"

@@ -121,7 +121,7 @@ def test_provenance_names_every_choice_but_no_folder(tmp_path, trained):
     [
         ({"saliency": "magnitud"}, "unknown saliency 'magnitud'; did you mean magnitude"),
         ({"budget": "local"}, "unknown budget 'local'; .*known: erk, global, global-body, layerwise, matrix"),
-        ({"schedule": "linear"}, "unknown schedule 'linear'; known: constant, cubic, layerwise, oneshot"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'; known: acdc, constant, cubic, granet, layerwise, oneshot"),
         ({"reset": "rewnd"}, "unknown reset 'rewnd'; did you mean rewind"),
         ({"mask_control": "bad"}, "unknown mask control 'bad'"),
         ({"prune_set": "heads"}, "unknown prune set 'heads'"),

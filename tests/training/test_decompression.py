@@ -32,9 +32,9 @@ def test_weights_come_back_at_0_and_without_momentum():
         assert len(state) == 2
         for tensor in (matrices[prunable].data, *state.values()):
             assert not tensor[outside].any()
-            assert tensor[~outside].count_nonzero() > 0.9 * (~outside).sum()
+            assert tensor[~outside].count_nonzero() > 0.8 * (~outside).sum(), "a word may not have come up"
     train(model, optimizer, 1)
     for prunable in body:
         came = matrices[prunable].data[~sparse[prunable.name]]
-        assert came.count_nonzero() > 0.9 * len(came)
+        assert came.count_nonzero() > 0.5 * len(came), "those of a unit that is off have no gradient"
     assert torch.equal(masking.masks[body[0].name], torch.ones(body[0].shape, dtype=torch.bool))

@@ -1,7 +1,7 @@
 """Budgets: how many weights survive in which matrix."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,9 +26,11 @@ class Budget(ABC):
 
     Attributes:
         ranks_matrices: whether the scores decide how many weights survive in which matrix.
+        is_measured: whether the loss does, on training data; see :meth:`measuring`.
     """
 
     ranks_matrices: ClassVar[bool] = True
+    is_measured: ClassVar[bool] = False
     floor: float = 0.0
 
     def __post_init__(self) -> None:
@@ -67,6 +69,14 @@ class Budget(ABC):
             sparsity: share of all counted weights to be gone.
         """
         return [sparsity]
+
+    def measuring(self, loss: Callable[[MaskSet], float]) -> "Budget":
+        """The budget where the loss can be measured; most do not ask for it.
+
+        Args:
+            loss: gives the loss of the model under masks (or groups) in place of those so far.
+        """
+        return self
 
     @abstractmethod
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
