@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from tests.tasks.test_movement import sparsity
-
 pytestmark = pytest.mark.slow
 
 FLAGS = "--budget sensitivity --sparsity 0.5 --calibration-batches 2 --max-update 4"
@@ -14,11 +12,9 @@ FLAGS = "--budget sensitivity --sparsity 0.5 --calibration-batches 2 --max-updat
 @pytest.mark.parametrize("start", ["--mask-from {}", "--schedule oneshot:at=2"])
 def test_sensitive_matrices_keep_more(run_training, dense, start):
     training = run_training("pruned", FLAGS, start.format(dense.folder / "checkpoint_last.pt"))
-    masks = training.masks()
-    assert sparsity(masks) == pytest.approx(0.5, abs=1e-3)
-    densities = [float(mask.float().mean()) for mask in masks.values()]
-    assert min(densities) >= 0.124, "a quarter of the density"
-    assert max(densities) - min(densities) > 0.2
+    assert training.progress()[-1]["sparsity"] == pytest.approx(0.5, abs=1e-3)
+    densities = [float(mask.float().mean()) for mask in training.masks().values()]
+    assert 0.12 < min(densities) < max(densities) - 0.2, "at least a quarter of the density"
     noted = json.loads((training.folder / "pruning.json").read_text())
     assert noted["other_passes"] == 2 * (1 + 17), "two batches, for the whole and for each of 17 matrices"
 
