@@ -9,6 +9,9 @@ from tests.benchmarks.reporting import report
 from tests.benchmarks.trainers import build_trainer, random_batch
 from tests.benchmarks.training_step import MODELS, alternate, process_seconds, ratios
 
+ROUNDS = {"small (128 wide, 2+2, 4 k)": 12, "base (512 wide, 6+6, 33 k)": 4}
+SENTENCES = 10
+"""Of the batches of the step under masks, so that all is done in less than three minutes."""
 WAYS = {"words": (), "words and hidden states": ("--teacher-hidden", "1")}
 
 
@@ -25,6 +28,7 @@ def run() -> None:
 
 
 def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: int) -> list[dict[str, Any]]:
+    batch, rounds = {**batch, "sentences": SENTENCES}, ROUNDS[name]
     flags = [f"--{side}-{flag}={value}" for side in ("encoder", "decoder") for flag, value in sizes.items()]
     flags += ["--task", "translation", "--arch", "transformer"]
     plain = build_trainer(batch["vocabulary"], *flags)
@@ -36,7 +40,7 @@ def _measure(name: str, sizes: dict[str, int], batch: dict[str, int], rounds: in
         trainers[-1].criterion._teachers = [teacher]
     sample = random_batch(**batch)
     steps = [partial(trainer.train_step, [sample]) for trainer in trainers]
-    seconds, *taught = alternate(steps, max(8, rounds // 2), process_seconds)
+    seconds, *taught = alternate(steps, rounds, process_seconds)
     rows = []
     for way, each in zip(WAYS, taught, strict=True):
         lower, middle, upper = statistics.quantiles(ratios(each, seconds), n=4, method="inclusive")

@@ -1,10 +1,12 @@
 """Students of real trainings: with every precision and kind of mask, and going on."""
 
 import shutil
+import warnings
 
 import pytest
 import torch
-from fairseq_cli import validate
+from fairseq_cli import hydra_train, validate
+from hydra.core.global_hydra import GlobalHydra
 
 from nmt_prune.criterions import teachers
 from tests.tasks.fairseq_command import USER_DIR, run
@@ -78,6 +80,38 @@ def test_every_way_of_training(run_training, taught, monkeypatch, flags):
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters())
     assert next(teacher.parameters()).dtype == (torch.float16 if "fp16" in flags else torch.float32)
     assert training.state()["criterion"] is None
+
+
+def test_bf16_through_hydra(corpus, dense, tmp_path):
+    """fairseq-train takes ``--bf16`` for a TPU; ``fairseq-hydra-train`` trains in it on a CPU."""
+    settings = [
+        f"common.user_dir={USER_DIR}", "common.cpu=true", "common.bf16=true", "common.log_format=json",
+        "common.log_interval=1", "++task._name=translation_pruning", f"++task.data={corpus}", "++task.source_lang=en",
+        "++task.target_lang=de", "++task.sparsity=0.5", "++task.schedule='cubic:interval=2,end=8'",
+        "++model._name=masked_transformer_tiny", "++model.encoder_embed_dim=16", "++model.encoder_ffn_embed_dim=20",
+        "++model.encoder_layers=1", "++model.decoder_layers=1", "++model.share_all_embeddings=true",
+        "criterion=distilled_cross_entropy", f"criterion.teacher={dense.folder}/checkpoint_last.pt",
+        "criterion.teacher_word=0.5", "criterion.teacher_hidden=1", "criterion.label_smoothing=0.1", "optimizer=adam",
+        "lr_scheduler=inverse_sqrt", "++lr_scheduler.warmup_updates=4", "optimization.lr=[0.01]",
+        "optimization.clip_norm=1", "optimization.max_update=12", "dataset.max_tokens=200", "dataset.num_workers=0",
+        "dataset.disable_validation=true", "dataset.data_buffer_size=0",
+        "distributed_training.distributed_world_size=1", "checkpoint.no_epoch_checkpoints=true",
+        f"checkpoint.save_dir={tmp_path}/hydra", f"hydra.run.dir={tmp_path}/h",
+        "hydra/job_logging=none", "hydra/hydra_logging=none",  # logging here is the tests'
+    ]  # fmt: skip
+    GlobalHydra.instance().clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Hydra, about how fairseq calls it
+        student = Training(tmp_path / "hydra", run(hydra_train.cli_main, *settings))
+    lines = student.progress()
+    assert len(lines) == 12
+    assert lines[-1]["kd_loss"] < lines[0]["kd_loss"]
+    assert lines[-1]["hidden_loss"] < lines[0]["hidden_loss"]
+    masks, weights = student.masks(), student.weights()
+    assert len(masks) == 17
+    assert not any(weights[name][~mask].any() for name, mask in masks.items())
+    assert student.state()["optimizer_history"][-1]["criterion_name"] == "DistilledCrossEntropyCriterion"
+    assert all(torch.equal(weight, weight.bfloat16().float()) for weight in weights.values())
 
 
 def test_a_ticket_of_an_undistilled_parent_goes_on_with_its_optimizer(run_training, taught):
