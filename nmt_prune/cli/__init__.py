@@ -21,6 +21,7 @@ from nmt_prune.cli.report import report
 from nmt_prune.cli.run import run
 from nmt_prune.cli.score import score
 from nmt_prune.cli.search import search
+from nmt_prune.cli.shortlist import shortlist
 from nmt_prune.cli.shrink import shrink
 from nmt_prune.cli.stability import stability
 from nmt_prune.cli.streams import flushed_output, open_streams, say
@@ -53,7 +54,7 @@ app = typer.Typer(
 )
 for command in (
     *(prune, run, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
-    *(shrink, quantize, pack, unpack, strip, average, translate, score, report),
+    *(shrink, quantize, pack, unpack, strip, average, shortlist, translate, score, report),
 ):
     app.command()(_with_finite_numbers(command))
 app.add_typer(export, name="export")

@@ -1,5 +1,6 @@
 """``nmt-prune pack`` and ``nmt-prune unpack``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def pack(
     bpe_codes: options.BpeCodes = None,
     sentencepiece_model: options.SentencepieceModel = None,
     tokenizer: options.Tokenizer = None,
+    shortlist: Annotated[Path | None, typer.Option(help="shortlist of nmt-prune shortlist, as text, to put in")] = None,
     deflated: Annotated[
         bool, typer.Option("--deflated", help="also measure the matrices in numpy.savez_compressed; takes a while")
     ] = False,
@@ -36,11 +38,15 @@ def pack(
     from nmt_prune.profiling.family_sizes import family_sizes
     from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
     from nmt_prune.storage.format.compact_file import load_compact, save_compact
+    from nmt_prune.storage.model.vocabulary_map import read_map
 
     splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     # Read where it is written first: of a pipe nothing can be read again.
     with options.warnings_to(options.warn), atomic_path(out) as temporary:
-        save_compact(compact_model(Checkpoint.load(checkpoint), data, values, splitting), temporary)
+        model = compact_model(Checkpoint.load(checkpoint), data, values, splitting)
+        if shortlist is not None:
+            model = replace(model, shortlist=read_map(shortlist, model.source, model.target))
+        save_compact(model, temporary)
         model, size = load_compact(temporary), temporary.stat().st_size
     header = ["family", "weights", "kept", "bytes", "x dense fp32", "x raw CSC", "x deflated CSC"]
     rows = [

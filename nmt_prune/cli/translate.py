@@ -50,6 +50,9 @@ def translate(
     bpe_codes: shared.BpeCodes = None,
     sentencepiece_model: shared.SentencepieceModel = None,
     tokenizer: shared.Tokenizer = None,
+    shortlist: Annotated[
+        bool, typer.Option("--shortlist", help="only words that the model's shortlist has for a batch: faster")
+    ] = False,
     values: Annotated[
         str | None,
         typer.Option(help="convert weights, as nmt-prune pack does", show_default="as they are"),
@@ -91,7 +94,7 @@ def translate(
     write = json_line if as_json else as_nbest if nbest > 1 else as_text
     is_counted = progress if progress is not None else sys.stderr.isatty() and not one_by_one
     with open_meter(is_counted) as meter, _source(input) as lines, _source(prefix) as beginnings, _sink(output) as sink:
-        results = _translator(meter, model, engine, threads, values, data, splitting).translate_lines(
+        results = _translator(meter, model, engine, threads, values, data, splitting, shortlist).translate_lines(
             read_lines(lines, meter.warn, "standard input" if input is None else str(input)),
             options,
             prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
@@ -116,11 +119,12 @@ def _translator(
     values: str | None,
     data: Path | None,
     splitting: "Splitting",
+    shortlist: bool,
 ) -> "Translator":
     from nmt_prune.runtime.translator import Translator
 
     with shared.warnings_to(meter.warn):
-        return Translator(model, engine, threads, values, data, splitting)
+        return Translator(model, engine, threads, values, data, splitting, shortlist)
 
 
 @contextmanager

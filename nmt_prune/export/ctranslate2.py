@@ -11,6 +11,7 @@ from nmt_prune.export.transformer_spec import transformer_spec
 from nmt_prune.files import atomic_path
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.splitting_checks import missing_part
+from nmt_prune.storage.model.vocabulary_map import write_map
 from nmt_prune.text.normalisation import PUNCTUATION
 from nmt_prune.text.subwords import FASTBPE, GPT2, SUBWORD_NMT
 
@@ -19,6 +20,7 @@ QUANTIZATIONS = ("float32", "float16", "bfloat16", "int8", "int8_float32", "int8
 
 MANIFEST = "manifest.json"
 SUBWORDS = "sentencepiece.model"
+VOCABULARY_MAP = "vmap.txt"
 _FORMAT = "ctranslate2"
 
 
@@ -51,6 +53,8 @@ def export_ctranslate2(model: CompactModel, out: Path, quantization: str = "int8
         spec.save(str(folder))
         if model.sentencepiece is not None:
             (folder / SUBWORDS).write_bytes(model.sentencepiece)
+        if model.shortlist is not None:
+            write_map(model.shortlist, model.source, model.target, folder / VOCABULARY_MAP)
         (folder / "README.txt").write_text(_usage(model, out.name, quantization), encoding="utf-8")
         manifest = json.dumps(_manifest(model, quantization), indent=2, ensure_ascii=False, default=str)
         (folder / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
@@ -105,6 +109,8 @@ def _usage(model: CompactModel, folder: str, quantization: str) -> str:
             "result = translator.translate_batch([tokens], beam_size=5)[0]",
             'print(" ".join(result.hypotheses[0]))',
         ]
+    if model.shortlist is not None:
+        lines += ["", "# Faster, with the words of its shortlist alone: translate_batch([tokens], use_vmap=True)."]
     return "\n".join(lines) + "\n"
 
 

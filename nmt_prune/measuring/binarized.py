@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from fairseq.data import Dictionary, data_utils, indexed_dataset
@@ -20,6 +21,26 @@ def splits(data: Path, pair: str, language: str) -> list[Path]:
     return found
 
 
+def subsets(data: Path, pair: str, language: str) -> list[Any]:
+    """One side of the training subset as datasets of fairseq's; an item is a tensor of rows, the end of sentence last.
+
+    Args:
+        data: the data folder.
+        pair: SOURCE-TARGET, as in the names of its files.
+        language: one of the two.
+
+    Raises:
+        PruneError: the subset cannot be read.
+    """
+    dictionary = Dictionary.load(str(data / f"dict.{language}.txt"))
+    found = []
+    for path in splits(data, pair, language):
+        found.append(data_utils.load_indexed_dataset(str(path), dictionary))
+        if found[-1] is None:
+            raise PruneError(f"{path}.idx cannot be read; make it anew with nmt-prune data or fairseq-preprocess")
+    return found
+
+
 def write_rows(data: Path, pair: str, language: str, text: Path) -> int:
     """Writes one side of the training subset as lines of numbers.
 
@@ -35,13 +56,10 @@ def write_rows(data: Path, pair: str, language: str, text: Path) -> int:
     Raises:
         PruneError: the subset cannot be read.
     """
-    dictionary = Dictionary.load(str(data / f"dict.{language}.txt"))
     count = 0
+    datasets = subsets(data, pair, language)
     with text.open("w", encoding="ascii") as file:
-        for path in splits(data, pair, language):
-            dataset = data_utils.load_indexed_dataset(str(path), dictionary)
-            if dataset is None:
-                raise PruneError(f"{path}.idx cannot be read; make it anew with nmt-prune data or fairseq-preprocess")
+        for dataset in datasets:
             for index in range(len(dataset)):
                 file.write(f"{' '.join(map(str, dataset[index].tolist()))}\n")
             count += len(dataset)

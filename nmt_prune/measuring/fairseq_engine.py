@@ -4,10 +4,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from fairseq import utils
 from fairseq.data import data_utils
 
+from nmt_prune.errors import PruneError
 from nmt_prune.measuring.checkpoints import load_with_task
 from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
 
@@ -47,9 +50,19 @@ class FairseqEngine:
         )
 
     def search(
-        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+        self,
+        sources: Sequence[Sequence[int]],
+        options: SearchOptions,
+        prefixes: Sequence[Sequence[int]] | None = None,
+        words: npt.NDArray[np.int32] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Translates one batch; see :class:`nmt_prune.runtime.settings.search_options.Engine`."""
+        """Translates one batch; see :class:`nmt_prune.runtime.settings.search_options.Engine`.
+
+        Raises:
+            PruneError: it is to choose from some words only.
+        """
+        if words is not None:
+            raise PruneError("fairseq translates without a shortlist")
         pad, eos = self._task.source_dictionary.pad(), self._task.source_dictionary.eos()
         tokens = data_utils.collate_tokens([torch.tensor(source) for source in sources], pad, eos, left_pad=True)
         lengths = torch.tensor([len(source) for source in sources])

@@ -22,15 +22,18 @@ class BatchedSearch:
         model: the model.
         engine: what runs it.
         threads: batches that are translated at the same time.
+        shortlist: whether a batch is translated into candidates of its subwords alone.
 
     Raises:
-        PruneError: ``threads`` is not positive.
+        PruneError: ``threads`` is not positive, or the model has no shortlist.
     """
 
-    def __init__(self, model: CompactModel, engine: Engine, threads: int) -> None:
+    def __init__(self, model: CompactModel, engine: Engine, threads: int, shortlist: bool = False) -> None:
         if threads < 1:
             raise PruneError(f"--threads {threads} is too small; give 1 or more")
-        self._engine = engine
+        if shortlist and model.shortlist is None:
+            raise PruneError("the model has no shortlist; make one with nmt-prune shortlist MODEL --out NEW.nmt")
+        self._engine, self._shortlist = engine, model.shortlist if shortlist else None
         self._longest_source = model.architecture.encoder.max_positions
         self._longest_output = model.architecture.decoder.max_positions
         self._source, self._target = Vocabulary(model.source), Vocabulary(model.target)
@@ -89,8 +92,12 @@ class BatchedSearch:
         work = [[chosen[place] for place in batch] for batch in batches(lengths, size)]
 
         def translate(batch: list[int]) -> list[list[Hypothesis]]:
-            given = [begin[index] for index in batch]
-            return self._engine.search([rows[index] for index in batch], options, given if any(given) else None)
+            given, sources = [begin[index] for index in batch], [rows[index] for index in batch]
+            prefixes = given if any(given) else None
+            if self._shortlist is None:
+                return self._engine.search(sources, options, prefixes)
+            words = self._shortlist.words(sources, given)
+            return self._engine.search(sources, fit_beam(options, len(words)), prefixes, words)
 
         return zip(work, self._map(translate, work), strict=True)
 

@@ -68,7 +68,11 @@ class CompiledEngine:
             raise PruneError(f"the model cannot be run: {error}") from None
 
     def search(
-        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+        self,
+        sources: Sequence[Sequence[int]],
+        options: SearchOptions,
+        prefixes: Sequence[Sequence[int]] | None = None,
+        words: npt.NDArray[np.int32] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``.
 
@@ -76,7 +80,8 @@ class CompiledEngine:
             PruneError: a token is not in the dictionary, a source is too long, or an option makes no sense.
         """
         try:
-            found = self._model.search(sources, asdict(options), prefixes or [], self._threads)
+            chosen = np.empty(0, np.int32) if words is None else words
+            found = self._model.search(sources, asdict(options), prefixes or [], self._threads, chosen)
         except ValueError as error:
             raise PruneError(str(error)) from None
         return [[Hypothesis(*hypothesis) for hypothesis in hypotheses] for hypotheses in found]

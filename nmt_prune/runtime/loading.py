@@ -33,19 +33,7 @@ def load_model(
             not fit ``values``.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except IsADirectoryError:
-        raise PruneError(f"{path} is a folder; give a file: a compact model (*.nmt) or a checkpoint (*.pt)") from None
-    except OSError as error:
-        raise PruneError(f"model {path} cannot be read: {error.strerror}") from None
-    # A safetensors file begins with a length of eight bytes, which could be any, and a JSON object.
-    is_compact = start.endswith(b"{") and len(start) == 9
-    if not is_compact and not start.startswith(_CHECKPOINT_STARTS):
-        kind = kind_of(path) or "of an unknown kind"
-        raise PruneError(f"{path} is {kind}, neither a compact model nor a checkpoint; make one with nmt-prune pack")
-    if not is_compact:
+    if not is_compact(path):
         from nmt_prune.checkpoints import Checkpoint
         from nmt_prune.shrinking.checkpoint import shrunk_state
         from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
@@ -59,6 +47,28 @@ def load_model(
     from nmt_prune.storage.format.compact_file import load_compact
 
     return _converted(path, resplit(load_compact(path), splitting), values)
+
+
+def is_compact(path: Path) -> bool:
+    """Whether a model is a compact one, and not a checkpoint.
+
+    Raises:
+        PruneError: there is no such file, or it is neither.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except IsADirectoryError:
+        raise PruneError(f"{path} is a folder; give a file: a compact model (*.nmt) or a checkpoint (*.pt)") from None
+    except OSError as error:
+        raise PruneError(f"model {path} cannot be read: {error.strerror}") from None
+    # A safetensors file begins with a length of eight bytes, which could be any, and a JSON object.
+    if start.endswith(b"{") and len(start) == 9:
+        return True
+    if not start.startswith(_CHECKPOINT_STARTS):
+        kind = kind_of(path) or "of an unknown kind"
+        raise PruneError(f"{path} is {kind}, neither a compact model nor a checkpoint; make one with nmt-prune pack")
+    return False
 
 
 def _converted(path: Path, model: CompactModel, values: str | None) -> CompactModel:

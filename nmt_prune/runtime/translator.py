@@ -71,9 +71,11 @@ class Translator:
         values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: as they are.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
         splitting: what is known about the splitting of its text; the rest is as the model says.
+        shortlist: translate a batch with the candidates of its subwords alone, which is faster and may change
+            translations; see ``nmt-prune shortlist``.
 
     Raises:
-        PruneError: there is no such model or engine.
+        PruneError: there is no such model or engine, or the model has no shortlist.
         TypeError: an argument is of another type.
     """
 
@@ -85,6 +87,7 @@ class Translator:
         values: str | None = None,
         data: Path | None = None,
         splitting: Splitting = AS_FOUND,
+        shortlist: bool = False,
     ) -> None:
         check_kind("model", model, (CompactModel, str, PathLike), "a path or a CompactModel")
         check_kind("engine", engine, str, "auto, compiled or torch")
@@ -92,13 +95,14 @@ class Translator:
         check_kind("values", values, (str, NoneType), "the name of a type or None")
         check_kind("data", data, (str, PathLike, NoneType), "a path or None")
         check_kind("splitting", splitting, Splitting, "a Splitting")
+        check_kind("shortlist", shortlist, bool, "True or False")
         data = None if data is None else Path(data)
         self._path = None if isinstance(model, CompactModel) else Path(model).absolute()
-        self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute())
+        self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute(), shortlist)
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values, splitting=splitting)
         self._segmentation = Segmentation(model)
-        self._search = BatchedSearch(model, make_engine(model, engine), threads)
+        self._search = BatchedSearch(model, make_engine(model, engine), threads, shortlist)
 
     def __reduce__(self) -> tuple[type["Translator"], tuple[Any, ...]]:
         """Another process reads the model from its file again.

@@ -16,9 +16,11 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.export.ctranslate2 import QUANTIZATIONS, export_ctranslate2
 from nmt_prune.export.transformer_spec import transformer_spec
+from nmt_prune.runtime.translator import Translator
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.kept_values import KeptValues
+from nmt_prune.storage.model.shortlist import from_lists
 from nmt_prune.text.dictionaries import EOS, PAD
 from tests.models.shrinking import translations
 from tests.runtime.models import fairseq_model, random_model
@@ -189,6 +191,33 @@ def test_the_readme_of_the_folder_runs(tmp_path, monkeypatch, capsys):
     text = (tmp_path / "ct2" / "README.txt").read_text()
     exec(text.split("\n\n", 1)[1].replace("a sentence in the subwords that the model was trained on", "w1 w2"))
     assert capsys.readouterr().out.startswith("w")
+
+
+def test_its_shortlist_is_a_vocabulary_map(tmp_path):
+    plain, chance = random_model(words=60, tying="none", seed=2), np.random.default_rng(1)
+    # As many words as are rounded up to: CTranslate2 rounds in its own way.
+    lists = [[]] * 4 + [[4 + 4 * (row % 4) + place for place in range(4)] for row in range(60)]
+    model = replace(plain, shortlist=from_lists([20, 21, 22, 23], lists, 64))
+    export_ctranslate2(model, tmp_path / "ct2", "float32")
+    assert "use_vmap=True" in (tmp_path / "ct2" / "README.txt").read_text()
+    assert (tmp_path / "ct2" / "vmap.txt").read_text().split("\n")[:2] == [
+        "\tv16 v17 v18 v19",
+        "w0\tv0 v1 v2 v3",
+    ]
+    translator, texts = load(tmp_path / "ct2"), [chance.integers(4, 64, 5).tolist() for _ in range(8)]
+    settings = {"beam_size": 1, "max_decoding_length": 12, "suppress_sequences": [["<blank>"]]}
+    changed = 0
+    for text in texts:
+        source = words(model.source, text)
+        with_map, without = (
+            translator.translate_batch([source], use_vmap=used, **settings)[0].hypotheses[0] for used in (True, False)
+        )
+        (found,) = Translator(model, "torch", shortlist=True).translate_batch(
+            [source], beam_size=1, max_decoding_length=12, min_decoding_length=0
+        )
+        assert found.hypotheses[0] == with_map
+        changed += with_map != without
+    assert changed > 2
 
 
 @pytest.mark.parametrize("content", ["nothing of ours", '{"format": "fairseq"}', "[]", None])

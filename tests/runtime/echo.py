@@ -31,7 +31,11 @@ class EchoEngine:
         self.threads: set[int] = set()
 
     def search(
-        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+        self,
+        sources: Sequence[Sequence[int]],
+        options: SearchOptions,
+        prefixes: Sequence[Sequence[int]] | None = None,
+        words: object = None,
     ) -> list[list[Hypothesis]]:
         self.batches.append([list(source) for source in sources])
         self.threads.add(threading.get_ident())

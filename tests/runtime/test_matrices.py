@@ -183,6 +183,22 @@ def test_a_row_is_an_embedding(form: str) -> None:
         matrix.row(-1)
 
 
+@pytest.mark.parametrize("form", [*FORMS, "dense int8"])
+def test_some_rows_are_a_matrix_of_their_own(instruction_set: str, form: str) -> None:
+    random = np.random.default_rng(5)
+    for weight in (uneven((520, 130)), blocks((520, 130)), uneven((33, 1100))):
+        matrix = engine.Matrix.dense_int8(weight) if form == "dense int8" else FORMS[form](weight)[0]
+        x = random.standard_normal((7, weight.shape[1]), dtype=np.float32)
+        for count in (1, 29, 33):
+            rows = np.sort(random.choice(len(weight), count, replace=False)).astype(np.int32)
+            some = matrix.select(rows, 7)
+            assert (some.format, some.shape) == (form, (count, weight.shape[1]))
+            np.testing.assert_array_equal(some.row(count - 1), matrix.row(rows[-1]))
+            np.testing.assert_array_equal(some.multiply(x), matrix.multiply(x)[:, rows])
+        with pytest.raises(ValueError, match=f"rows: there is no row {len(weight)}"):
+            matrix.select(np.array([len(weight)], np.int32), 1)
+
+
 def test_a_row_of_bytes() -> None:
     values, scales = rounded(uneven((40, 30)))
     np.testing.assert_array_equal(
@@ -270,5 +286,12 @@ def test_one_weight_in_two_forms() -> None:
     assert not np.array_equal(few.multiply(x), many.multiply(x))
     np.testing.assert_array_equal(both.row(5), weight[5])
     assert (both.shape, both.nbytes) == ((6, 9), few.nbytes + many.nbytes)
+    some = both.select(np.array([1, 4], np.int32), 4)
+    del few, many, both
+    assert some.format == "dense float32 up to 3 tokens, then dense int8"
+    np.testing.assert_allclose(some.multiply(x[:3]), x[:3] @ weight[[1, 4]].T, rtol=1e-5)
+    assert some.multiply(x).shape == (4, 2)
+    few = engine.Matrix.dense(weight)
+    assert engine.Matrix.by_tokens(few, 3, few).select(np.array([1], np.int32), 3).format == "dense float32"
     with pytest.raises(ValueError, match="many: must have the shape of few"):
         engine.Matrix.by_tokens(few, 3, engine.Matrix.dense(weight[:5]))

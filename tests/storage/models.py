@@ -9,6 +9,7 @@ from nmt_prune.storage.model.architecture import Architecture
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.layout import layout
+from nmt_prune.storage.model.shortlist import Shortlist, from_lists
 from nmt_prune.storage.model.stored_tensor import StoredTensor
 from nmt_prune.text.dictionaries import SPECIAL
 from tests.runtime.models import STACK
@@ -51,7 +52,13 @@ def small_model(seed: int = 0, joined: bool = False) -> CompactModel:
         bytes(random.integers(0, 256, 300, np.uint8)),
         {"num_updates": 7},
         {"encoder.version": np.array([3.0], np.float32), "quantization_version_1.activation_bits": np.array(8)},
+        _shortlist(random, len(source), len(target)),
     )
+
+
+def _shortlist(random: np.random.Generator, source: int, target: int) -> Shortlist:
+    lists = [random.integers(4, target, random.integers(0, 6)).tolist() for _ in range(source)]
+    return from_lists(random.integers(4, target, 3).tolist(), lists, target)
 
 
 def symbols(letter: str, size: int) -> tuple[str, ...]:
@@ -91,10 +98,22 @@ def assert_same(one: CompactModel, other: CompactModel) -> None:
     for name, weight in one.weights.items():
         assert_same_bits(weight.dense(), other.weights[name].dense())
         assert weight.kept == other.weights[name].kept
+    assert_same_shortlist(one.shortlist, other.shortlist)
     assert one.extras.keys() == other.extras.keys()
     for name, array in one.extras.items():
         assert (array.dtype, array.shape) == (other.extras[name].dtype, other.extras[name].shape)
         np.testing.assert_array_equal(array, other.extras[name])
+
+
+def assert_same_shortlist(one: Shortlist | None, other: Shortlist | None) -> None:
+    """Asserts that two shortlists are equal."""
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        assert one.size == other.size
+        for field in ("frequent", "starts", "candidates"):
+            mine, theirs = getattr(one, field), getattr(other, field)
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_array_equal(mine, theirs)
 
 
 def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:

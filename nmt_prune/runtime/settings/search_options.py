@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -52,7 +55,11 @@ class Engine(Protocol):
     """What runs a model: compiled (fast) or in torch (anywhere)."""
 
     def search(
-        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+        self,
+        sources: Sequence[Sequence[int]],
+        options: SearchOptions,
+        prefixes: Sequence[Sequence[int]] | None = None,
+        words: npt.NDArray[np.int32] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch.
 
@@ -60,6 +67,8 @@ class Engine(Protocol):
             sources: rows of the source dictionary, each ending with the end of sentence.
             options: the settings.
             prefixes: tokens with which each translation must begin.
+            words: rows of the target dictionary of which translations are made, ascending; probabilities are theirs
+                alone. The end of sentence and the prefixes' tokens are among them. None: all.
 
         Returns:
             For each source its ``nbest`` hypotheses, the best first.

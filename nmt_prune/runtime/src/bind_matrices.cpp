@@ -192,6 +192,15 @@ nb::ndarray<nb::numpy, float, nb::ndim<1>> row(const Matrix& matrix, std::int64_
   return nb::ndarray<nb::numpy, float, nb::ndim<1>>(output, {static_cast<std::size_t>(matrix.columns())}, owner);
 }
 
+std::unique_ptr<Matrix> select(const Matrix& matrix, const Array& rows, std::int64_t tokens) {
+  const std::int32_t* chosen = data_of<std::int32_t>("rows", rows, 1, "int32");
+  const std::vector<std::int32_t> list(chosen, chosen + rows.size());
+  check_side("rows", static_cast<std::int64_t>(list.size()));
+  for (const std::int32_t row : list)
+    if (row < 0 || row >= matrix.rows()) refuse("rows", "there is no row " + std::to_string(row));
+  return matrix.select(list, tokens);
+}
+
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
   for (const Kernels* available : available_kernels()) names.emplace_back(available->name);
@@ -217,6 +226,8 @@ void bind_matrices(nb::module_& module) {
       .def("multiply", &multiply, "x"_a, "bias"_a = nb::none(), "relu"_a = false,
            "x (tokens, inputs) times the transposed weight, plus bias: (tokens, outputs).")
       .def("row", &row, "index"_a, "One row, as float32.")
+      .def("select", &select, "rows"_a, "tokens"_a,
+           "Some rows as a matrix of its own in the same form, for so many tokens at a time at most.")
       .def_prop_ro("shape", [](const Matrix& matrix) { return nb::make_tuple(matrix.rows(), matrix.columns()); })
       .def_prop_ro("format", &Matrix::format)
       .def_prop_ro("nbytes", &Matrix::nbytes);

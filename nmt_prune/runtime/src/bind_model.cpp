@@ -17,6 +17,7 @@ namespace nmt_prune {
 namespace {
 
 using Vector = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using PythonHypothesis = std::tuple<std::vector<std::int32_t>, float, std::vector<float>>;
 
 template <class T>
@@ -112,12 +113,13 @@ class BoundModel {
   }
 
   std::vector<std::vector<PythonHypothesis>> search(const std::vector<Sentence>& sources, const nb::dict& options,
-                                                    const std::vector<Sentence>& prefixes,
-                                                    std::int64_t threads) const {
+                                                    const std::vector<Sentence>& prefixes, std::int64_t threads,
+                                                    const Words& words) const {
     const SearchOptions wanted = options_of(options);
+    const std::vector<std::int32_t> list(words.data(), words.data() + words.size());
     const nb::gil_scoped_release released;
     std::vector<std::vector<PythonHypothesis>> result;
-    for (std::vector<Hypothesis>& hypotheses : model_->search(sources, wanted, prefixes, threads)) {
+    for (std::vector<Hypothesis>& hypotheses : model_->search(sources, wanted, prefixes, threads, list)) {
       result.emplace_back();
       for (Hypothesis& hypothesis : hypotheses)
         result.back().emplace_back(std::move(hypothesis.tokens), hypothesis.score, std::move(hypothesis.token_scores));
@@ -139,8 +141,9 @@ void bind_model(nb::module_& module) {
       .def(nb::init<const nb::dict&, const nb::dict&, const nb::dict&, std::int32_t, std::int32_t, std::int32_t>(),
            "architecture"_a, "matrices"_a, "vectors"_a, "pad"_a, "eos"_a, "unk"_a,
            "architecture as dataclasses.asdict gives it; matrices and vectors by name, which are used where they are.")
-      .def("search", &BoundModel::search, "sources"_a, "options"_a, "prefixes"_a, "threads"_a,
-           "Hypotheses of each source as tuples (tokens, score, token scores), the best first.");
+      .def("search", &BoundModel::search, "sources"_a, "options"_a, "prefixes"_a, "threads"_a, "words"_a,
+           "Hypotheses of each source as tuples (tokens, score, token scores), the best first. words: rows of the target"
+           " dictionary from which translations are made, ascending; empty: all.");
 }
 
 }  // namespace nmt_prune

@@ -129,10 +129,4 @@ const float* Decoder::step(const std::vector<LastWord>& words, const Positions::
   return states;
 }
 
-float* Decoder::logits(const float* states, std::int64_t words, Scratch& scratch) const {
-  float* logits = scratch.logits.grow(words * vocabulary());
-  output_.apply(states, words, logits, scratch.products);
-  return logits;
-}
-
 }  // namespace nmt_prune

@@ -40,8 +40,8 @@ class Decoder {
   const float* step(const std::vector<LastWord>& words, const Positions::Table& positions, StateCache& cache,
                     Scratch& scratch) const;
 
-  // Words x vocabulary.
-  float* logits(const float* states, std::int64_t words, Scratch& scratch) const;
+  // Makes logits of states.
+  const Linear& output() const { return output_; }
 
  private:
   class SelfAttention {

@@ -10,11 +10,19 @@ namespace {
 
 std::int64_t panels_of(std::int64_t rows) { return (rows + panel_rows - 1) / panel_rows; }
 
+// Rows of panels become rows of other panels; T is what a row has in one place.
+template <class T>
+void gather(const T* from, const std::vector<std::int32_t>& rows, std::int64_t places, T* to) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const T* source = from + rows[i] / panel_rows * places * panel_rows + rows[i] % panel_rows;
+    T* target = to + static_cast<std::int64_t>(i) / panel_rows * places * panel_rows + i % panel_rows;
+    for (std::int64_t place = 0; place < places; ++place) target[place * panel_rows] = source[place * panel_rows];
+  }
+}
+
 class DenseMatrix final : public Matrix {
  public:
-  DenseMatrix(const float* values, std::int64_t rows, std::int64_t columns)
-      : Matrix(rows, columns), values_(static_cast<std::size_t>(panels_of(rows) * panel_rows * columns)) {
-    std::fill_n(values_.data(), values_.size(), 0.0f);
+  DenseMatrix(const float* values, std::int64_t rows, std::int64_t columns) : DenseMatrix(rows, columns) {
     for (std::int64_t row = 0; row < rows; ++row)
       for (std::int64_t column = 0; column < columns; ++column)
         values_[place(row, column)] = values[row * columns + column];
@@ -30,10 +38,21 @@ class DenseMatrix final : public Matrix {
     for (std::int64_t column = 0; column < columns(); ++column) output[column] = values_[place(index, column)];
   }
 
+  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
+    std::unique_ptr<DenseMatrix> selected(new DenseMatrix(static_cast<std::int64_t>(rows.size()), columns()));
+    gather(values_.data(), rows, columns(), selected->values_.data());
+    return selected;
+  }
+
   const char* format() const override { return "dense float32"; }
   std::size_t nbytes() const override { return values_.bytes(); }
 
  private:
+  DenseMatrix(std::int64_t rows, std::int64_t columns)
+      : Matrix(rows, columns), values_(static_cast<std::size_t>(panels_of(rows) * panel_rows * columns)) {
+    std::fill_n(values_.data(), values_.size(), 0.0f);
+  }
+
   std::size_t place(std::int64_t row, std::int64_t column) const {
     return static_cast<std::size_t>((row / panel_rows * columns() + column) * panel_rows + row % panel_rows);
   }
@@ -44,12 +63,7 @@ class DenseMatrix final : public Matrix {
 class DenseInt8Matrix final : public Matrix {
  public:
   DenseInt8Matrix(const std::int8_t* values, const float* scales, std::int64_t rows, std::int64_t columns)
-      : Matrix(rows, columns),
-        columns4_((columns + 3) / 4),
-        values_(static_cast<std::size_t>(panels_of(rows) * panel_rows * columns4_ * 4)),
-        scales_(static_cast<std::size_t>(panels_of(rows) * panel_rows)) {
-    std::memset(values_.data(), zero, values_.bytes());
-    std::fill_n(scales_.data(), scales_.size(), 0.0f);
+      : DenseInt8Matrix(rows, columns) {
     std::copy_n(scales, rows, scales_.data());
     for (std::int64_t row = 0; row < rows; ++row)
       for (std::int64_t column = 0; column < columns; ++column)
@@ -73,11 +87,31 @@ class DenseInt8Matrix final : public Matrix {
       output[column] = static_cast<float>(values_[place(index, column)] - zero) * scales_[index];
   }
 
+  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
+    std::unique_ptr<DenseInt8Matrix> selected(new DenseInt8Matrix(static_cast<std::int64_t>(rows.size()), columns()));
+    gather(reinterpret_cast<const Four*>(values_.data()), rows, columns4_,
+           reinterpret_cast<Four*>(selected->values_.data()));
+    for (std::size_t i = 0; i < rows.size(); ++i) selected->scales_[i] = scales_[rows[i]];
+    return selected;
+  }
+
   const char* format() const override { return "dense int8"; }
   std::size_t nbytes() const override { return values_.bytes() + scales_.bytes(); }
 
  private:
   static constexpr int zero = 128;
+  struct Four {
+    std::uint8_t bytes[4];
+  };
+
+  DenseInt8Matrix(std::int64_t rows, std::int64_t columns)
+      : Matrix(rows, columns),
+        columns4_((columns + 3) / 4),
+        values_(static_cast<std::size_t>(panels_of(rows) * panel_rows * columns4_ * 4)),
+        scales_(static_cast<std::size_t>(panels_of(rows) * panel_rows)) {
+    std::memset(values_.data(), zero, values_.bytes());
+    std::fill_n(scales_.data(), scales_.size(), 0.0f);
+  }
 
   std::size_t place(std::int64_t row, std::int64_t column) const {
     const std::int64_t four = row / panel_rows * columns4_ + column / 4;

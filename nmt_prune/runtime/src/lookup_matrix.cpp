@@ -61,14 +61,24 @@ class LookupMatrix final : public Matrix {
 
   void row(std::int64_t index, float* output) const override {
     std::fill_n(output, columns(), 0.0f);
-    const std::int64_t place = index - index % lookup_window + places_[index];
-    for (std::size_t step = starts_[place / lookup_rows]; step < starts_[place / lookup_rows + 1]; ++step) {
-      const std::uint8_t* columns = steps_.data() + 2 * lookup_bytes * step + 4 * (place % lookup_rows);
-      const std::uint8_t* values = columns + lookup_bytes;
-      for (int i = 0; i < 4; ++i)  // padding is of value 0, and of a column that may lie past the last
-        if (values[i] != 0)
-          output[firsts_[step] * lookup_columns + columns[i]] = static_cast<std::int8_t>(values[i]) * scales_[index];
+    for_each(index, [&](std::int64_t column, std::int8_t value) { output[column] = value * scales_[index]; });
+  }
+
+  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
+    std::vector<std::int64_t> starts{0};
+    std::vector<std::uint32_t> indices;
+    std::vector<std::int8_t> values;
+    std::vector<float> scales;
+    for (const std::int32_t row : rows) {
+      for_each(row, [&](std::int64_t column, std::int8_t value) {
+        indices.push_back(static_cast<std::uint32_t>(column));
+        values.push_back(value);
+      });
+      starts.push_back(static_cast<std::int64_t>(indices.size()));
+      scales.push_back(scales_[row]);
     }
+    return lookup_matrix({static_cast<std::int64_t>(rows.size()), columns(), starts.data(), indices.data(),
+                          ValueType::int8, values.data(), scales.data()});
   }
 
   const char* format() const override { return "sparse int8"; }
@@ -77,6 +87,18 @@ class LookupMatrix final : public Matrix {
   }
 
  private:
+  // Nonzeros of a row, by column.
+  template <class Visit>
+  void for_each(std::int64_t row, Visit visit) const {
+    const std::int64_t place = row - row % lookup_window + places_[row];
+    for (std::size_t step = starts_[place / lookup_rows]; step < starts_[place / lookup_rows + 1]; ++step) {
+      const std::uint8_t* columns = steps_.data() + 2 * lookup_bytes * step + 4 * (place % lookup_rows);
+      const std::uint8_t* values = columns + lookup_bytes;
+      for (int i = 0; i < 4; ++i)  // padding is of value 0, and of a column that may lie past the last
+        if (values[i] != 0) visit(firsts_[step] * lookup_columns + columns[i], static_cast<std::int8_t>(values[i]));
+    }
+  }
+
   std::size_t padded_rows() const { return static_cast<std::size_t>(windows_ * lookup_window); }
 
   template <class T>

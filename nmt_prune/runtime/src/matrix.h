@@ -2,6 +2,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "aligned.h"
 
@@ -36,6 +38,9 @@ class Matrix {
 
   // One row as floats: an embedding.
   virtual void row(std::int64_t index, float* output) const = 0;
+
+  // Some rows as a matrix of its own, in the same form. tokens: the most that it will be multiplied with.
+  virtual std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t tokens) const = 0;
 
   virtual const char* format() const = 0;
   virtual std::size_t nbytes() const = 0;

@@ -1,6 +1,7 @@
 #include "matrix_by_tokens.h"
 
 #include <string>
+#include <utility>
 
 namespace nmt_prune {
 namespace {
@@ -14,12 +15,22 @@ class MatrixByTokens final : public Matrix {
         many_(many),
         format_(std::string(few.format()) + " up to " + std::to_string(limit) + " tokens, then " + many.format()) {}
 
+  MatrixByTokens(std::unique_ptr<Matrix> few, std::int64_t limit, std::unique_ptr<Matrix> many)
+      : MatrixByTokens(*few, limit, *many) {
+    own_few_ = std::move(few);
+    own_many_ = std::move(many);
+  }
+
   void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
                 Workspace& workspace) const override {
     (tokens <= limit_ ? few_ : many_).multiply(input, tokens, bias, activation, output, workspace);
   }
 
   void row(std::int64_t index, float* output) const override { few_.row(index, output); }
+  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t tokens) const override {
+    if (tokens <= limit_) return few_.select(rows, tokens);
+    return std::make_unique<MatrixByTokens>(few_.select(rows, limit_), limit_, many_.select(rows, tokens));
+  }
   const char* format() const override { return format_.c_str(); }
   std::size_t nbytes() const override { return few_.nbytes() + many_.nbytes(); }
 
@@ -27,6 +38,7 @@ class MatrixByTokens final : public Matrix {
   const Matrix& few_;
   std::int64_t limit_;
   const Matrix& many_;
+  std::unique_ptr<Matrix> own_few_, own_many_;  // where nobody else has them
   std::string format_;
 };
 

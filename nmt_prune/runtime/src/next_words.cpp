@@ -17,48 +17,51 @@ float log_add(float a, float b) {
   return low == -infinity ? high : high + std::log1p(std::exp(low - high));
 }
 
-void insert(std::vector<Scored>& words, Scored word) {
+void insert(std::vector<Scored>& answer, Scored word) {
   if (!(word.score > -infinity)) return;
   const auto before = [](const Scored& a, const Scored& b) {
     return a.score != b.score ? a.score > b.score : a.token < b.token;
   };
-  words.insert(std::upper_bound(words.begin(), words.end(), word, before), word);
+  answer.insert(std::upper_bound(answer.begin(), answer.end(), word, before), word);
 }
 
 }  // namespace
 
-std::vector<Scored> next_words(float* logits, std::int64_t vocabulary, const Question& question,
+std::vector<Scored> next_words(float* logits, const OutputWords& words, const Question& question,
                                const SearchOptions& options, const Symbols& symbols) {
+  const std::int64_t size = words.size();
   if (options.temperature != 1.0f)
-    for (std::int64_t i = 0; i < vocabulary; ++i) logits[i] /= options.temperature;
+    for (std::int64_t i = 0; i < size; ++i) logits[i] /= options.temperature;
   const bool forced = question.forced >= 0;
   float total = -infinity;  // logarithm of the probabilities of words that are set aside
-  const auto set_aside = [&](std::int32_t token) {
-    const float logit = logits[token];
+  const auto set_aside = [&](std::int32_t word) {
+    const std::int32_t place = words.place(word);
+    if (place < 0) return -infinity;
+    const float logit = logits[place];
     total = log_add(total, logit);
-    logits[token] = -infinity;
+    logits[place] = -infinity;
     return logit;
   };
   // Their probability counts though they are never chosen; the unknown word's is changed after normalization.
   Scored unknown{-infinity, symbols.unk};
   if (!forced) {
-    for (const std::int32_t token : question.banned) set_aside(token);
+    for (const std::int32_t word : question.banned) set_aside(word);
     if (options.unkpen != 0.0f) unknown.score = set_aside(symbols.unk);
   }
-  const std::int64_t count = forced ? 0 : std::min(question.count, vocabulary);
-  std::vector<Scored> words(static_cast<std::size_t>(count));
+  const std::int64_t count = forced ? 0 : std::min(question.count, size);
+  std::vector<Scored> answer(static_cast<std::size_t>(count));
   float rest;
-  words.resize(static_cast<std::size_t>(kernels().vectors.top(logits, vocabulary, count, words.data(), &rest)));
+  answer.resize(static_cast<std::size_t>(kernels().vectors.top(logits, size, count, answer.data(), &rest)));
   total = log_add(total, rest);
   if (!std::isfinite(total)) return {};
-  for (Scored& word : words) word.score -= total;
+  for (Scored& word : answer) word = {word.score - total, words.word(word.token)};
   if (forced) {
-    insert(words, {logits[question.forced] - total - (question.forced == symbols.unk ? options.unkpen : 0.0f),
-                   question.forced});
+    const float penalty = question.forced == symbols.unk ? options.unkpen : 0.0f;
+    insert(answer, {logits[words.place(question.forced)] - total - penalty, question.forced});
   } else if (options.unkpen != 0.0f) {
-    insert(words, {unknown.score - total - options.unkpen, symbols.unk});
+    insert(answer, {unknown.score - total - options.unkpen, symbols.unk});
   }
-  return words;
+  return answer;
 }
 
 }  // namespace nmt_prune

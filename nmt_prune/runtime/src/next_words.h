@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "beam_search.h"
+#include "output_words.h"
 
 namespace nmt_prune {
 
 // Answers a question, the most likely word first; fewer words where the others' probability is zero, none where logits
-// are not numbers. Overwrites logits.
-std::vector<Scored> next_words(float* logits, std::int64_t vocabulary, const Question& question,
+// are not numbers. Overwrites logits, which are those of `words`.
+std::vector<Scored> next_words(float* logits, const OutputWords& words, const Question& question,
                                const SearchOptions& options, const Symbols& symbols);
 
 }  // namespace nmt_prune

@@ -79,20 +79,28 @@ class SparseMatrix final : public Matrix {
 
   void row(std::int64_t index, float* output) const override {
     std::fill_n(output, columns(), 0.0f);
-    const std::int64_t window = index / window_rows;
-    for (std::int64_t panel = 0; panel < panels_; ++panel) {
-      const std::int64_t part = window * panels_ + panel;
-      const std::uint8_t* order = order_.data() + part * window_rows;
-      const std::int64_t place = std::find(order, order + window_rows, index % window_rows) - order;
-      const std::int64_t group = part * window_groups + place / group_rows, lane = place % group_rows;
-      for (std::size_t step = starts_[group]; step < starts_[group + 1]; ++step) {
-        const std::size_t offset = offsets_[(step * group_rows + lane) / block_];
-        // Padding adds nothing, whatever column it names.
-        output[panel * panel_columns + offset / offset_unit] += value(step * group_rows + lane);
-      }
-    }
+    for_each(index, [&](std::int64_t column, std::size_t place) { output[column] = value(place); });
     if (scales_.size())
       for (std::int64_t column = 0; column < columns(); ++column) output[column] *= scales_[index];
+  }
+
+  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
+    const std::size_t bytes = size_of(type_);
+    std::vector<std::int64_t> starts{0};
+    std::vector<std::uint32_t> indices;
+    std::vector<char> values;
+    std::vector<float> scales;
+    for (const std::int32_t row : rows) {
+      for_each(row, [&](std::int64_t column, std::size_t place) {
+        indices.push_back(static_cast<std::uint32_t>(column));
+        values.insert(values.end(), values_.data() + place * bytes, values_.data() + (place + 1) * bytes);
+      });
+      starts.push_back(static_cast<std::int64_t>(indices.size()));
+      if (scales_.size()) scales.push_back(scales_[row]);
+    }
+    return std::make_unique<SparseMatrix>(
+        CompressedRows{static_cast<std::int64_t>(rows.size()), columns(), starts.data(), indices.data(), type_,
+                       values.data(), scales_.size() ? scales.data() : nullptr});
   }
 
   const char* format() const override {
@@ -120,6 +128,21 @@ class SparseMatrix final : public Matrix {
     if (type_ == ValueType::float16)
       return half_to_float(reinterpret_cast<const std::uint16_t*>(values_.data())[place]);
     return reinterpret_cast<const std::int8_t*>(values_.data())[place];
+  }
+
+  // Nonzeros of a row, by column, and where their values are; padding is zero.
+  template <class Visit>
+  void for_each(std::int64_t row, Visit visit) const {
+    for (std::int64_t panel = 0; panel < panels_; ++panel) {
+      const std::int64_t part = row / window_rows * panels_ + panel;
+      const std::uint8_t* order = order_.data() + part * window_rows;
+      const std::int64_t in_order = std::find(order, order + window_rows, row % window_rows) - order;
+      const std::int64_t group = part * window_groups + in_order / group_rows, lane = in_order % group_rows;
+      for (std::size_t step = starts_[group]; step < starts_[group + 1]; ++step) {
+        const std::size_t place = step * group_rows + lane;
+        if (value(place) != 0.0f) visit(panel * panel_columns + offsets_[place / block_] / offset_unit, place);
+      }
+    }
   }
 
   void multiply_tiles(const Kernels& run, const SparseLayout& weights, const int* tiles, int count, const float* input,

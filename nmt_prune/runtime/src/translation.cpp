@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <functional>
 #include <thread>
 
 #include "next_words.h"
@@ -71,9 +72,24 @@ void Model::check(const std::vector<Sentence>& sources, const SearchOptions& opt
     check_tokens(prefixes[i], decoder_.vocabulary(), symbols_, "prefix " + std::to_string(i));
 }
 
+void Model::check_words(const std::vector<std::int32_t>& words, const std::vector<Sentence>& prefixes) const {
+  if (words.empty()) return;
+  check_tokens(words, decoder_.vocabulary(), Symbols{-1, -1, -1}, "the list of words");
+  if (std::adjacent_find(words.begin(), words.end(), std::greater_equal<>()) != words.end())
+    throw InvalidInput("the list of words does not ascend");
+  const auto need = [&](std::int32_t word) {
+    if (!std::binary_search(words.begin(), words.end(), word))
+      throw InvalidInput("the list of words lacks " + std::to_string(word) + ", which a translation must have");
+  };
+  need(symbols_.eos);
+  for (const Sentence& prefix : prefixes) std::for_each(prefix.begin(), prefix.end(), need);
+}
+
 std::vector<std::vector<Hypothesis>> Model::search(const std::vector<Sentence>& sources, const SearchOptions& options,
-                                                   const std::vector<Sentence>& prefixes, std::int64_t threads) const {
+                                                   const std::vector<Sentence>& prefixes, std::int64_t threads,
+                                                   const std::vector<std::int32_t>& words) const {
   check(sources, options, prefixes);
+  check_words(words, prefixes);
   static const Sentence no_prefix;
   std::vector<std::vector<Hypothesis>> results(sources.size());
   std::vector<Job> jobs;
@@ -86,15 +102,18 @@ std::vector<std::vector<Hypothesis>> Model::search(const std::vector<Sentence>& 
   std::vector<std::vector<Job>> shares(parts);
   for (std::size_t i = 0; i < jobs.size(); ++i) shares[i % parts].push_back(jobs[i]);
 
+  const std::int64_t at_once = std::max<std::int64_t>(1, hypotheses_at_once / options.beam);
+  const std::int64_t most = std::min(at_once, static_cast<std::int64_t>(shares[0].size())) * options.beam;
+  const OutputWords output = words.empty() ? OutputWords(decoder_.output()) : OutputWords(decoder_.output(), words, most);
+
   std::vector<std::exception_ptr> failures(parts);
   const auto work = [&](std::int64_t part) {
     try {
       std::unique_ptr<Scratch> scratch = borrow_scratch();
-      const std::int64_t at_once = std::max<std::int64_t>(1, hypotheses_at_once / options.beam);
       const auto count = static_cast<std::int64_t>(shares[part].size());
       for (std::int64_t first = 0; first < count; first += at_once) {
         const auto begin = shares[part].begin() + first;
-        translate({begin, begin + std::min(at_once, count - first)}, options, *scratch);
+        translate({begin, begin + std::min(at_once, count - first)}, options, output, *scratch);
       }
       return_scratch(std::move(scratch));
     } catch (...) {
@@ -132,7 +151,8 @@ std::vector<SourceMemory> Model::encode(const std::vector<Job>& jobs, Scratch& s
   return memories;
 }
 
-void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options, Scratch& scratch) const {
+void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options, const OutputWords& output,
+                      Scratch& scratch) const {
   const std::vector<SourceMemory> memories = encode(jobs, scratch);
   std::int64_t longest = 0;
   std::vector<BeamSearch> searches;
@@ -146,8 +166,8 @@ void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options
   }
   const Positions::Table positions = decoder_.positions().first(longest + 1);
   StateCache cache(decoder_.floats_per_slot());
-  const std::int64_t vocabulary = decoder_.vocabulary();
-  const std::int64_t at_once = std::max(logits_at_once / vocabulary / words_at_least, std::int64_t{1}) * words_at_least;
+  const std::int64_t size = output.size();
+  const std::int64_t at_once = std::max(logits_at_once / size / words_at_least, std::int64_t{1}) * words_at_least;
 
   while (!active.empty()) {
     std::vector<LastWord> words;
@@ -164,10 +184,9 @@ void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options
     std::vector<std::vector<Scored>> answers(words.size());
     for (std::int64_t first = 0; first < rows; first += at_once) {
       const std::int64_t count = std::min(at_once, rows - first);
-      float* logits = decoder_.logits(states + first * dim, count, scratch);
+      float* logits = output.logits(states + first * dim, count, scratch);
       for (std::int64_t row = 0; row < count; ++row)
-        answers[first + row] =
-            next_words(logits + row * vocabulary, vocabulary, questions[first + row], options, symbols_);
+        answers[first + row] = next_words(logits + row * size, output, questions[first + row], options, symbols_);
     }
     auto answer = answers.begin();
     std::vector<std::size_t> still_active;

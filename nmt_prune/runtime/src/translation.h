@@ -9,6 +9,7 @@
 #include "beam_search.h"
 #include "decoder.h"
 #include "encoder.h"
+#include "output_words.h"
 
 namespace nmt_prune {
 
@@ -19,9 +20,11 @@ class Model {
  public:
   Model(const Architecture& architecture, Parameters& parameters, const Symbols& symbols);
 
-  // prefixes: empty or one per source. Sentences are dealt out to threads.
+  // prefixes: empty or one per source. Sentences are dealt out to threads. words: those from which translations are
+  // made, ascending, with the end of sentence and what prefixes hold; empty: all.
   std::vector<std::vector<Hypothesis>> search(const std::vector<Sentence>& sources, const SearchOptions& options,
-                                              const std::vector<Sentence>& prefixes, std::int64_t threads) const;
+                                              const std::vector<Sentence>& prefixes, std::int64_t threads,
+                                              const std::vector<std::int32_t>& words) const;
 
  private:
   struct Job {  // one sentence of a batch
@@ -31,8 +34,10 @@ class Model {
   };
   void check(const std::vector<Sentence>& sources, const SearchOptions& options,
              const std::vector<Sentence>& prefixes) const;
+  void check_words(const std::vector<std::int32_t>& words, const std::vector<Sentence>& prefixes) const;
   std::int64_t max_len(const Sentence& source, const SearchOptions& options) const;
-  void translate(const std::vector<Job>& jobs, const SearchOptions& options, Scratch& scratch) const;
+  void translate(const std::vector<Job>& jobs, const SearchOptions& options, const OutputWords& output,
+                 Scratch& scratch) const;
   std::vector<SourceMemory> encode(const std::vector<Job>& jobs, Scratch& scratch) const;
 
   Symbols symbols_;

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from nmt_prune.runtime.settings.search_limits import longest_output
@@ -34,7 +36,11 @@ class TorchEngine:
 
     @torch.inference_mode()
     def search(
-        self, sources: Sequence[Sequence[int]], options: SearchOptions, prefixes: Sequence[Sequence[int]] | None = None
+        self,
+        sources: Sequence[Sequence[int]],
+        options: SearchOptions,
+        prefixes: Sequence[Sequence[int]] | None = None,
+        words: npt.NDArray[np.int32] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``."""
         tokens = torch.full((len(sources), max(map(len, sources), default=0)), PAD)
@@ -44,7 +50,7 @@ class TorchEngine:
         limits = [longest_output(options, len(source), self._positions) for source in sources]
         search = BeamSearch(limits, options, prefixes or [()] * len(sources))
         if not search.is_done:
-            state = self._decoder.start(self._encoder(tokens, visible), visible)
+            state = self._decoder.start(self._encoder(tokens, visible), visible, words)
         while not search.is_done:
             state.keep(*search.advance(self._decoder.step(search.last_tokens, state)))
         return search.results()

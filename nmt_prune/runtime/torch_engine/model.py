@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -106,11 +108,13 @@ class DecoderState:
         visible: sentences × 1 × 1 × source length; False at padding.
         source: keys and values of the cross-attention by layer, one row a sentence.
         history: keys and values of the self-attention by layer, one row a hypothesis.
+        words: rows of the target dictionary that may be said; None: all.
         length: number of tokens that have been read.
     """
 
     visible: Tensor
     source: dict[int, KeysAndValues]
+    words: Tensor | None = None
     history: dict[int, KeysAndValues] = field(default_factory=dict)
     length: int = 0
 
@@ -145,17 +149,18 @@ class Decoder:
         self._norm = weights.norm("decoder.layer_norm") if stack.final_norm else None
         self._output = weights["decoder.output_projection.weight"]
 
-    def start(self, encoded: Tensor, visible: Tensor) -> DecoderState:
+    def start(self, encoded: Tensor, visible: Tensor, words: npt.NDArray[np.int32] | None = None) -> DecoderState:
         """The state in front of the first token.
 
         Args:
             encoded: the encoder's output, sentences × time × its dim.
             visible: what the encoder was given.
+            words: rows of the target dictionary that may be said; None: all.
         """
         source = {
             layer: cross.keys_and_values(encoded) for layer, (_, cross, _) in enumerate(self._layers) if cross.exists
         }
-        return DecoderState(visible, source)
+        return DecoderState(visible, source, None if words is None else torch.from_numpy(words).long())
 
     def step(self, tokens: Tensor, state: DecoderState) -> Tensor:
         """Reads one more token of each hypothesis.
@@ -165,7 +170,7 @@ class Decoder:
             state: is changed.
 
         Returns:
-            Logits, hypotheses × target dictionary.
+            Logits, hypotheses × target dictionary; minus infinity for what may not be said.
         """
         x = self._embedding(tokens.unsqueeze(1), state.length)
         for layer, (attention, cross, feedforward) in enumerate(self._layers):
@@ -174,7 +179,11 @@ class Decoder:
             x = feedforward(x)
         state.length += 1
         x = x if self._norm is None else self._norm(x)
-        return functional.linear(x.squeeze(1), self._output)
+        if state.words is None:
+            return functional.linear(x.squeeze(1), self._output)
+        logits = x.new_full((len(x), len(self._output)), -math.inf)
+        logits[:, state.words] = functional.linear(x.squeeze(1), self._output[state.words])
+        return logits
 
     def _attend_to_history(self, layer: int, attention: Attention, x: Tensor, state: DecoderState) -> Tensor:
         def transform(hidden: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path
 from nmt_prune.kinds import COMPACT_MODEL, MODEL, refuse_other_kinds
 from nmt_prune.storage.coding.streams import DamagedError, compress, decompress_up_to
+from nmt_prune.storage.format import shortlist
 from nmt_prune.storage.format.encoded_tensor import EncodedTensor, decoded
 from nmt_prune.storage.format.encoding import encode
 from nmt_prune.storage.format.header import LARGEST_TEXT_RATIO, Header
@@ -24,7 +25,7 @@ from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.text.dictionaries import SPECIAL
 
 FORMAT = 1
-_EXTRA = "extra:"
+_EXTRA, _SHORTLIST = "extra:", "shortlist"
 Tensors = dict[str, npt.NDArray[Any]]
 
 
@@ -55,6 +56,8 @@ def save_compact(model: CompactModel, path: Path | str) -> None:
         texts["target"] = _join(model.target)
     if model.sentencepiece is not None:
         texts["sentencepiece"] = model.sentencepiece
+    if model.shortlist is not None:
+        texts[_SHORTLIST] = shortlist.to_bytes(model.shortlist)
     tensors |= {name: np.frombuffer(compress(text), np.uint8) for name, text in texts.items()}
     tensors |= {_EXTRA + name: np.asarray(array, order="C") for name, array in model.extras.items()}
     metadata = {MODEL: json.dumps({"format": FORMAT, "digest": _digest(tensors)})}
@@ -133,6 +136,7 @@ def _model(path: Path, tensors: Tensors) -> CompactModel:
         _text(tensors, "sentencepiece", size) if "sentencepiece" in tensors else None,
         header.provenance,
         extras,
+        shortlist.from_bytes(_text(tensors, _SHORTLIST, size), header.symbols) if _SHORTLIST in tensors else None,
     )
 
 

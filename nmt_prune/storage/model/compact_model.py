@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from nmt_prune.storage.model.architecture import Architecture
+from nmt_prune.storage.model.shortlist import Shortlist
 from nmt_prune.storage.model.stored_tensor import StoredTensor
 
 Values = Literal["float32", "float16", "bfloat16", "int8", "auto"]
@@ -30,6 +31,7 @@ class CompactModel:
         sentencepiece: the SentencePiece model's bytes, where there is one.
         provenance: where the weights come from; nothing in it is needed to translate.
         extras: other entries of the state dict, which no engine reads, such as ranges of quantized activations.
+        shortlist: of which target subwords a translation may be made, where there is one.
     """
 
     architecture: Architecture
@@ -41,3 +43,4 @@ class CompactModel:
     sentencepiece: bytes | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     extras: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    shortlist: Shortlist | None = None

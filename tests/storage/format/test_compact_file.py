@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,37 @@ def test_a_joined_dictionary_is_stored_once(tmp_path):
     save_compact(model, tmp_path / "model.nmt")
     assert "target" not in tensors(tmp_path / "model.nmt")
     assert_same(model, load_compact(tmp_path / "model.nmt"))
+
+
+def test_a_model_without_a_shortlist(tmp_path):
+    model = replace(small_model(), shortlist=None)
+    save_compact(model, tmp_path / "model.nmt")
+    assert "shortlist" not in tensors(tmp_path / "model.nmt")
+    assert_same(model, load_compact(tmp_path / "model.nmt"))
+
+
+def numbers(*values):
+    coded = np.array(values, "<u4").view(np.uint8).reshape(-1, 4).T.tobytes()
+    return np.frombuffer(compress(coded), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shortlist", "message"),
+    [
+        (numbers(*[0] * 40), "a shortlist of another length than its dictionary"),
+        (np.frombuffer(compress(b"12345"), np.uint8), "a shortlist of another length than its dictionary"),
+        (numbers(2, *[0] * 40, 5), "a shortlist whose words do not ascend"),
+        (numbers(2, *[0] * 40, 5, 0), "a shortlist whose words do not ascend"),
+        (numbers(2, *[0] * 40, 5, 2**32 - 1), "a shortlist whose words do not ascend"),
+        (numbers(2**32 - 1, *[0] * 40, 5), "a shortlist whose words do not ascend"),
+        (numbers(2, *[0] * 40, 30, 4), "a shortlist with words that the dictionary lacks"),
+        (np.zeros(4, np.uint8), "a stream that does not unpack"),
+        (np.zeros(4, np.float32), "shortlist is missing or of the wrong type"),
+    ],
+)
+def test_a_shortlist_that_cannot_be(path, shortlist, message):
+    write(path, {**tensors(path), "shortlist": shortlist})
+    assert message in refused(path)
 
 
 def test_a_foreign_file(tmp_path):

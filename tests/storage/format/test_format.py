@@ -121,8 +121,20 @@ def test_the_specification_is_enough_to_read_a_file(tmp_path, seed):
     for name, record in header["matrices"].items():
         found, expected = read_tensor(record, parts[name]), model.weights[name].dense()
         assert found.tobytes() == expected.tobytes(), name
+    coded = zstandard.ZstdDecompressor().decompress(parts["shortlist"])
+    count = len(coded) // 4
+    numbers = [sum(coded[place * count + index] << 8 * place for place in range(4)) for index in range(count)]
+    lengths, rest, lists = numbers[: len(model.source) + 1], numbers[len(model.source) + 1 :], []
+    for length in lengths:
+        lists.append(np.cumsum(rest[:length]) - 1)
+        rest = rest[length:]
+    assert not rest
+    assert lists[0].tolist() == model.shortlist.frequent.tolist()
+    assert [found.tolist() for found in lists[1:]] == [
+        model.shortlist.of(row).tolist() for row in range(len(lists) - 1)
+    ]
     vectors = [weight.dense() for weight in model.weights.values() if len(weight.shape) == 1]
     assert read_tensor(header["vectors"], parts["vectors"]).tobytes() == np.concatenate(vectors).tobytes()
-    assert set(header["matrices"]) | {"vectors", *text, "sentencepiece"} == {
+    assert set(header["matrices"]) | {"vectors", *text, "sentencepiece", "shortlist"} == {
         n for n in parts if not n.startswith("extra:")
     }

@@ -1,0 +1,1 @@
+"""Lexical shortlists from parallel text."""
