@@ -86,6 +86,7 @@ def translate(
         no_repeat_ngram_size=no_repeat_ngram_size,
         normalize_scores=not unnormalized,
         temperature=temperature,
+        scores=as_json or nbest > 1,
     )
     check_options(options)
     splitting = shared.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)

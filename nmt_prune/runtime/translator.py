@@ -49,7 +49,7 @@ class LineResult(NamedTuple):
     Attributes:
         lines: the translations, the best first; none where the line was not translated.
         tokens: their subwords.
-        scores: their scores, natural logarithms of probabilities; see ``SearchOptions.lenpen``.
+        scores: their scores, natural logarithms of probabilities, if asked for; see ``SearchOptions.lenpen``.
         problem: why the line was not translated; empty if it was.
     """
 
@@ -166,6 +166,7 @@ class Translator:
             max_len_b=max_decoding_length,
             min_len=min_decoding_length,
             no_repeat_ngram_size=no_repeat_ngram_size,
+            scores=return_scores,
         )
         check_options(options, _CALLED)
         return [
@@ -224,10 +225,10 @@ class Translator:
             sources = [self._segmentation.split(line) for line, _ in buffer]
             begin = [self._segmentation.split(prefix, "target") for _, prefix in buffer]
             for source, found in zip(sources, self._search.search(sources, begin, options, size), strict=True):
-                yield self._line(source, found)
+                yield self._line(source, found, options.scores)
 
-    def _line(self, source: Sequence[str], found: Sequence[Hypothesis]) -> LineResult:
+    def _line(self, source: Sequence[str], found: Sequence[Hypothesis], return_scores: bool) -> LineResult:
         tokens = [self._search.subwords(hypothesis) for hypothesis in found]
         lines = [self._segmentation.join(subwords) for subwords in tokens]
-        scores = [hypothesis.score for hypothesis in found]
+        scores = [hypothesis.score for hypothesis in found] if return_scores else []
         return LineResult(lines, tokens, scores, "" if found else self._search.why_nothing(source))

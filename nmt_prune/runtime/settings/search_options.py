@@ -23,6 +23,7 @@ class SearchOptions:
         no_repeat_ngram_size: no n-gram of this size twice in a hypothesis; 0 allows all.
         normalize_scores: divide scores by length at all (fairseq's ``--unnormalized`` says no).
         temperature: divides the logits.
+        scores: whether scores are wanted; where they are not, a beam of 1 does without a softmax.
     """
 
     beam: int = 5
@@ -35,6 +36,12 @@ class SearchOptions:
     no_repeat_ngram_size: int = 0
     normalize_scores: bool = True
     temperature: float = 1.0
+    scores: bool = True
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the most likely word is all that is asked for at each step."""
+        return self.beam == 1 and not self.scores
 
 
 class Hypothesis(NamedTuple):
@@ -42,8 +49,8 @@ class Hypothesis(NamedTuple):
 
     Attributes:
         tokens: rows of the target dictionary, the end of sentence last.
-        score: what the hypotheses are ranked by.
-        token_scores: log-probability of each token.
+        score: what the hypotheses are ranked by; nan of a beam of 1 without scores.
+        token_scores: log-probability of each token; none of a beam of 1 without scores.
     """
 
     tokens: list[int]

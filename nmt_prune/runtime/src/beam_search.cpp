@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace nmt_prune {
 
@@ -77,6 +78,10 @@ void BeamSearch::complete(const Candidate& candidate) {
   const Beam& beam = beams_[candidate.beam];
   Hypothesis hypothesis{beam.tokens, candidate.total, beam.totals};
   hypothesis.tokens.push_back(symbols_.eos);
+  if (options_.is_greedy()) {
+    complete_.push_back({std::move(hypothesis.tokens), std::numeric_limits<float>::quiet_NaN(), {}});
+    return;
+  }
   hypothesis.token_scores.push_back(candidate.total);
   auto& scores = hypothesis.token_scores;
   for (std::size_t i = scores.size() - 1; i > 0; --i) scores[i] -= scores[i - 1];

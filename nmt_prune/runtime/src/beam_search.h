@@ -17,11 +17,14 @@ struct SearchOptions {
   std::int64_t max_len_b, min_len, no_repeat_ngram_size;
   bool normalize_scores;
   float temperature;
+  bool scores;
+
+  bool is_greedy() const { return beam == 1 && !scores; }
 };
 
 struct Hypothesis {
   std::vector<std::int32_t> tokens;
-  float score;
+  float score;  // not a number where the search is greedy, without scores of tokens
   std::vector<float> token_scores;
 };
 

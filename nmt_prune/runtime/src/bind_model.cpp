@@ -84,6 +84,7 @@ SearchOptions options_of(const nb::dict& dict) {
   options.no_repeat_ngram_size = item<std::int64_t>(dict, "", "no_repeat_ngram_size");
   options.normalize_scores = item<bool>(dict, "", "normalize_scores");
   options.temperature = item<float>(dict, "", "temperature");
+  options.scores = item<bool>(dict, "", "scores");
   return options;
 }
 

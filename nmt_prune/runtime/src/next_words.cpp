@@ -25,10 +25,26 @@ void insert(std::vector<Scored>& answer, Scored word) {
   answer.insert(std::upper_bound(answer.begin(), answer.end(), word, before), word);
 }
 
+// Of a softmax that nobody asks for only the order is left.
+std::vector<Scored> best_word(float* logits, const OutputWords& words, const Question& question,
+                              const SearchOptions& options, const Symbols& symbols) {
+  if (question.forced >= 0) return {{0.0f, question.forced}};
+  const auto lower = [&](std::int32_t word, float by) {
+    const std::int32_t place = words.place(word);
+    if (place >= 0) logits[place] -= by;
+  };
+  for (const std::int32_t word : question.banned) lower(word, infinity);
+  if (options.unkpen != 0.0f) lower(symbols.unk, options.unkpen * options.temperature);
+  const std::int64_t best = kernels().vectors.highest(logits, words.size());
+  if (best < 0) return {};
+  return {{0.0f, words.word(static_cast<std::int32_t>(best))}};
+}
+
 }  // namespace
 
 std::vector<Scored> next_words(float* logits, const OutputWords& words, const Question& question,
                                const SearchOptions& options, const Symbols& symbols) {
+  if (options.is_greedy()) return best_word(logits, words, question, options, symbols);
   const std::int64_t size = words.size();
   if (options.temperature != 1.0f)
     for (std::int64_t i = 0; i < size; ++i) logits[i] /= options.temperature;
@@ -52,8 +68,8 @@ std::vector<Scored> next_words(float* logits, const OutputWords& words, const Qu
   std::vector<Scored> answer(static_cast<std::size_t>(count));
   float rest;
   answer.resize(static_cast<std::size_t>(kernels().vectors.top(logits, size, count, answer.data(), &rest)));
-  total = log_add(total, rest);
-  if (!std::isfinite(total)) return {};
+  total = log_add(total, rest);  // which takes what is not a number for nothing
+  if (std::isnan(rest) || !std::isfinite(total)) return {};
   for (Scored& word : answer) word = {word.score - total, words.word(word.token)};
   if (forced) {
     const float penalty = question.forced == symbols.unk ? options.unkpen : 0.0f;

@@ -51,6 +51,9 @@ struct VectorKernels {
   // fewer than `count` where others are -infinity.
   std::int64_t (*top)(const float* logits, std::int64_t size, std::int64_t count, Scored* best,
             float* log_sum_exponentials);
+
+  // The place of the highest logit, of equal ones the first; negative where one is not a number or none is finite.
+  std::int64_t (*highest)(const float* logits, std::int64_t size);
 };
 
 }  // namespace nmt_prune

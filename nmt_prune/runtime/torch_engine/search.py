@@ -66,7 +66,7 @@ class BeamSearch:
             Which sentences go on (None: all), and which hypothesis each new one continues, both by index.
         """
         log_probs = self._log_probs(logits)
-        totals = log_probs + self._scores.unsqueeze(2)
+        totals = log_probs if self._options.is_greedy else log_probs + self._scores.unsqueeze(2)
         words, rows = totals.shape[2], self._beam
         if self._step == 0:
             rows = 1  # they are all the same
@@ -88,7 +88,12 @@ class BeamSearch:
     def _log_probs(self, logits: Tensor) -> Tensor:
         """Log-probabilities, sentences × beam × words; minus infinity for what must not be said."""
         options, step = self._options, self._step
-        log_probs = (logits / options.temperature).log_softmax(dim=1).view(*self._scores.shape, -1)
+        log_probs = logits / options.temperature
+        if options.is_greedy:  # of a softmax that nobody asks for only the order is left
+            log_probs[~log_probs.amax(dim=1).isfinite()] = _NEVER
+        else:
+            log_probs = log_probs.log_softmax(dim=1)
+        log_probs = log_probs.view(*self._scores.shape, -1)
         log_probs = log_probs.masked_fill(log_probs.isnan(), _NEVER)
         log_probs[..., PAD] = _NEVER
         log_probs[..., UNK] -= options.unkpen
@@ -123,7 +128,8 @@ class BeamSearch:
                 parent = int(parents[row, place])
                 tokens = [*self._tokens[row, parent, 1:].tolist(), EOS]
                 by_token = [*self._token_scores[row, parent].tolist(), float(token_scores[row, place])]
-                found.append(Hypothesis(tokens, float(scores[row, place]) / penalty, by_token))
+                score = float(scores[row, place]) / penalty
+                found.append(Hypothesis(tokens, *((math.nan, []) if self._options.is_greedy else (score, by_token))))
 
     def _go_on(
         self, kept: Tensor, parents: Tensor, tokens: Tensor, scores: Tensor, token_scores: Tensor

@@ -69,6 +69,38 @@ std::int64_t top(const float* logits, std::int64_t size, std::int64_t count, Sco
   return list.found;
 }
 
+std::int64_t highest(const float* logits, std::int64_t size) {
+  constexpr std::int64_t block = 32 * width;
+  float best = -infinity;
+  std::int64_t place = 0, begin = 0;
+  Integers broken{};
+  for (; begin + block <= size; begin += block) {
+    Vector most = all(-infinity);
+    for (std::int64_t i = begin; i < begin + block; i += width) {
+      const Vector some = load(logits + i);
+      most = larger(some, most);
+      broken |= some != some;
+    }
+    const float maximal = maximum(most);
+    if (maximal > best) {
+      best = maximal;
+      place = begin;
+    }
+  }
+  bool is_broken = false;
+  for (std::int64_t lane = 0; lane < width; lane++) is_broken |= broken[lane] != 0;
+  for (std::int64_t i = begin; i < size; i++) {
+    is_broken |= logits[i] != logits[i];
+    if (logits[i] > best) {
+      best = logits[i];
+      place = i;
+    }
+  }
+  if (is_broken || !(best > -infinity && best < infinity)) return -1;
+  while (logits[place] != best) place++;
+  return place;
+}
+
 }  // namespace
 }  // namespace NMT_PRUNE_KERNELS
 }  // namespace nmt_prune
