@@ -53,6 +53,7 @@ def translate(
     shortlist: Annotated[
         bool, typer.Option("--shortlist", help="only words that the model's shortlist has for a batch: faster")
     ] = False,
+    cache: Annotated[int, typer.Option(min=0, help="sentences whose translations are remembered, the latest")] = 0,
     values: Annotated[
         str | None,
         typer.Option(help="convert weights, as nmt-prune pack does", show_default="as they are"),
@@ -95,7 +96,7 @@ def translate(
     write = json_line if as_json else as_nbest if nbest > 1 else as_text
     is_counted = progress if progress is not None else sys.stderr.isatty() and not one_by_one
     with open_meter(is_counted) as meter, _source(input) as lines, _source(prefix) as beginnings, _sink(output) as sink:
-        results = _translator(meter, model, engine, threads, values, data, splitting, shortlist).translate_lines(
+        results = _translator(meter, model, engine, threads, values, data, splitting, shortlist, cache).translate_lines(
             read_lines(lines, meter.warn, "standard input" if input is None else str(input)),
             options,
             prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
@@ -121,11 +122,12 @@ def _translator(
     data: Path | None,
     splitting: "Splitting",
     shortlist: bool,
+    cache: int,
 ) -> "Translator":
     from nmt_prune.runtime.translator import Translator
 
     with shared.warnings_to(meter.warn):
-        return Translator(model, engine, threads, values, data, splitting, shortlist)
+        return Translator(model, engine, threads, values, data, splitting, shortlist, cache)
 
 
 @contextmanager

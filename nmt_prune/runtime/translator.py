@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.batched_search import BatchedSearch
 from nmt_prune.runtime.batching import BatchSize
+from nmt_prune.runtime.cached import CachedEngine
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.loading import load_model
 from nmt_prune.runtime.segmentation import Segmentation
@@ -73,6 +74,7 @@ class Translator:
         splitting: what is known about the splitting of its text; the rest is as the model says.
         shortlist: translate a batch with the candidates of its subwords alone, which is faster and may change
             translations; see ``nmt-prune shortlist``.
+        cache: sentences whose translations are remembered, the latest; with a shortlist as they were in their batch.
 
     Raises:
         PruneError: there is no such model or engine, or the model has no shortlist.
@@ -88,6 +90,7 @@ class Translator:
         data: Path | None = None,
         splitting: Splitting = AS_FOUND,
         shortlist: bool = False,
+        cache: int = 0,
     ) -> None:
         check_kind("model", model, (CompactModel, str, PathLike), "a path or a CompactModel")
         check_kind("engine", engine, str, "auto, compiled or torch")
@@ -96,13 +99,16 @@ class Translator:
         check_kind("data", data, (str, PathLike, NoneType), "a path or None")
         check_kind("splitting", splitting, Splitting, "a Splitting")
         check_kind("shortlist", shortlist, bool, "True or False")
+        check_number("cache", cache, int, 0)
         data = None if data is None else Path(data)
         self._path = None if isinstance(model, CompactModel) else Path(model).absolute()
-        self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute(), shortlist)
+        self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute(), shortlist, cache)
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values, splitting=splitting)
         self._segmentation = Segmentation(model)
-        self._search = BatchedSearch(model, make_engine(model, engine), threads, shortlist)
+        runner = make_engine(model, engine)
+        runner = CachedEngine(runner, cache) if cache else runner
+        self._search = BatchedSearch(model, runner, threads, shortlist)
 
     def __reduce__(self) -> tuple[type["Translator"], tuple[Any, ...]]:
         """Another process reads the model from its file again.
