@@ -21,7 +21,13 @@ HEAD = 64
 TIED = ("decoder.embed_tokens.weight", "decoder.output_projection.weight")
 
 
-def pruned_transformer(size: str, sparsity: float, removed: float = 0.0, values: str = "float32") -> CompactModel:
+def pruned_transformer(
+    size: str,
+    sparsity: float,
+    removed: float = 0.0,
+    values: str = "float32",
+    layers: tuple[int, int] = (LAYERS, LAYERS),
+) -> CompactModel:
     """A model whose matrices have all lost the same share of their weights.
 
     Args:
@@ -29,15 +35,16 @@ def pruned_transformer(size: str, sparsity: float, removed: float = 0.0, values:
         sparsity: that share.
         removed: share of the heads and feed-forward units of each sublayer that are gone before that.
         values: type of the weights.
+        layers: of the encoder and of the decoder.
     """
-    weights = random_matrices(size, removed=removed)
+    weights = random_matrices(size, removed=removed, layers=layers)
     masks = MaskSet.dense(weights)
     if sparsity:
         scores = saliencies.build("magnitude").score(weights)
         masks = budgets.build("matrix").select(scores, masks, sparsity)
     kept = {prunable.name: masks[prunable.name].numpy() for prunable in weights}
     arrays = {prunable.name: weight.numpy() * kept[prunable.name] for prunable, weight in weights.items()}
-    return transformer(size, arrays, kept, values, removed)
+    return transformer(size, arrays, kept, values, removed, layers)
 
 
 def transformer(
@@ -46,13 +53,16 @@ def transformer(
     kept: Mapping[str, npt.NDArray[np.bool_]],
     values: str,
     removed: float = 0.0,
+    layers: tuple[int, int] = (LAYERS, LAYERS),
 ) -> CompactModel:
     """A model of these matrices, biases and norms random too, so that a file gains nothing from them."""
     width, feedforward, vocabulary = SIZES[size]
-    heads = (round(width * (1 - removed)) // HEAD,) * LAYERS
-    units = (round(feedforward * (1 - removed)),) * LAYERS
+    heads, units = round(width * (1 - removed)) // HEAD, round(feedforward * (1 - removed))
     shared = (False, False, "relu", width**0.5, False, "sinusoidal", 1024)
-    encoder, decoder = Stack(width, HEAD, heads, (), units, *shared), Stack(width, HEAD, heads, heads, units, *shared)
+    encoder, decoder = (
+        Stack(width, HEAD, (heads,) * count, (heads,) * cross, (units,) * count, *shared)
+        for count, cross in ((layers[0], 0), (layers[1], layers[1]))
+    )
     architecture, random = Architecture(encoder, decoder), np.random.default_rng(1)
     weights: dict[str, StoredTensor] = {}
     for name, shape in layout(architecture, vocabulary, vocabulary).items():

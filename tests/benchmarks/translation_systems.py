@@ -16,6 +16,7 @@ from nmt_prune.runtime.compiled import CompiledEngine
 from nmt_prune.runtime.settings.search_options import Engine, SearchOptions
 from nmt_prune.runtime.torch_engine.engine import TorchEngine
 from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.shortlist import Shortlist
 from nmt_prune.text.dictionaries import EOS, PAD, SPECIAL
 from tests.runtime.models import fairseq_model
 
@@ -34,6 +35,16 @@ def ours(model: CompactModel, formats: str, values: str | None = None) -> System
     return by_engine(CompiledEngine(model, values, formats))
 
 
+def with_shortlist(engine: Engine, shortlist: Shortlist) -> System:
+    """An engine of ours with the candidates of a batch alone."""
+
+    def translate(sources: Sources, options: SearchOptions) -> list[list[int]]:
+        words = shortlist.words(sources)
+        return [found[0].tokens for found in engine.search(sources, options, None, words)]
+
+    return translate
+
+
 def pytorch(model: CompactModel) -> System:
     """The same decoder in plain PyTorch, dense."""
     return by_engine(TorchEngine(model))
@@ -48,7 +59,7 @@ def by_engine(engine: Engine) -> System:
     return translate
 
 
-def exported(model: CompactModel, quantization: str, threads: int = 1) -> System:
+def exported(model: CompactModel, quantization: str, threads: int = 1, shortlist: bool = False) -> System:
     """CTranslate2, so many batches at a time; at the longest length it writes a word, not the end of sentence."""
     with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
         path = Path(folder) / "model"
@@ -66,6 +77,7 @@ def exported(model: CompactModel, quantization: str, threads: int = 1) -> System
             beam_size=options.beam,
             max_decoding_length=options.max_len_b + is_forced,
             min_decoding_length=options.min_len + is_forced,
+            use_vmap=shortlist,
         )
         return [[rows[word] for word in result.hypotheses[0]] + [EOS] * (not is_forced) for result in found]
 

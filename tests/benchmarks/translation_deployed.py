@@ -1,0 +1,107 @@
+"""Translation as it is deployed: beam 1 without a softmax, a lexical shortlist, shallow decoders, beside CTranslate2.
+
+Weights and shortlists are random: 50 frequent words and 16 of each source word from a pool of 950. Batches of 1, 8
+and 64 sentences so choose among about 370, 980 and 1,000 words. All programs stand in one process and take turns.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nmt_prune.runtime import _engine
+from nmt_prune.runtime.compiled import CompiledEngine
+from nmt_prune.storage.model.compact_model import CompactModel
+from nmt_prune.storage.model.shortlist import Shortlist, from_lists
+from nmt_prune.text.dictionaries import SPECIAL
+from tests.benchmarks.random_transformer import pruned_transformer
+from tests.benchmarks.reporting import report
+from tests.benchmarks.translation_systems import (
+    System,
+    alternate,
+    by_engine,
+    exported,
+    forced,
+    random_sources,
+    with_shortlist,
+)
+
+SIZE, LENGTH = "base, 61 M", 25
+SHAPES = ((6, 6), (6, 2), (12, 1))
+BEAMS = (5, 1)
+ROUNDS = {1: 9, 8: 5, 64: 3}
+FREQUENT, POOL, CANDIDATES = 50, 950, 16
+CT2, VMAP, INT8 = "CTranslate2 int8", "CTranslate2 int8, vmap", "ours, dense int8"
+SHORT = {CT2: "x CT2", VMAP: "x CT2 vmap", INT8: "x own int8"}
+SOFTMAX = ", softmax"
+
+
+def run() -> None:
+    """Measures every shape."""
+    rows = [row for layers in SHAPES for row in measure(layers)]
+    report(
+        "translation_deployed",
+        f"Transformer {SIZE}, {LENGTH} subwords in and out, one thread, {_engine.instruction_set()}",
+        [column for column in rows[0] if column not in ("instructions", "seconds")],
+        rows,
+        "Tokens per second of CPU time, and x: times as fast as a peer in the same round, medians and quartiles."
+        " shortlist, vmap: with the candidates of a batch's words alone. Beam 1 without a softmax, but where it is"
+        " named. Random weights, masks by magnitude per matrix.",
+    )
+
+
+def measure(layers: tuple[int, int], beams: Sequence[int] = BEAMS) -> list[dict[str, Any]]:
+    """Measures one shape.
+
+    Args:
+        layers: of the encoder and of the decoder.
+        beams: their sizes.
+    """
+    dense = pruned_transformer(SIZE, 0.0, layers=layers)
+    dense = replace(dense, shortlist=_shortlist(dense))
+    systems = _systems(dense, pruned_transformer(SIZE, 0.9, layers=layers))
+    rows = []
+    for beam in beams:
+        options = replace(forced(LENGTH, beam), scores=beam > 1)
+        for sentences, rounds in ROUNDS.items():
+            sources = random_sources(dense, sentences, LENGTH)
+            calls = {name: partial(translate, sources, options) for name, translate in systems.items()}
+            if beam == 1:
+                names = [name for name in systems if name.startswith("ours")]
+                calls |= {
+                    name + SOFTMAX: partial(systems[name], sources, replace(options, scores=True)) for name in names
+                }
+            for call in calls.values():
+                call()
+            seconds = alternate(calls, dict.fromkeys(calls, rounds))
+            rows += [_row(f"{layers[0]}+{layers[1]}", beam, sentences, name, seconds) for name in calls]
+    return rows
+
+
+def _shortlist(model: CompactModel) -> Shortlist:
+    random, first = np.random.default_rng(2), len(SPECIAL) + FREQUENT
+    lists = random.integers(first, first + POOL, (len(model.source), CANDIDATES)).tolist()
+    return from_lists(range(len(SPECIAL), first), lists, len(model.target))
+
+
+def _systems(dense: CompactModel, pruned: CompactModel) -> dict[str, System]:
+    assert dense.shortlist is not None
+    systems = {CT2: exported(dense, "int8"), VMAP: exported(dense, "int8", shortlist=True)}
+    for name, model, formats in ((INT8, dense, "dense-int8"), ("ours, 90 %, sparse int8", pruned, "sparse")):
+        engine = CompiledEngine(model, "int8", formats)
+        systems |= {name: by_engine(engine), f"{name}, shortlist": with_shortlist(engine, dense.shortlist)}
+    return systems
+
+
+def _row(shape: str, beam: int, sentences: int, name: str, seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    mine = seconds[name]
+    row = {"shape": shape, "beam": beam, "batch": sentences, "program": name}
+    row["tokens/s"] = round(sentences * LENGTH / statistics.median(mine))
+    for peer, short in SHORT.items():
+        ratios = [theirs / own for theirs, own in zip(seconds[peer], mine, strict=True)]
+        first, median, third = statistics.quantiles(ratios, n=4, method="inclusive")
+        row[short] = f"{median:.2f} ({first:.2f}-{third:.2f})"
+    return {**row, "instructions": _engine.instruction_set(), "seconds": mine}
