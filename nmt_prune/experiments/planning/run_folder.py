@@ -12,7 +12,7 @@ from nmt_prune.experiments.planning.commands import Places, run_command, train_a
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.recipe.sections import Corpus, Generation
 from nmt_prune.files import atomic_path, read_json, write_json
-from nmt_prune.pruning.settings import PruningSettings
+from nmt_prune.pruning.flags import PruningFlags
 
 # A ticket, its provenance and the rewind point of update 0.
 _BEFORE_AN_UPDATE = ("checkpoint_last.pt", "pruning.json", "rewind_0.pt")
@@ -152,7 +152,7 @@ def check_all(runs: Iterable[Run], runs_folder: Path) -> None:
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "corpus": {name: one.default for name, one in Corpus.model_fields.items() if not one.is_required()},
     "generation": {name: one.default for name, one in Generation.model_fields.items()},
-    "pruning": asdict(PruningSettings()),
+    "pruning": asdict(PruningFlags()),
 }
 
 
