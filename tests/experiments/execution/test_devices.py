@@ -126,6 +126,7 @@ def test_environment_elsewhere(tmp_path):
         assert on_a_cluster == {}
 
 
+@pytest.mark.slow
 def test_trainings_go_side_by_side_on_gpus_of_their_own(laboratory, monkeypatch):
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
     laboratory.expect_together("mp-50-seed1", "mp-80-seed1")
@@ -139,6 +140,7 @@ def test_trainings_go_side_by_side_on_gpus_of_their_own(laboratory, monkeypatch)
     assert all(call["gpus"] in ("5", "7") for call in laboratory.calls("score"))
 
 
+@pytest.mark.slow
 def test_a_training_on_two_gpus_has_both(laboratory, monkeypatch):
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
     run_plan(laboratory.plan(techniques=["mp"], training={"max_update": 20, **TWO_GPUS}))
@@ -148,6 +150,7 @@ def test_a_training_on_two_gpus_has_both(laboratory, monkeypatch):
     assert {call["gpus"] for call in laboratory.calls("score")} == {"5"}
 
 
+@pytest.mark.slow
 def test_a_recipe_for_cpus_stays_off_the_gpus(laboratory, monkeypatch):
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
     run_plan(laboratory.plan(techniques=[], training={"max_update": 20, **CPU}), cores=1)
@@ -156,6 +159,7 @@ def test_a_recipe_for_cpus_stays_off_the_gpus(laboratory, monkeypatch):
         assert "--cpu" in call["arguments"]
 
 
+@pytest.mark.slow
 def test_what_is_finished_asks_for_no_gpu(laboratory, monkeypatch):
     plan = laboratory.plan(techniques=[], precision="fp16")
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("0",))

@@ -17,6 +17,7 @@ def _no_snakemake(monkeypatch):
     monkeypatch.setattr(runner, "has_snakemake", lambda: False)
 
 
+@pytest.mark.slow
 def test_everything_is_done_once_and_in_order(laboratory):
     report = run_plan(laboratory.plan(), cores=2)
     assert_in_order(laboratory, report)
@@ -26,6 +27,7 @@ def test_everything_is_done_once_and_in_order(laboratory):
     assert not (laboratory.control / "calls.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_what_does_not_need_a_failed_training_goes_on(laboratory):
     (laboratory.control / "fail.slt-50-seed1").touch()
     with pytest.raises(PruneError, match=r"train slt-50-seed1 failed: .*repeat the command to go on"):
@@ -39,6 +41,7 @@ def test_what_does_not_need_a_failed_training_goes_on(laboratory):
     assert laboratory.trained() == ["slt-50-seed1", "slt-80-seed1"]
 
 
+@pytest.mark.slow
 def test_students_wait_for_what_their_teacher_writes(laboratory):
     training = {"max_update": 20, "criterion": "cross_entropy"}
     plan = laboratory.plan(training=training, techniques=["mp"], teacher={"word": 0, "sequence": True})
@@ -51,6 +54,7 @@ def test_students_wait_for_what_their_teacher_writes(laboratory):
     assert len(laboratory.calls("score")) == 3
 
 
+@pytest.mark.slow
 def test_trainings_share_gpus(laboratory, monkeypatch):
     monkeypatch.setattr(runner, "visible_gpus", lambda: ("5", "7"))
     plan = laboratory.plan(techniques=["mp"], controls=["random-init"], gpu_share=0.5)

@@ -105,6 +105,7 @@ def test_an_impossible_search_is_refused_before_anything_is_trained(search, mess
         recipe(search=search)
 
 
+@pytest.mark.slow
 def test_a_plan_searches_prunes_and_retrains_each_once(laboratory):
     plan = laboratory.plan(techniques=TECHNIQUES, controls=CONTROLS, ladder=[50])
     assert PlanCost.of(plan).trainings == 4

@@ -2,9 +2,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 FILES = 2400
 
 
+@pytest.mark.slow
 def test_damaged_files_load_or_are_refused():
     """In a process of its own, whose memory is limited."""
     command = [sys.executable, "-m", "tests.storage.fuzz", str(FILES), "3"]
