@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
+engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
 ROOT = Path(__file__).parents[2]
 CHECK = """
 import sys
@@ -40,6 +40,7 @@ def test_no_error_of_memory_and_no_undefined_behaviour(tmp_path: Path) -> None:
         pytest.skip("no g++ with sanitizers")
     configure = ["cmake", "-S", ROOT / "nmt_prune/runtime", "-B", tmp_path, "-DNMT_PRUNE_SANITIZE=ON"]
     configure += ["-DCMAKE_CXX_COMPILER=g++", f"-DPython_EXECUTABLE={sys.executable}"]
+    configure += [f"-DNMT_PRUNE_RUN={';'.join(engine.instruction_sets())}"]
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
