@@ -7,6 +7,7 @@ import torch
 from data_prep import binarize
 from nmt_prune.cli import main
 from nmt_prune.evaluation.quality import translation
+from nmt_prune.experiments.planning import preflight, small_models
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.quantization import quantizers
@@ -77,7 +78,7 @@ def _no_entry_outlives_its_test(monkeypatch):
 def fairseq_starts_at_once():
     """fairseq's programs, where the code under test starts some."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (binarize, translation):
+        for module in (binarize, translation, preflight, small_models):
             patch.setattr(module, "subprocess", programs)
         yield
 

@@ -48,6 +48,7 @@ def start(
     errors: Path | None = None,
     folder: Path = REPOSITORY,
     environment: Mapping[str, str] | None = None,
+    typed: Path | None = None,
 ) -> BaseProcess:
     """Starts a program.
 
@@ -58,23 +59,32 @@ def start(
         errors: file of what it prints on stderr; ``output`` by default.
         folder: where it runs.
         environment: its environment variables; by default those of this process, and one thread.
+        typed: file of what it reads on stdin; nothing by default.
     """
     files = (output, output if errors is None else errors)
     variables = {**os.environ, "OMP_NUM_THREADS": "1"} if environment is None else environment
-    process = _server().Process(target=_main, args=([module, *map(str, arguments)], dict(variables), files, folder))
+    command = [module, *map(str, arguments)]
+    process = _server().Process(target=_main, args=(command, dict(variables), files, folder, typed))
     process.start()
     return process
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, **settings: Any
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    input: str | None = None,
+    **settings: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Stands in for ``subprocess.run`` that captures text; starts ``[sys.executable, "-m", MODULE, ...]`` at once."""
     if list(command[:2]) != [_PYTHON, "-m"]:
-        return subprocess.run(command, env=env, cwd=cwd, **settings)
+        return subprocess.run(command, env=env, cwd=cwd, input=input, **settings)
     with tempfile.TemporaryDirectory() as name:
         files = [Path(name) / stream for stream in ("stdout", "stderr")]
-        process = start(command[2], command[3:], *files, cwd or Path.cwd(), env)
+        typed = Path(name) / "stdin"
+        typed.write_text(input or "", encoding="utf-8")
+        process = start(command[2], command[3:], *files, cwd or Path.cwd(), env, typed)
         process.join(LONGEST)
         process.kill()  # unless it has ended
         process.join()
@@ -93,12 +103,20 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _main(command: Sequence[str], environment: Mapping[str, str], files: Sequence[Path], folder: Path) -> None:
+def _main(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    files: Sequence[Path],
+    folder: Path,
+    typed: Path | None,
+) -> None:
     die_with_parent()
     tests = multiprocessing.parent_process()
     if tests is None or not tests.is_alive():  # they ended before this process could ask for its own end
         return
     multiprocessing.set_start_method(None, force=True)  # as in any program, not by this server
+    if typed is not None:
+        sys.stdin = typed.open(encoding="utf-8")
     os.chdir(folder)
     sys.exit(become(command, environment, [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for file in files]))
 

@@ -2,10 +2,12 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments.planning import preflight
 from nmt_prune.experiments.planning.commands import Places
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.plan import Plan
@@ -13,6 +15,7 @@ from nmt_prune.experiments.planning.preflight import check_plan
 from tests.experiments.recipes import make_recipe
 
 TRAINING = {"max_update": 100, "max_tokens": 800, "optimizer": "adam", "lr": 0.005}
+pytestmark = pytest.mark.usefixtures("fairseq_starts_at_once")
 
 
 def check(folder: Path, **changes) -> None:
@@ -61,8 +64,14 @@ def test_a_training_that_fairseq_refuses_is_refused(tmp_path, changes, message):
 
 @pytest.mark.slow
 def test_a_good_recipe_passes_and_writes_nothing(tmp_path, monkeypatch):
+    """With fairseq as it is really started."""
     asked = []
-    monkeypatch.setattr(subprocess, "run", lambda *a, run=subprocess.run, **k: asked.append(run(*a, **k)) or asked[-1])
+
+    def run(*words, **settings):
+        asked.append(subprocess.run(*words, **settings))
+        return asked[-1]
+
+    monkeypatch.setattr(preflight, "subprocess", SimpleNamespace(run=run))
     assert check(tmp_path) is None
     assert [(process.returncode, process.stdout) for process in asked] == [(0, "")], "fairseq has judged it"
     assert not list(tmp_path.iterdir())

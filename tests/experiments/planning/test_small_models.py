@@ -14,6 +14,7 @@ from tests.experiments.recipes import make_recipe
 PRE_NORM = {"encoder_normalize_before": True, "decoder_normalize_before": True}
 MODEL = {"arch": "masked_transformer_tiny", "share_all_embeddings": True, **PRE_NORM}
 LADDER = [10, 50, 80, 90, 98]
+pytestmark = pytest.mark.usefixtures("fairseq_starts_at_once")
 
 
 def parameters(width, ffn, layers, vocabulary=150):
@@ -31,7 +32,7 @@ def prunable(width, ffn, layers, vocabulary=150):
 
 
 @pytest.fixture(scope="module")
-def runs():
+def runs(fairseq_starts_at_once):
     controls = ["small-dense", "small-dense-longer", "mp-longer", "mp-scratch", "dense-longer"]
     recipe = make_recipe(model=MODEL, ladder=LADDER, techniques=["mp", "slt"], controls=controls)
     return {run.name: run for run in expand(recipe)}

@@ -138,6 +138,7 @@ def test_translations_of_different_kinds_stay_apart():
     assert [runs[f"distilled{kind}-seed1"].settings["distill"].get("beam") for kind in ("", "-beam-3")] == [None, 3]
 
 
+@pytest.mark.usefixtures("fairseq_starts_at_once")
 def test_small_dense_models_are_taught_like_others():
     recipe = distilling(
         techniques=["mp"], controls=["small-dense"], teacher={}, corpus={"name": "numbers", "vocab_size": 150}

@@ -161,6 +161,8 @@ def test_masks_with_the_weights_of_the_parent(tmp_path):
         assert arguments[arguments.index(flag) + 1] == value
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("fairseq_starts_at_once")
 @pytest.mark.parametrize("name", ["transfer-numbers", "transfer-libreoffice-help"])
 def test_shipped_recipes(name, tmp_path, monkeypatch):
     recipe = load_recipe(name)
@@ -187,6 +189,7 @@ def fake_plan(laboratory: Laboratory, recipe: TransferRecipe) -> Plan:
     return replace(plan, places=replace(plan.places, programs=laboratory.programs()))
 
 
+@pytest.mark.slow
 def test_runs_go_in_order_each_with_its_data_and_once(laboratory, impatient, tmp_path):
     recipe = load(tmp_path, GOOD + "controls: []")
     run_plan(fake_plan(laboratory, recipe), cores=2)
@@ -206,6 +209,7 @@ def test_runs_go_in_order_each_with_its_data_and_once(laboratory, impatient, tmp
     assert not (laboratory.control / "calls.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_a_transfer_that_fails_is_one_line(laboratory, impatient, tmp_path):
     (laboratory.control / "fail.transfer").touch()
     with pytest.raises(PruneError) as caught:
