@@ -85,6 +85,8 @@ def test_every_technique_has_its_runs(rows):
     expected = {DENSE, f"{LONGER}-x2", f"{LONGER}-x3", *(f"{name}-50" for name in by_rung)}
     expected |= {*SEARCHED, *(f"{name}-m" for name in SEARCHED), *(f"{name}-0" for name in QUANTIZED)}
     assert rows.keys() == expected | {"slt-mp-20", "mp-20"}  # start rounds of slt-mp and mp-slt
+    updates = {name: int(rows[name]["total_updates"]) for name in (DENSE, "mp-50", f"{LONGER}-x2", f"{LONGER}-x3")}
+    assert updates == {DENSE: 12, "mp-50": 12, f"{LONGER}-x2": 24, f"{LONGER}-x3": 36}
     shipped = load_recipe("systems-numbers")
     assert {*shipped.techniques, *shipped.controls} <= {row["technique"] for row in rows.values()}
 
