@@ -9,6 +9,7 @@ from fairseq.dataclass import utils
 
 import nmt_prune.models.masked_transformer
 import nmt_prune.models.shrunk_transformer
+import nmt_prune.optimizers.cyclic_rewarm
 import nmt_prune.optimizers.scaled_adafactor
 import nmt_prune.tasks.translation_pruning  # noqa: F401
 from nmt_prune.pruning.budgets import budgets
