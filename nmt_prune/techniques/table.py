@@ -27,6 +27,10 @@ def _at_initialisation(label: str, summary: str, saliency: str, is_control: bool
     return Technique(label=label, summary=summary, mask=FreshWeights(), flags=flags, is_control=is_control)
 
 
+def _growing(label: str, summary: str, schedule: str = "cubic", prune_end: float | None = None) -> Technique:
+    return Technique(label=label, summary=summary, mask=WhileTraining(), schedule=schedule, prune_end=prune_end)
+
+
 def _quantized(label: str, summary: str, quantizer: str) -> Technique:
     return Technique(label=label, summary=summary, clock="keep", flags={"quantizer": quantizer})
 
@@ -71,12 +75,7 @@ def _settled_early(
 
 
 _BRIX_2020 = {
-    "mp": Technique(
-        label="MP",
-        summary="magnitude pruning during one training (Zhu & Gupta 2018)",
-        mask=WhileTraining(),
-        schedule="cubic",
-    ),
+    "mp": _growing("MP", "magnitude pruning during one training (Zhu & Gupta 2018)"),
     "lt": Technique(
         label="LT",
         summary="lottery ticket: rewound to θ_0 (Frankle & Carbin 2019)",
@@ -147,18 +146,9 @@ _PRUNED_AT_INITIALISATION = {
 }
 
 _MOVING = {
-    "granet": Technique(
-        label="GraNet",
-        summary="MP whose survivors move to where the loss falls (GraNet, Liu 2021)",
-        mask=WhileTraining(),
-        schedule="granet",
-    ),
-    "acdc": Technique(
-        label="AC/DC",
-        summary="sparse and dense phases by turns, in one training like MP (AC/DC, Peste 2021)",
-        mask=WhileTraining(),
-        schedule="acdc",
-        prune_end=0.85,
+    "granet": _growing("GraNet", "MP whose survivors move to where the loss falls (GraNet, Liu 2021)", "granet"),
+    "acdc": _growing(
+        "AC/DC", "sparse and dense phases by turns, in one training like MP (AC/DC, Peste 2021)", "acdc", prune_end=0.85
     ),
 }
 
