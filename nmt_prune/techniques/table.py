@@ -147,9 +147,7 @@ _PRUNED_AT_INITIALISATION = {
 
 _MOVING = {
     "granet": _growing("GraNet", "MP whose survivors move to where the loss falls (GraNet, Liu 2021)", "granet"),
-    "acdc": _growing(
-        "AC/DC", "sparse and dense phases by turns, in one training like MP (AC/DC, Peste 2021)", "acdc", prune_end=0.85
-    ),
+    "acdc": _growing("AC/DC", "sparse and dense phases by turns in one training (Peste 2021)", "acdc", prune_end=0.85),
 }
 
 _LEARNED = {
@@ -239,11 +237,7 @@ _CONTROLS = {
         reset="reinit",
     ),
     "shuffle-weights": _control(
-        "survivors shuffled",
-        "SLT's masks, permuted survivors",
-        mask=RungBelow("slt"),
-        reset="shuffle",
-        rewind="early",
+        "survivors shuffled", "SLT's masks, permuted survivors", mask=RungBelow("slt"), reset="shuffle", rewind="early"
     ),
     "shuffle-layers": _control(
         "layers shuffled",
