@@ -170,10 +170,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _rungs_of_the_ladder(self) -> "Recipe":
-        for one in self.techniques:
-            for percent in one.ladder or () if isinstance(one, InlineTechnique) else ():
+        for name in self.names:
+            for percent in self.rungs(name):
                 if percent not in self.ladder:
-                    raise ValueError(f"{one.name}: the recipe has no rung {percent:g}; add it to ladder")
+                    raise ValueError(f"{name}: the recipe has no rung {percent:g}; add it to ladder")
         return self
 
     @model_validator(mode="after")
