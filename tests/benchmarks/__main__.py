@@ -1,9 +1,10 @@
-"""Runs the benchmarks: ``python -m tests.benchmarks [NAME ...]``."""
+"""Runs the benchmarks, ``python -m tests.benchmarks [NAME ...]``, or shows speeds: ``... table FILE ...``."""
 
 import argparse
 import importlib
 import logging
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +17,9 @@ BENCHMARKS = (
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["table"]:
+        show_table(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Times and measures nmt-prune.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument(
@@ -33,6 +37,15 @@ def main() -> None:
     for name in names:
         run = importlib.import_module(f"tests.benchmarks.{name}").run
         run(arguments.runs) if name == "real_model" else run()
+
+
+def show_table(arguments: list[str]) -> None:
+    """Prints the tables that the documentation has of JSON files of ``translation_deployed``."""
+    from tests.benchmarks.speed_table import speed_tables
+
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks table", description=show_table.__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="results/translation_deployed*.json")
+    print(speed_tables(parser.parse_args(arguments).files))
 
 
 if __name__ == "__main__":

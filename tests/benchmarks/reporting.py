@@ -15,17 +15,36 @@ from nmt_prune import __version__
 from nmt_prune.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
+INSTRUCTIONS = ("avx2", "f16c", "avx_vnni", "avx512f", "avx512vbmi", "avx512_vnni", "amx_int8")
+"""What kernels of translation programs differ by, as Linux calls it."""
 
 
-def report(name: str, title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], notes: str) -> None:
-    """Prints the ``columns`` of the rows and writes ``results/<name>.json`` with everything in them."""
+def report(
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    notes: str,
+    programs: Mapping[str, Any] | None = None,
+) -> None:
+    """Prints the ``columns`` of the rows and writes ``results/<name>.json`` with everything in them.
+
+    Args:
+        name: the benchmark's.
+        title: of the table.
+        columns: what to show of the rows.
+        rows: what was measured.
+        notes: how.
+        programs: facts of the programs that were measured: what each computed with.
+    """
     table = Table(title=title, caption=notes, title_justify="left", caption_justify="left")
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*(_text(row[column]) for column in columns))
     path = RESULTS / f"{name}.json"
-    write_json(path, {"benchmark": name, "machine": machine(), "notes": notes, "rows": rows})
+    facts = {"programs": programs} if programs is not None else {}
+    write_json(path, {"benchmark": name, "machine": machine(), **facts, "notes": notes, "rows": rows})
     console = Console(width=120)
     console.print(table)
     console.print(f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}\n")
@@ -33,11 +52,14 @@ def report(name: str, title: str, columns: Sequence[str], rows: Sequence[Mapping
 
 def machine() -> dict[str, Any]:
     """What a timing depends on."""
-    facts = dict(
-        line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    text = Path("/proc/cpuinfo").read_text()
+    model, maker, flags = (
+        re.search(rf"^{field}\s*: (.+)$", text, re.MULTILINE) for field in ("model name", "vendor_id", "flags")
     )
     return {
-        "cpu": next(iter(facts.values()), platform.processor()).strip(),
+        "cpu": model[1] if model else platform.processor(),
+        "maker": maker[1] if maker else "unknown",
+        "instructions": [one for one in INSTRUCTIONS if flags and one in flags[1].split()],
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,

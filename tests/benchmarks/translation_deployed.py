@@ -2,6 +2,7 @@
 
 Weights and shortlists are random: 50 frequent words and 16 of each source word from a pool of 950. Batches of 1, 8
 and 64 sentences so choose among about 370, 980 and 1,000 words. All programs stand in one process and take turns.
+Measured with what the processor has, and once more restricted to AVX2.
 """
 
 import statistics
@@ -17,6 +18,7 @@ from nmt_prune.runtime.compiled import CompiledEngine
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.shortlist import Shortlist, from_lists
 from nmt_prune.text.dictionaries import SPECIAL
+from tests.benchmarks.instruction_sets import again_with_avx2, of_ctranslate2
 from tests.benchmarks.random_transformer import pruned_transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import (
@@ -40,16 +42,26 @@ SOFTMAX = ", softmax"
 
 
 def run() -> None:
-    """Measures every shape."""
+    """Measures every shape, with all instructions and with AVX2 alone, where there is more."""
+    _measure_all("translation_deployed")
+    again_with_avx2(_with_avx2)
+
+
+def _with_avx2() -> None:
+    _measure_all("translation_deployed_avx2")
+
+
+def _measure_all(name: str) -> None:
     rows = [row for layers in SHAPES for row in measure(layers)]
     report(
-        "translation_deployed",
+        name,
         f"Transformer {SIZE}, {LENGTH} subwords in and out, one thread, {_engine.instruction_set()}",
-        [column for column in rows[0] if column not in ("instructions", "seconds")],
+        [column for column in rows[0] if column != "seconds"],
         rows,
         "Tokens per second of CPU time, and x: times as fast as a peer in the same round, medians and quartiles."
         " shortlist, vmap: with the candidates of a batch's words alone. Beam 1 without a softmax, but where it is"
         " named. Random weights, masks by magnitude per matrix.",
+        {"ours": _engine.instruction_set(), "CTranslate2": of_ctranslate2()},
     )
 
 
@@ -104,4 +116,4 @@ def _row(shape: str, beam: int, sentences: int, name: str, seconds: Mapping[str,
         ratios = [theirs / own for theirs, own in zip(seconds[peer], mine, strict=True)]
         first, median, third = statistics.quantiles(ratios, n=4, method="inclusive")
         row[short] = f"{median:.2f} ({first:.2f}-{third:.2f})"
-    return {**row, "instructions": _engine.instruction_set(), "seconds": mine}
+    return {**row, "seconds": mine}

@@ -4,15 +4,14 @@ Weights are random and masks by magnitude, so every translation is made to have 
 one process and take turns. Measured with what the processor has, and once more restricted to AVX2.
 """
 
-import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 from nmt_prune.runtime import _engine
 from nmt_prune.storage.model.compact_model import CompactModel
+from tests.benchmarks.instruction_sets import again_with_avx2, of_ctranslate2
 from tests.benchmarks.random_transformer import pruned_transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import (
@@ -36,26 +35,15 @@ CT2, INT8, TORCH, FAIRSEQ = "CTranslate2 int8", "ours, dense int8", "PyTorch", "
 SLOW = ("ours, dense float32", "CTranslate2 float32", TORCH, FAIRSEQ)
 SHORT = {CT2: "x CT2 int8", INT8: "x own int8", TORCH: "x PyTorch", FAIRSEQ: "x fairseq"}
 HALF = "half size, "
-# On Intel CTranslate2 multiplies with MKL, which has a switch of its own.
-AVX2 = {"CT2_FORCE_CPU_ISA": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 
 def run() -> None:
     """Measures with all instructions and with AVX2 alone, where there is more."""
     _measure("translation_speed", {TORCH: pytorch, FAIRSEQ: fairseq}, ROUNDS)
-    if _engine.instruction_set() not in ("avx2", "portable"):
-        os.environ |= AVX2  # read when CTranslate2 is loaded, so only another process heeds it
-        process = get_context("spawn").Process(target=_with_avx2)
-        process.start()
-        process.join()
-        for variable in AVX2:
-            del os.environ[variable]
-        if process.exitcode:
-            raise SystemExit(f"the measurement with AVX2 failed, status {process.exitcode}")
+    again_with_avx2(_with_avx2)
 
 
 def _with_avx2() -> None:
-    _engine.use("avx2")
     _measure("translation_speed_avx2", {}, AVX2_ROUNDS)
 
 
@@ -74,12 +62,13 @@ def _measure(name: str, others: Mapping[str, Callable[..., System]], rounds: Map
     report(
         name,
         f"Transformer {SIZE}, beam {BEAM}, {LENGTH} subwords in and out, one thread, {_engine.instruction_set()}",
-        [column for column in rows[0] if column not in ("instructions", "seconds")],
+        [column for column in rows[0] if column != "seconds"],
         rows,
         "Tokens per second of CPU time, and x: times as fast as a peer in the same round, medians and quartiles; CT2:"
         " CTranslate2, own int8: our dense int8. sparse: zeros are skipped in every matrix; auto: the runtime picks,"
         " int8 values. Random weights, masks by magnitude per matrix; half size: without half of the heads and"
         " feed-forward units of each sublayer. PyTorch: our pure torch engine, dense.",
+        {"ours": _engine.instruction_set(), "CTranslate2": of_ctranslate2()},
     )
 
 
@@ -113,4 +102,4 @@ def _row(system: str, sentences: int, seconds: Mapping[str, Sequence[float]]) ->
             ratios = [theirs / own for theirs, own in zip(seconds[peer], mine, strict=False)]
             first, median, third = statistics.quantiles(ratios, n=4, method="inclusive")
             row[short] = f"{median:.2f} ({first:.2f}-{third:.2f})" if peer in (CT2, INT8) else f"{median:.1f}"
-    return {**row, "instructions": _engine.instruction_set(), "seconds": mine}
+    return {**row, "seconds": mine}
