@@ -143,6 +143,7 @@ NOT_RUN = {
     "nmt_prune/criterions/README.md": "trains; tests/criterions trains with these flags",
     "nmt_prune/distillation/README.md": "translates a corpus with a trained model; tests/distillation does it",
     "nmt_prune/experiments/README.md": "trains for minutes; tests/experiments/test_real_recipe.py runs a small recipe",
+    "nmt_prune/export/README.md": "of a trained model, and Marian; tests/export has both",
     "nmt_prune/pruning/README.md": "trains; tests/tasks trains with each of these flags",
     "nmt_prune/pruning/quantization/README.md": "trains; tests/tasks/test_quantizers.py does the same",
     "nmt_prune/recipes/README.md": "trains for days; tests/experiments/test_wmt14_report.py does it in miniature",

@@ -13,6 +13,33 @@ export.command("fairseq")(strip)
 
 
 @export.command()
+def marian(
+    model: Annotated[Path, typer.Argument(help="checkpoint of a Transformer (any), or file of nmt-prune pack")],
+    out: Annotated[Path, typer.Option(help="folder to make; an earlier export there is replaced")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="of a checkpoint: data folder with its dictionaries and subword model",
+            show_default="that of its training",
+        ),
+    ] = None,
+    bpe: options.Bpe = None,
+    bpe_codes: options.BpeCodes = None,
+    sentencepiece_model: options.SentencepieceModel = None,
+    tokenizer: options.Tokenizer = None,
+) -> None:
+    """Write a folder for Marian, bergamot and browsers, of a post-norm model trained with --marian-positions."""
+    from nmt_prune.export.marian import export_marian
+    from nmt_prune.runtime.loading import load_model
+
+    with options.warnings_to(options.warn):
+        splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
+        export_marian(load_model(model, data, shrunk=True, splitting=splitting), out)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    typer.echo(f"{out}: {size / 1e6:.2f} MB, weights in float32; README.txt says how to translate with it")
+
+
+@export.command()
 def ctranslate2(
     model: Annotated[Path, typer.Argument(help="checkpoint of a Transformer (any), or file of nmt-prune pack")],
     out: Annotated[Path, typer.Option(help="folder to make; an earlier export there is replaced")],

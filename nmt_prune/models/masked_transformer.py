@@ -1,6 +1,7 @@
 """fairseq's Transformer with masks beside its weights."""
 
 from argparse import ArgumentParser
+from contextlib import nullcontext
 from typing import Any
 
 from fairseq.models import register_model, register_model_architecture
@@ -9,6 +10,7 @@ from omegaconf import OmegaConf, open_dict
 
 from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE
 from nmt_prune.errors import exit_on_error
+from nmt_prune.models.marian_positions import count_positions_from_zero, keep_tables
 from nmt_prune.models.sparse_inference import skip_zeros
 from nmt_prune.pruning.quantization.quantized import Quantized
 from nmt_prune.training.masking import Masking
@@ -27,17 +29,29 @@ class MaskedTransformer(stock.TransformerModel):
     dense_inference = False
     """Whether zeros are computed like any weight when it translates."""
 
+    counts_from_zero = False
+    """Whether its positions are Marian's."""
+
     @classmethod
     def add_args(cls, parser: ArgumentParser) -> None:
-        """Adds ``--dense-inference`` to the flags of the stock Transformer."""
+        """Adds ``--dense-inference`` and ``--marian-positions`` to the flags of the stock Transformer."""
         super().add_args(parser)
+        where = "count positions from 0 as Marian does, not from 2, for nmt-prune export marian"
+        parser.add_argument("--marian-positions", action="store_true", help=where)
         what = "compute zeros like any weight when translating on a CPU (fairseq-generate: by --model-overrides)"
         parser.add_argument("--dense-inference", action="store_true", help=what)
 
     @classmethod
     def build_model(cls, args: Any, task: Any) -> Any:
         """Builds the model."""
+        from_zero = getattr(args, "marian_positions", False)
+        if from_zero:
+            with open_dict(args) if OmegaConf.is_config(args) else nullcontext():
+                args.encoder_learned_pos = args.decoder_learned_pos = True
         model = super().build_model(args, task)
+        if from_zero:
+            with exit_on_error():
+                count_positions_from_zero(model)
         if not getattr(task, "holds_masks", False):
             model.masking.hold(model)
         model.dense_inference = getattr(args, "dense_inference", False)
@@ -61,6 +75,12 @@ class MaskedTransformer(stock.TransformerModel):
         super().prepare_for_inference_(cfg)
         if not self.dense_inference:
             skip_zeros(self)
+
+    def upgrade_state_dict_named(self, state_dict: Any, name: str) -> None:
+        """Lets a checkpoint with other positions be trained on with ``--marian-positions``."""
+        super().upgrade_state_dict_named(state_dict, name)
+        if self.counts_from_zero:
+            keep_tables(self, state_dict)
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, model_cfg: Any = None, args: Any = None) -> Any:
         """Loads weights and masks; a state dict without masks is dense, unless it is loaded not strictly.

@@ -79,3 +79,10 @@ def test_a_checkpoint_for_stock_fairseq(run, half_dead):
     one, other = (Checkpoint.load(name).state for name in ("stock.pt", "stripped.pt"))
     assert one["cfg"] == other["cfg"]
     assert all(torch.equal(one["model"][name], tensor) for name, tensor in other["model"].items())
+
+
+def test_what_marian_would_compute_otherwise_is_refused(run, half_dead, data):
+    status, out, err = run("export", "marian", half_dead, "--data", data, "--out", "marian")
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "Marian" in err
+    assert not Path("marian").exists()

@@ -11,6 +11,7 @@ from torch import Tensor
 from nmt_prune.masks.prunable import PADDING_INDEX, Prunable, parse
 from nmt_prune.pruning.resets import Reset, resets
 from nmt_prune.randomness import generator
+from nmt_prune.sinusoids import count_from_zero
 
 
 @resets.register("reinit")
@@ -33,6 +34,8 @@ class Reinit(Reset):
         if prunable is not None and prunable.in_body:
             return _uniform(tensor, _bound(prunable, model), source)
         if prunable is not None or name.endswith("embed_positions.weight"):
+            if prunable is None and count_from_zero(tensor[PADDING_INDEX + 1 :].numpy()):
+                return tensor.clone()
             weight = torch.randn(tensor.shape, generator=source) * tensor.shape[1] ** -0.5
             if not name.endswith("output_projection.weight"):
                 weight[PADDING_INDEX] = 0
