@@ -1,4 +1,4 @@
-"""Translation as it is deployed: beam 1 without a softmax, a lexical shortlist, shallow decoders, beside CTranslate2.
+"""Translation as it is deployed: beam 1 without a softmax, a shortlist, few layers; beside CTranslate2 and Marian.
 
 Weights and shortlists are random: 50 frequent words and 16 of each source word from a pool of 950. Batches of 1, 8
 and 64 sentences so choose among about 370, 980 and 1,000 words. All programs stand in one process and take turns.
@@ -6,7 +6,8 @@ Measured with what the processor has, and once more restricted to AVX2.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +19,10 @@ from nmt_prune.runtime.compiled import CompiledEngine
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.shortlist import Shortlist, from_lists
 from nmt_prune.text.dictionaries import SPECIAL
+from tests.benchmarks import bergamot
 from tests.benchmarks.instruction_sets import again_with_avx2, of_ctranslate2
+from tests.benchmarks.marian_peer import INT8 as INT8SHIFT
+from tests.benchmarks.marian_peer import clock, marian_peers
 from tests.benchmarks.random_transformer import pruned_transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import (
@@ -37,6 +41,7 @@ BEAMS = (5, 1)
 ROUNDS = {1: 9, 8: 5, 64: 3}
 FREQUENT, POOL, CANDIDATES = 50, 950, 16
 CT2, VMAP, INT8 = "CTranslate2 int8", "CTranslate2 int8, vmap", "ours, dense int8"
+MARIAN = ("Marian int8", "Marian int8, shortlist")
 SHORT = {CT2: "x CT2", VMAP: "x CT2 vmap", INT8: "x own int8"}
 SOFTMAX = ", softmax"
 
@@ -52,7 +57,8 @@ def _with_avx2() -> None:
 
 
 def _measure_all(name: str) -> None:
-    rows = [row for layers in SHAPES for row in measure(layers)]
+    skipped = bergamot.why_not()
+    rows = [row for layers in SHAPES for row in measure(layers, with_marian=not skipped)]
     report(
         name,
         f"Transformer {SIZE}, {LENGTH} subwords in and out, one thread, {_engine.instruction_set()}",
@@ -61,20 +67,38 @@ def _measure_all(name: str) -> None:
         "Tokens per second of CPU time, and x: times as fast as a peer in the same round, medians and quartiles."
         " shortlist, vmap: with the candidates of a batch's words alone. Beam 1 without a softmax, but where it is"
         " named. Random weights, masks by magnitude per matrix.",
-        {"ours": _engine.instruction_set(), "CTranslate2": of_ctranslate2()},
+        {
+            "ours": _engine.instruction_set(),
+            "CTranslate2": of_ctranslate2(),
+            "Marian": f"skipped, {skipped}" if skipped else f"bergamot {bergamot.VERSION}, {INT8SHIFT}",
+        },
     )
 
 
-def measure(layers: tuple[int, int], beams: Sequence[int] = BEAMS) -> list[dict[str, Any]]:
+def measure(layers: tuple[int, int], beams: Sequence[int] = BEAMS, with_marian: bool = False) -> list[dict[str, Any]]:
     """Measures one shape.
 
     Args:
         layers: of the encoder and of the decoder.
         beams: their sizes.
+        with_marian: beside bergamot, which is installed.
     """
     dense = pruned_transformer(SIZE, 0.0, layers=layers)
     dense = replace(dense, shortlist=_shortlist(dense))
     systems = _systems(dense, pruned_transformer(SIZE, 0.9, layers=layers))
+    with ExitStack() as stack:
+        peers = stack.enter_context(marian_peers(dense)) if with_marian else ()
+        named = dict(zip(MARIAN, peers, strict=False))
+        return _rows(layers, beams, systems | named, {name: clock(peer) for name, peer in named.items()}, dense)
+
+
+def _rows(
+    layers: tuple[int, int],
+    beams: Sequence[int],
+    systems: Mapping[str, System],
+    clocks: Mapping[str, Callable[[], float]],
+    dense: CompactModel,
+) -> list[dict[str, Any]]:
     rows = []
     for beam in beams:
         options = replace(forced(LENGTH, beam), scores=beam > 1)
@@ -88,7 +112,7 @@ def measure(layers: tuple[int, int], beams: Sequence[int] = BEAMS) -> list[dict[
                 }
             for call in calls.values():
                 call()
-            seconds = alternate(calls, dict.fromkeys(calls, rounds))
+            seconds = alternate(calls, dict.fromkeys(calls, rounds), clocks=clocks)
             rows += [_row(f"{layers[0]}+{layers[1]}", beam, sentences, name, seconds) for name in calls]
     return rows
 
