@@ -22,6 +22,7 @@ from nmt_prune.evaluation.reports.tables.differences import check_against, diffe
 from nmt_prune.evaluation.reports.tables.legend import legend
 from nmt_prune.evaluation.reports.tables.size import cost_section
 from nmt_prune.evaluation.reports.tables.speed import speed_section
+from nmt_prune.evaluation.reports.tables.table import Section
 from nmt_prune.files import atomic_path, write_json
 
 
@@ -82,7 +83,8 @@ def write_report(
         figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
     if any(row.exports[speed_to_dense("packed", "fairseq")] is not None for row in results.rows):
         figures |= {"speed": plot_speed}
-    text = "".join([report_text(results, against), *(f"- {line}\n" for line in unmeasured)])
+    parts = sections(results, against, unmeasured)
+    text = _markdown(results, parts)
     write_csv(table, results.rows)
     write_json(numbers, as_json(results))
     with atomic_path(markdown) as temporary:
@@ -95,21 +97,34 @@ def write_report(
     return RecipeReport(text, tuple(paths), results)
 
 
+def title(results: Results) -> str:
+    """Title of the report."""
+    return f"{results.recipe}: BLEU by sparsity"
+
+
+def sections(results: Results, against: Sequence[str] = (), unmeasured: Sequence[str] = ()) -> list[Section]:
+    """Tables and legends; ``against`` as in :func:`write_report`, ``unmeasured`` says what has no speed and why."""
+    aggregates = results.aggregates
+    found = [
+        Section("", sparsity_table(aggregates)),
+        Section("Controls", control_table(aggregates)),
+        Section("Subnetworks", subnetwork_table(aggregates)),
+        *(difference_section(results, technique) for technique in against),
+        cost_section(aggregates, results.rows),
+        speed_section(aggregates, results.rows),
+        Section("", notes=[*legend(results), *unmeasured]),
+        *(published_section(results, aggregates, paper) for paper in results.published),
+    ]
+    return [section for section in found if section and (section.table or section.notes or section.text)]
+
+
 def report_text(results: Results, against: Sequence[str] = ()) -> str:
     """Title, tables and legend in Markdown; ``against`` as in :func:`write_report`."""
-    aggregates = results.aggregates
-    controls = control_table(aggregates)
-    parts = [f"# {results.recipe}: BLEU by sparsity", sparsity_table(aggregates)]
-    parts += ["## Controls", controls] if controls else []
-    subnetworks = subnetwork_table(aggregates)
-    parts += ["## Subnetworks", subnetworks] if subnetworks else []
-    parts += [difference_section(results, technique) for technique in against]
-    costs = cost_section(aggregates, results.rows)
-    parts += [costs] if costs else []
-    speeds = speed_section(aggregates, results.rows)
-    parts += [speeds] if speeds else []
-    beside = [published_section(results, aggregates, paper) for paper in results.published]
-    return "\n\n".join([*parts, legend(results), *beside]) + "\n"
+    return _markdown(results, sections(results, against))
+
+
+def _markdown(results: Results, parts: Sequence[Section]) -> str:
+    return "\n\n".join([f"# {title(results)}", *(part.markdown() for part in parts)]) + "\n"
 
 
 def _papers(names: Sequence[str], results: Results, runs: Path) -> tuple[Published, ...]:

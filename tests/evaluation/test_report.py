@@ -80,7 +80,7 @@ def test_only_a_dense_run():
 def test_remarks():
     denser = dataclasses.replace(row("mp", 0.9, 20, 800), sparsity_prunable=0.71, sparsity_body=0.72)
     body_only = dataclasses.replace(row("slt", 0.9, 20, 800), sparsity_prunable=0.6)
-    text = legend(results(denser, body_only, unscored=("slt-95-seed1",)))
+    text = "\n".join(legend(results(denser, body_only, unscored=("slt-95-seed1",))))
     assert "`mp-90-800-seed1`: the scored checkpoint is 71 % sparse, not 90 %." in text
     assert "`slt-90-800-seed1`:" not in text
     assert "`slt-95-seed1`: not scored yet." in text

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nmt_prune.evaluation.reports.tables.bleu import markdown
+from nmt_prune.evaluation.reports.tables.table import Table
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.files import read_json
 from nmt_prune.techniques import DENSE, LONGER, techniques
@@ -30,7 +30,7 @@ def summary(runs: Path, run: Run, out: Path, changes: Sequence[str], command: st
     lines = [[shown, *_cells(rows[name])] for name, shown in names.items() if name in rows]
     parts = [
         f"# {out.name}: {run.sparsity:.0%} of the weights removed",
-        markdown(_HEADER, lines),
+        Table(_HEADER, lines).markdown(),
         f"BLEU on {report['convention']['subset']}, beam {report['convention']['beam']}"
         f" ({report['convention']['signatures']['bleu']}); p: {report['significance']}, against the dense model."
         " Words: subwords that the packed model writes in a second of CPU time.",

@@ -56,7 +56,7 @@ def test_within_one_standard_deviation(matrix):
 
 
 def test_table(matrix):
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in matrix.table().split("\n")]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in matrix.table().markdown().split("\n")]
     assert cells[0] == ["", "on en-de", "on en-fr"]
     assert cells[2:] == [
         ["dense", "22.0 ± 2.0", "10.0 ± 0.0"],
@@ -70,7 +70,7 @@ def test_table(matrix):
 def test_nothing_is_marked_without_a_spread_and_what_is_missing_is_a_dash():
     one = TransferMatrix.of("one", {"a": results(row("dense", 0, 20, 400), row("slt", 0.7, 25, 800)), "b": results()})
     assert not one.is_within("a", "a")
-    assert "| mask from b |           – |      – |" in one.table()
+    assert "| mask from b |           – |      – |" in one.table().markdown()
     transfer_figure(one)
 
 
@@ -95,7 +95,7 @@ def test_weights_of_the_parent_have_rows_between_masks_and_controls(tmp_path):
     assert list(matrix.rows.values()) == [
         *("mask from en-de", "mask from en-fr", "mask and weights from en-fr", "random mask"),
     ]
-    assert "| mask and weights from en-fr | 21.0 ± 1.0 (-1.0) ✓ | – |" in " ".join(matrix.table().split())
+    assert "| mask and weights from en-fr | 21.0 ± 1.0 (-1.0) ✓ | – |" in " ".join(matrix.table().markdown().split())
     assert matrix.is_within("weights-from-en-fr", "en-de")
     assert "θ_T of the source's dense model" in matrix.text()
     texts = [text.get_text() for text in transfer_figure(matrix).axes[0].texts]

@@ -30,4 +30,4 @@ def test_only_what_differs_is_named():
 
 def test_the_legend_names_it():
     noted = replace(results(row("mp", 0.5, 20.0, 800)), variants={"mp": "saliency snip"})
-    assert "- MP: saliency snip.\n" in legend(noted)
+    assert "MP: saliency snip." in legend(noted)

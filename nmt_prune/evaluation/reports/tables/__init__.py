@@ -1,1 +1,1 @@
-"""Markdown tables of a report."""
+"""Tables of a report, as values that become Markdown and HTML."""

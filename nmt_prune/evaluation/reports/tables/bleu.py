@@ -1,11 +1,10 @@
-"""Markdown tables: techniques against sparsity as in Brix et al. 2020, Table 1, and the controls."""
+"""Tables: techniques against sparsity as in Brix et al. 2020, Table 1, and the controls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
+from nmt_prune.evaluation.reports.tables.table import Table
 from nmt_prune.techniques import DENSE
 from nmt_prune.techniques.labels import is_control, is_searched, is_small, label, ordered
 
@@ -37,7 +36,7 @@ MOST_COLUMNS = 8
 """More techniques than these are rows and not columns."""
 
 
-def sparsity_table(aggregates: Aggregates) -> str:
+def sparsity_table(aggregates: Aggregates) -> Table:
     """BLEU by sparsity (rows) and technique (columns), the dense model on top in each column.
 
     Many techniques are rows, and sparsities columns.
@@ -52,52 +51,56 @@ def sparsity_table(aggregates: Aggregates) -> str:
     seeds = _most_seeds(aggregates)
     if len(techniques) > MOST_COLUMNS:
         return _by_technique(aggregates, techniques, sparsities, dense, seeds)
-    rows = []
+    rows, places = [], dict[tuple[int, int], Cell]()
     if dense is not None:
         rows.append(["dense", *_about([dense]), *[bleu_cell(dense, seeds)] * max(1, len(techniques))])
     for sparsity in sparsities:
         cells = [aggregates.get(Cell(technique, sparsity)) for technique in techniques]
         about = _about([cell for cell in cells if cell is not None])
+        places |= {(len(rows), 1 + len(about) + i): cell.cell for i, cell in enumerate(cells) if cell}
         rows.append([percent(sparsity), *about, *[bleu_cell(cell, seeds) if cell else NOTHING for cell in cells]])
     headings = [
         "sparsity",
         *(column.heading for column in ROW_COLUMNS),
         *[label(name) for name in techniques or ["BLEU"]],
     ]
-    return markdown(headings, rows)
+    return Table(headings, rows, places)
 
 
 def _by_technique(
     aggregates: Aggregates, techniques: Sequence[str], sparsities: Sequence[float], dense: Aggregate | None, seeds: int
-) -> str:
+) -> Table:
     rows = [] if dense is None else [["dense", *[bleu_cell(dense, seeds)] * len(sparsities)]]
+    places = dict[tuple[int, int], Cell]()
     for technique in techniques:
         cells = [aggregates.get(Cell(technique, sparsity)) for sparsity in sparsities]
+        places |= {(len(rows), 1 + i): cell.cell for i, cell in enumerate(cells) if cell}
         rows.append([label(technique), *[bleu_cell(cell, seeds) if cell else NOTHING for cell in cells]])
-    return markdown(["technique", *map(percent, sparsities)], rows)
+    return Table(["technique", *map(percent, sparsities)], rows, places)
 
 
-def control_table(aggregates: Aggregates) -> str:
-    """BLEU of the controls, one row each under the dense model; nothing if there are none."""
+def control_table(aggregates: Aggregates) -> Table | None:
+    """BLEU of the controls, one row each under the dense model; None if there are none."""
     return _named_table(aggregates, "control", is_control)
 
 
-def subnetwork_table(aggregates: Aggregates) -> str:
-    """BLEU of the subnetworks that a search found, one row each, with their measured sparsity; or nothing."""
+def subnetwork_table(aggregates: Aggregates) -> Table | None:
+    """BLEU of the subnetworks that a search found, one row each, with their measured sparsity; None without any."""
     return _named_table(aggregates, "subnetwork", is_searched)
 
 
-def _named_table(aggregates: Aggregates, heading: str, is_listed: Callable[[str], bool]) -> str:
+def _named_table(aggregates: Aggregates, heading: str, is_listed: Callable[[str], bool]) -> Table | None:
     controls = [cell for cell in aggregates if is_listed(cell.technique)]
     if not controls:
-        return ""
+        return None
     dense = [Cell(DENSE, 0.0)] if Cell(DENSE, 0.0) in aggregates else []
     rows = []
-    for cell in [*dense, *controls]:
+    cells = [*dense, *controls]
+    for cell in cells:
         control = aggregates[cell]
         delta = NOTHING if control.bleu_delta is None else f"{control.bleu_delta:+.1f}"
         rows.append([label(cell.technique), sparsity_of(control), bleu_cell(control, _most_seeds(aggregates)), delta])
-    return markdown([heading, "sparsity", "BLEU", "Δ dense"], rows)
+    return Table([heading, "sparsity", "BLEU", "Δ dense"], rows, by_row(cells))
 
 
 def bleu_cell(cell: Aggregate, seeds: int) -> str:
@@ -141,10 +144,9 @@ def span(texts: Iterable[str]) -> str:
     return different[0] if len(different) == 1 else f"{different[0].removesuffix(' %')}–{different[-1]}"
 
 
-def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose first column is a name and whose others are numbers."""
-    alignment = ("left", *("right" for _ in headings[1:]))
-    return tabulate(rows, headings, tablefmt="pipe", colalign=alignment, disable_numparse=True)
+def by_row(cells: Iterable[Cell]) -> dict[tuple[int, int], Cell]:
+    """The places of a table that has a row for each cell."""
+    return {(row, 0): cell for row, cell in enumerate(cells)}
 
 
 def _about(row: Sequence[Aggregate]) -> list[str]:

@@ -6,8 +6,9 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.reports.comparisons import pairs_against
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.evaluation.reports.run_result import RunResult
-from nmt_prune.evaluation.reports.tables.bleu import NOTHING, markdown, percent
+from nmt_prune.evaluation.reports.tables.bleu import NOTHING, by_row, percent
 from nmt_prune.evaluation.reports.tables.legend import how_tested
+from nmt_prune.evaluation.reports.tables.table import Section, Table
 from nmt_prune.techniques.labels import is_searched, label, ordered
 
 
@@ -22,15 +23,15 @@ def check_against(rows: Sequence[RunResult], against: str) -> None:
         raise PruneError(f"--against {against}: no scored run is of this technique; there are {', '.join(known)}")
 
 
-def difference_section(results: Results, against: str) -> str:
-    """Heading, table and legend in Markdown: of each technique and sparsity, BLEU minus that of ``against``.
+def difference_section(results: Results, against: str) -> Section:
+    """Heading, table and legend: of each technique and sparsity, BLEU minus that of ``against``.
 
     Which runs are compared: :func:`nmt_prune.evaluation.reports.comparisons.pairs_against`.
     """
     pairs, differences = pairs_against(results.rows, against), results.differences(against)
     rank = {technique: place for place, technique in enumerate(ordered(cell.technique for cell in pairs))}
-    table = []
-    for cell in sorted(pairs, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates)):
+    table, cells = [], sorted(pairs, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates))
+    for cell in cells:
         by_seed = {seed: row.bleu - other.bleu for seed, (row, other) in pairs[cell].items()}
         values = [f"{by_seed[seed]:+.1f}" if seed in by_seed else NOTHING for seed in results.seeds()]
         found = differences[cell]
@@ -43,5 +44,5 @@ def difference_section(results: Results, against: str) -> str:
     headings += ["mean", "95 %", "p", "p (Holm)"]
     mark = f"`*`: the mean is not 0 {how_tested(results.seeds(), differences)}"
     interval = "95 %: confidence interval of the mean; it and p, unlike p (Holm), are those of a single comparison."
-    heading = f"## BLEU minus that of: {label(against)}"
-    return "\n\n".join([heading, markdown(headings, table), f"- {mark}\n- {interval}"])
+    heading = f"BLEU minus that of: {label(against)}"
+    return Section(heading, Table(headings, table, by_row(cells)), [mark, interval])

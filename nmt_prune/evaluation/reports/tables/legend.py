@@ -14,9 +14,9 @@ TOLERANCE = 0.005
 """Largest difference between target and measured sparsity that is not worth a remark."""
 
 
-def legend(results: Results) -> str:
-    """A list in Markdown: test set and decoding, BLEU convention, seeds, significance, updates, and remarks."""
-    return "\n".join(f"- {line}" for line in [*conventions(results), *remarks(results)])
+def legend(results: Results) -> list[str]:
+    """A list: test set and decoding, BLEU convention, seeds, significance, updates, and remarks."""
+    return [*conventions(results), *remarks(results)]
 
 
 def conventions(results: Results) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.results import Results
-from nmt_prune.evaluation.reports.tables.bleu import NOTHING, markdown, percent
+from nmt_prune.evaluation.reports.tables.bleu import NOTHING, percent
+from nmt_prune.evaluation.reports.tables.table import Section, Table
 from nmt_prune.files import atomic_path
 from nmt_prune.techniques import DENSE
 from nmt_prune.techniques.labels import is_control, label, ordered
@@ -88,12 +89,12 @@ class TransferMatrix:
             return None
         return self.cells[row, target].bleu - self.dense[target].bleu
 
-    def table(self) -> str:
-        """The matrix in Markdown, the dense models on top."""
+    def table(self) -> Table:
+        """The matrix, the dense models on top."""
         rows = [["dense", *(_bleu(self.dense.get(target)) for target in self.sources)]]
         for row, name in self.rows.items():
             rows.append([name, *(self._cell(row, target) for target in self.sources)])
-        return markdown(["", *(f"on {target}" for target in self.sources)], rows)
+        return Table(["", *(f"on {target}" for target in self.sources)], rows)
 
     def _cell(self, row: str, target: str) -> str:
         delta = self.delta(row, target)
@@ -102,8 +103,13 @@ class TransferMatrix:
         mark = f" {WITHIN}" if self.is_within(row, target) else ""
         return f"{_bleu(self.cells[row, target])} ({delta:+.1f}){mark}"
 
-    def text(self) -> str:
-        """Title, table and legend in Markdown."""
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return f"{self.name}: BLEU by mask and target"
+
+    def section(self) -> Section:
+        """Table and legend."""
         lines = [
             f"`{WITHIN}`: mean BLEU is at least the target's dense model's less its standard deviation over seeds;"
             " with a few seeds this is a weak statement.",
@@ -112,8 +118,11 @@ class TransferMatrix:
             *(["*Mask and weights*: on θ_T of the source's dense model, embeddings by subword."] * bool(self.parents)),
             *(f"{target}: {_convention(found)}" for target, found in self.results.items()),
         ]
-        legend = "\n".join(f"- {line}" for line in lines)
-        return f"# {self.name}: BLEU by mask and target\n\n{self.table()}\n\n{legend}\n"
+        return Section("", self.table(), lines)
+
+    def text(self) -> str:
+        """Title, table and legend in Markdown."""
+        return f"# {self.title}\n\n{self.section().markdown()}\n"
 
     def write_csv(self, path: Path) -> None:
         """Writes one line per cell, the dense models with the row ``dense``."""

@@ -25,7 +25,7 @@ def cells(section: str) -> list[list[str]]:
 
 
 def test_same_seed_and_sparsity():
-    section = difference_section(results(*ROWS), "random")
+    section = difference_section(results(*ROWS), "random").markdown()
     assert section.startswith(
         "## BLEU minus that of: random mask\n\n| technique   |   sparsity |   seed 1 |   seed 2 |"
     )
@@ -37,7 +37,7 @@ def test_same_seed_and_sparsity():
 
 
 def test_the_dense_model_trained_on_is_compared_at_equal_updates():
-    assert cells(difference_section(results(*ROWS), "dense-longer")) == [
+    assert cells(difference_section(results(*ROWS), "dense-longer").markdown()) == [
         ["SLT", "50 %", "-1.0", "–", "-1.0*"],
         ["SLT", "80 %", "-9.0", "–", "-9.0*"],
         ["random mask", "50 %", "-4.0", "–", "-4.0*"],
@@ -45,12 +45,12 @@ def test_the_dense_model_trained_on_is_compared_at_equal_updates():
 
 
 def test_the_dense_model_is_compared_with_all_and_subnetworks_else_with_each_other():
-    assert [line[:2] for line in cells(difference_section(results(*ROWS), "dense"))] == [
+    assert [line[:2] for line in cells(difference_section(results(*ROWS), "dense").markdown())] == [
         *(["MP", "50 %"], ["SLT", "50 %"], ["SLT", "80 %"], ["SLT-MP", "50 %"]),
         *(["dense, trained on", "0 %"], ["dense, trained on", "0 %"], ["random mask", "50 %"]),
         *(["good, retrained", "–"], ["random, retrained", "–"]),
     ]
-    assert cells(difference_section(results(*ROWS), "subnetwork-random")) == [
+    assert cells(difference_section(results(*ROWS), "subnetwork-random").markdown()) == [
         ["good, retrained", "–", "–", "+0.5", "+0.5*"]
     ]
 
@@ -60,7 +60,7 @@ def test_mean_interval_and_p_values_over_seeds():
     rows = [row("random", 0.5, 15.0, 800, seed=seed) for seed in (1, 2, 3)]
     rows += [row("slt", 0.5, 15.0 + delta, 800, seed=seed) for seed, delta in enumerate((2.9, 3.2, 1.1), 1)]
     rows += [row("mp", 0.5, 15.0 + delta, 800, seed=seed) for seed, delta in enumerate((2.9, 3.0, 3.1), 1)]
-    section = difference_section(results(*rows), "random")
+    section = difference_section(results(*rows), "random").markdown()
     mp, slt = (line.strip("|").split("|") for line in section.splitlines()[4:6])
     assert [cell.strip() for cell in mp[5:7]] == ["+3.0*", "+2.7 to +3.3"]
     assert slt[5].strip() == "+2.4"
