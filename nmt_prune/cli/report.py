@@ -20,7 +20,7 @@ def report(
         typer.Option(help="Paper whose numbers to show beside; repeatable.", show_default="those of the recipe"),
     ] = None,
 ) -> None:
-    """Compare the runs of a recipe: tables and figures (BLEU by sparsity, size and speed) in RUNS_DIR/report.
+    """Compare the runs of a recipe: a page, tables and figures (BLEU by sparsity, size, speed) in RUNS_DIR/report.
 
     Speed on this machine's CPU is measured for runs with a checkpoint that have no speed.json yet.
     """

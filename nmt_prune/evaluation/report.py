@@ -1,4 +1,4 @@
-"""The report of a recipe: results.csv, results.json, table.md and the figures."""
+"""The report of a recipe: results.csv, results.json, table.md, report.html and the figures."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
@@ -69,6 +69,7 @@ def write_report(
         raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
     from nmt_prune.evaluation.reports.figures.bleu import plot
     from nmt_prune.evaluation.reports.figures.costs import plot_cpu_time, plot_sizes, plot_speed
+    from nmt_prune.evaluation.reports.page.page import write_page
 
     scored = read_runs(runs)
     speeds, unmeasured = measure_speeds(scored, data)
@@ -77,7 +78,9 @@ def write_report(
     for technique in against:
         check_against(results.rows, technique)
     folder = runs / "report"
-    table, numbers, markdown = (folder / name for name in ("results.csv", "results.json", "table.md"))
+    table, numbers, markdown, page = (
+        folder / name for name in ("results.csv", "results.json", "table.md", "report.html")
+    )
     figures: dict[str, Callable[[Results, Sequence[Path]], None]] = {"bleu": plot}
     if any(row.mb_used is not None for row in results.rows):
         figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
@@ -89,7 +92,8 @@ def write_report(
     write_json(numbers, as_json(results))
     with atomic_path(markdown) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    paths = [table, numbers, markdown]
+    write_page(page, title(results), parts, results, scored, data)
+    paths = [table, numbers, markdown, page]
     for name, plot_figure in figures.items():
         formats = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
         plot_figure(results, formats)
@@ -106,13 +110,13 @@ def sections(results: Results, against: Sequence[str] = (), unmeasured: Sequence
     """Tables and legends; ``against`` as in :func:`write_report`, ``unmeasured`` says what has no speed and why."""
     aggregates = results.aggregates
     found = [
-        Section("", sparsity_table(aggregates)),
+        Section("", sparsity_table(aggregates), place="answer"),
         Section("Controls", control_table(aggregates)),
         Section("Subnetworks", subnetwork_table(aggregates)),
         *(difference_section(results, technique) for technique in against),
         cost_section(aggregates, results.rows),
         speed_section(aggregates, results.rows),
-        Section("", notes=[*legend(results), *unmeasured]),
+        Section("", notes=[*legend(results), *unmeasured], place="reading"),
         *(published_section(results, aggregates, paper) for paper in results.published),
     ]
     return [section for section in found if section and (section.table or section.notes or section.text)]

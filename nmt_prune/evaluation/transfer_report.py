@@ -25,12 +25,14 @@ def write_transfer_report(runs: Path, targets: Sequence[str]) -> Report:
             raise PruneError(f"{runs} has no runs on {target}; repeat nmt-prune run, or take it out of the recipe")
     results = {target: write_report(runs / target).results for target in targets}
     from nmt_prune.evaluation.reports.figures.heat_map import draw_transfer
+    from nmt_prune.evaluation.reports.page.page import write_transfer_page
 
     matrix = TransferMatrix.of(runs.resolve().name, results)
-    names = ("table.md", "transfer.csv", "transfer.png", "transfer.svg")
-    table, numbers, *figures = paths = tuple(runs / "report" / name for name in names)
+    names = ("table.md", "transfer.csv", "report.html", "transfer.png", "transfer.svg")
+    table, numbers, page, *figures = paths = tuple(runs / "report" / name for name in names)
     with atomic_path(table) as temporary:
         temporary.write_text(matrix.text(), encoding="utf-8")
     matrix.write_csv(numbers)
+    write_transfer_page(page, matrix.title, matrix.section(), targets)
     draw_transfer(matrix, figures)
     return Report(matrix.text(), paths)

@@ -122,7 +122,7 @@ def test_the_report_of_records_with_costs(tmp_path):
     write_run(recipe, "dense-seed1", lines, reference, technique="dense", sparsity=0.0, scores={"costs": costs})
     write_run(recipe, "mp-50-seed1", corrupted(lines, 0.3, 1), reference, scores={"costs": small})
     report = write_report(recipe)
-    names = ["results.csv", "results.json", "table.md", "bleu.png", "bleu.svg", "size.png", "size.svg"]
+    names = ["results.csv", "results.json", "table.md", "report.html", "bleu.png", "bleu.svg", "size.png", "size.svg"]
     assert [path.name for path in report.paths] == [*names, "cpu_time.png", "cpu_time.svg"]
     assert all(path.is_file() for path in report.paths)
     with (recipe / "report/results.csv").open(encoding="utf-8") as file:
@@ -142,7 +142,7 @@ def test_the_report_of_records_from_before(tmp_path):
     reference.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     write_run(recipe, "mp-50-seed1", lines, reference)
     assert gathered(recipe).rows[0].mb_used is None
-    assert len(write_report(recipe).paths) == 5
+    assert len(write_report(recipe).paths) == 6
 
 
 def test_an_unknown_technique_to_compare_with_leaves_the_report_as_it_was(tmp_path):

@@ -35,6 +35,24 @@ def sentence_statistics(
     return np.array([[score.sys_len, score.ref_len, *score.counts, *score.totals] for score in scores])
 
 
+def sentence_bleu(statistics: Statistics) -> Floats:
+    """SacreBLEU's sentence BLEU (smoothing ``exp``, effective order): orders that a sentence is too short for are left
+    out.
+
+    Args:
+        statistics: shape (sentences, 2 + 2 · orders).
+
+    Returns:
+        BLEU, 0 to 100, of shape (sentences,).
+    """
+    counts, totals = np.split(statistics[:, 2:].astype(np.float64), 2, axis=1)
+    matches = np.where(counts > 0, counts, 0.5 ** np.cumsum(counts == 0, axis=1))
+    precisions = np.where(totals > 0, np.log(matches / np.maximum(totals, 1)), 0)
+    brevity = np.minimum(0, 1 - statistics[:, 1] / np.maximum(statistics[:, 0], 1e-9))
+    bleu: Floats = 100 * np.exp(precisions.sum(axis=1) / np.maximum((totals > 0).sum(axis=1), 1) + brevity)
+    return np.where(counts.any(axis=1), bleu, 0.0)
+
+
 def corpus_bleu(sums: NDArray[np.int64] | Floats) -> Floats:
     """SacreBLEU's corpus BLEU (smoothing ``exp``) of many test sets at once.
 

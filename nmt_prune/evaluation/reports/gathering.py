@@ -40,7 +40,7 @@ def gather(scored: ScoredRuns, speeds: Mapping[str, SpeedRecord], data: Path | N
     by_name = {run.name: run for run in runs}
     totals = {run.name: total_updates(run, by_name) for run in runs}
     _check_unique(runs, totals)
-    references = _references(first.scores, data)
+    references = read_lines(reference_file(first.scores, data))
     tokenize = first.scores.tokenize
     statistics = {run.name: sentence_statistics(run.hypotheses(), references, tokenize, run.name) for run in runs}
     resamples = Resamples.of(statistics)
@@ -58,6 +58,7 @@ def gather(scored: ScoredRuns, speeds: Mapping[str, SpeedRecord], data: Path | N
         scored.unscored,
         first.record.pair,
         variants=variants(run.record for run in runs),
+        statistics=statistics,
     )
 
 
@@ -85,7 +86,16 @@ def _check_unique(runs: Sequence[ScoredRun], totals: Mapping[str, int]) -> None:
             seen[key] = run.name
 
 
-def _references(scores: ScoreRecord, data: Path | None) -> list[str]:
+def reference_file(scores: ScoreRecord, data: Path | None) -> Path:
+    """The references that runs were scored with.
+
+    Args:
+        scores: of one of the runs.
+        data: data folder that has them; None is where they were when the run was scored.
+
+    Raises:
+        PruneError: they are gone, or others.
+    """
     recorded = Path(scores.reference)
     candidates = [recorded] if data is None else [data / "raw" / recorded.name, recorded]
     path = next(filter(Path.is_file, candidates), None)
@@ -95,7 +105,7 @@ def _references(scores: ScoreRecord, data: Path | None) -> list[str]:
         )
     if digest(path) != scores.reference_sha256:
         raise PruneError(f"reference {path} is not the one that the runs were scored with; score them again")
-    return read_lines(path)
+    return path
 
 
 def _row(run: ScoredRun, total: int, comparison: Comparison, speed: SpeedRecord | None) -> RunResult:

@@ -1,9 +1,11 @@
 """The results of a recipe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from nmt_prune.evaluation.quality.resamples import Difference, Resamples
+from nmt_prune.evaluation.quality.sentence_statistics import Statistics
 from nmt_prune.evaluation.records.run import ScoreRecord
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell, aggregate
 from nmt_prune.evaluation.reports.comparisons import differences_against
@@ -55,6 +57,7 @@ class Results:
         pair: language pair, e.g. ``en-de``; None if the runs do not say.
         published: papers to show beside; only with a pair that they have.
         variants: saliency, schedule and reset of techniques that have others than their own.
+        statistics: of the runs' sentences, by run, see :mod:`nmt_prune.evaluation.quality.sentence_statistics`.
     """
 
     recipe: str
@@ -65,6 +68,7 @@ class Results:
     pair: str | None = None
     published: tuple[Published, ...] = ()
     variants: dict[str, str] = field(default_factory=dict)
+    statistics: Mapping[str, Statistics] = field(default_factory=dict, repr=False)
 
     def seeds(self) -> list[int]:
         """All seeds."""

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
+from nmt_prune.evaluation.reports.figures.drawing import PAGE_STYLE, SIZE, Drawing, mark, mark_errors, point_text
 from nmt_prune.evaluation.reports.figures.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.reports.published import Number, Published
 from nmt_prune.evaluation.reports.results import Results
@@ -20,6 +21,9 @@ from nmt_prune.techniques.labels import label
 
 MOST_LEGEND_LINES = 10
 """More techniques than these have their legend beside the axes."""
+
+_GAP, _GAP_FOR_PAGE = 0.035, 0.075
+"""Least distance of two labelled sparsities, as a share of the axis, which is shorter on the page."""
 
 _PUBLISHED = ((0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
 
@@ -45,14 +49,7 @@ def draw(results: Results) -> Figure:
     size = (10.4, max(4.6, LEGEND_LINE * lines + 0.8)) if is_crowded else (7.6, 4.6)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
-    colours = _draw_techniques(axes, aggregates)
-    sparsities = {cell.sparsity for cell in aggregates if cell.sparsity > 0}
-    papers = list(zip(results.published, cycle(_PUBLISHED), strict=False)) if results.pair else []
-    for paper, dashes in papers:
-        sparsities |= _draw_published(axes, paper, results.pair or "", colours, dashes)
-    _draw_dense(axes, aggregates, [(paper, paper.dense(results.pair or ""), dashes) for paper, dashes in papers])
-    _set_sparsity_axis(axes, sorted(sparsities))
-    axes.set_ylabel("BLEU")
+    _draw_axes(axes, results, _GAP)
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         look: Any = {
@@ -70,6 +67,32 @@ def draw(results: Results) -> Figure:
     return figure
 
 
+def for_page(results: Results) -> Drawing:
+    """The same for the page."""
+    with matplotlib.rc_context(PAGE_STYLE):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        _draw_axes(figure.add_subplot(), results, _GAP_FOR_PAGE)
+    points: dict[str, list[str]] = {}
+    for cell, model in results.aggregates.items():
+        points.setdefault(cell.technique, []).append(point_text(model, model.bleu))
+    papers = [f"{paper.label} ({paper.convention})" for paper in results.published]
+    key = f"Broken lines: {' and '.join(papers)}, in the colours of the same techniques" if papers else ""
+    return Drawing("bleu", "BLEU by sparsity of the prunable weights", figure, points, key)
+
+
+def _draw_axes(axes: Axes, results: Results, gap: float) -> None:
+    """Draws all but title, legend and footnote."""
+    aggregates = results.aggregates
+    colours = _draw_techniques(axes, aggregates)
+    sparsities = {cell.sparsity for cell in aggregates if cell.sparsity > 0}
+    papers = list(zip(results.published, cycle(_PUBLISHED), strict=False)) if results.pair else []
+    for paper, dashes in papers:
+        sparsities |= _draw_published(axes, paper, results.pair or "", colours, dashes)
+    _draw_dense(axes, aggregates, [(paper, paper.dense(results.pair or ""), dashes) for paper, dashes in papers])
+    _set_sparsity_axis(axes, sorted(sparsities), gap)
+    axes.set_ylabel("BLEU")
+
+
 def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> dict[str, str]:
     """Draws our curves; a rung of 0 has no place on a logit axis.
 
@@ -77,11 +100,10 @@ def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> dict[s
         The colour of each technique.
     """
     colours: dict[str, str] = {}
-    drawn = {cell.technique for cell in aggregates if cell.sparsity > 0}
-    for technique, look in looks(drawn).items():
+    for technique, look in looks(cell.technique for cell in aggregates if cell.sparsity > 0).items():
         points = [aggregates[cell] for cell in aggregates if cell.technique == technique and cell.sparsity > 0]
         colours[technique] = look["color"]
-        axes.errorbar(
+        drawn = axes.errorbar(
             [logit(point.cell.sparsity) for point in points],
             [point.bleu for point in points],
             yerr=[point.bleu_std or 0.0 for point in points] if any(point.bleu_std for point in points) else None,
@@ -90,8 +112,10 @@ def _draw_techniques(axes: Axes, aggregates: Mapping[Cell, Aggregate]) -> dict[s
             ms=5,
             capsize=2.5,
             elinewidth=1,
+            gid=mark(technique),
             **look,
         )
+        mark_errors(drawn, technique)
     return colours
 
 
@@ -105,7 +129,7 @@ def _draw_published(axes: Axes, paper: Published, pair: str, colours: Mapping[st
     for technique, colour in colours.items():
         curve = {sparsity: number.bleu for sparsity, number in paper.curve(pair, technique).items() if sparsity > 0}
         if curve:
-            marker: dict[str, Any] = {"marker": "_", "ms": 7} if len(curve) == 1 else {}
+            marker: dict[str, Any] = {"gid": mark(technique)} | ({"marker": "_", "ms": 7} if len(curve) == 1 else {})
             axes.plot(list(map(logit, curve)), list(curve.values()), color=colour, ls=dashes, lw=1.1, **marker)
         drawn |= curve.keys()
     if drawn:
@@ -157,14 +181,14 @@ def spread(heights: Sequence[float], gap: float, top: float) -> list[float]:
     return places
 
 
-def _set_sparsity_axis(axes: Axes, sparsities: Sequence[float]) -> None:
-    """One tick per sparsity; where two are too close for two labels, the lower has none."""
+def _set_sparsity_axis(axes: Axes, sparsities: Sequence[float], gap: float) -> None:
+    """One tick per sparsity; where two are closer than ``gap``, a share of the axis, the lower has no label."""
     left, right = axes.get_xlim()
     ticks = [logit(sparsity) for sparsity in sparsities]
     labels: list[str] = []
     last = math.inf
     for sparsity, tick in reversed(list(zip(sparsities, ticks, strict=True))):
-        fits = last - tick > 0.035 * (right - left)
+        fits = last - tick > gap * (right - left)
         labels.insert(0, f"{round(100 * sparsity, 1):g}" if fits else "")
         last = tick if fits else last
     axes.set_xticks(ticks, labels)

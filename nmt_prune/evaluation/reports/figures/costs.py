@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.export_result import bleu, megabytes, speed, speed_to_dense
+from nmt_prune.evaluation.reports.figures.drawing import PAGE_STYLE, SIZE, Drawing, mark, mark_errors, point_text
 from nmt_prune.evaluation.reports.figures.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.techniques import DENSE, LONGER
@@ -22,6 +23,8 @@ class CostAxis(NamedTuple):
 
     Attributes:
         axis: what it is, with its unit.
+        name: what it is in a word.
+        unit: what stands behind a number.
         of: its value for an aggregate; None where it is not known.
         is_measured: whether the value is one of this model, and not the dense model's by construction.
         is_log: whether the axis is logarithmic; otherwise it starts at 0.
@@ -30,6 +33,8 @@ class CostAxis(NamedTuple):
     """
 
     axis: str
+    name: str
+    unit: str
     of: Callable[[Aggregate], float | None]
     is_measured: Callable[[Aggregate], bool] = lambda model: True
     is_log: bool = True
@@ -37,14 +42,20 @@ class CostAxis(NamedTuple):
     marks: Mapping[str, Callable[[Aggregate], float | None]] = {}
 
 
-PACKED = CostAxis("on disk: nmt-prune pack in fp32, MB (log scale)", lambda model: model.exports[megabytes("packed")])
+PACKED = CostAxis(
+    "on disk: nmt-prune pack in fp32, MB (log scale)",
+    *("size on disk", "MB"),
+    lambda model: model.exports[megabytes("packed")],
+)
 USED = CostAxis(
     "in memory: fp32, without what shrink takes out, MB (log scale)",
+    *("size in memory", "MB"),
     lambda model: model.megabytes["used"] if model.megabytes else None,
 )
 CPU_TIME = CostAxis(
     "CPU time of the shrunk model in fairseq, relative to the dense one\n"
     "hollow: as slow as that, nothing can be taken out",
+    *("CPU time of the shrunk model", "of dense"),
     lambda model: model.cpu_ratio,
     lambda model: model.cpu_measured,
     is_log=False,
@@ -67,12 +78,14 @@ _DENSE_ELSEWHERE = {
 }
 SPEED = CostAxis(
     "speed packed in fp32, relative to dense fairseq\n(tokens/s, one thread)",
+    *("speed in fp32", "× dense fairseq"),
     lambda model: model.exports[speed_to_dense("packed", "fairseq")],
     is_log=False,
     marks=_DENSE_ELSEWHERE,
 )
 SPEED_INT8 = CostAxis(
     "speed packed in int8, relative to dense fairseq\nBLEU in int8",
+    *("speed in int8", "× dense fairseq"),
     lambda model: model.exports[speed_to_dense("packed_int8", "fairseq")],
     is_log=False,
     bleu=lambda model: model.exports[bleu("packed_int8")],
@@ -106,8 +119,7 @@ def draw(results: Results, title: str, costs: Sequence[CostAxis]) -> Figure:
         title: its title.
         costs: one panel each.
     """
-    # Another training of the dense model costs what that one does.
-    aggregates = {cell: model for cell, model in results.aggregates.items() if cell.technique != LONGER}
+    aggregates = _costing(results)
     lines = len({cell.technique for cell in aggregates})
     size = 7.6 if len(costs) == 1 else 10.4, max(4.6, LEGEND_LINE * lines + 0.8)
     figure = Figure(figsize=size, layout="constrained")
@@ -123,11 +135,38 @@ def draw(results: Results, title: str, costs: Sequence[CostAxis]) -> Figure:
     return figure
 
 
+def for_page(results: Results, cost: CostAxis) -> Drawing:
+    """One panel for the page."""
+    aggregates, points = _costing(results), dict[str, list[str]]()
+    with matplotlib.rc_context(PAGE_STYLE):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        _draw_panel(axes, aggregates, cost)
+        axes.set_ylabel("BLEU")
+    for cell, model in aggregates.items():
+        if (point := _point(model, cost)) is not None:
+            words = point_text(model, point.bleu, f"{point.at:.3g} {cost.unit}")
+            points.setdefault(cell.technique, []).append(words)
+    key = [f"{line}: {name}" for name, line in zip(cost.marks, ("dotted", "dash-dotted"), strict=False)]
+    caption = f"BLEU by {cost.name}"
+    return Drawing(cost.name.replace(" ", "-"), caption, figure, points, "; ".join(["Star and dashes: dense", *key]))
+
+
+def is_known(results: Results, cost: CostAxis) -> bool:
+    """Whether there is something to draw."""
+    return any(_point(model, cost) is not None for model in _costing(results).values())
+
+
+def _costing(results: Results) -> dict[Cell, Aggregate]:
+    """Another training of the dense model costs what that one does."""
+    return {cell: model for cell, model in results.aggregates.items() if cell.technique != LONGER}
+
+
 def _draw_panel(axes: Axes, aggregates: Mapping[Cell, Aggregate], cost: CostAxis) -> None:
     dense = aggregates.get(Cell(DENSE, 0.0))
     if dense is not None and (point := _point(dense, cost)) is not None:
         axes.axhline(dense.bleu, color="black", lw=0.9, ls="--", zorder=1)
-        axes.plot(point.at, point.bleu, marker="*", ms=11, color="black", ls="none", label="dense")
+        axes.plot(point.at, point.bleu, marker="*", ms=11, color="black", ls="none", label="dense", gid=mark(DENSE))
     for (name, value), style in zip(cost.marks.items(), (":", "-."), strict=False):
         if dense is not None and (at := value(dense)) is not None:
             axes.axvline(at, color=GREY, lw=1.1, ls=style, zorder=1, label=name)
@@ -137,9 +176,12 @@ def _draw_panel(axes: Axes, aggregates: Mapping[Cell, Aggregate], cost: CostAxis
         if not points:
             continue
         places, heights, spread, _ = zip(*points, strict=True)
-        axes.errorbar(places, heights, spread if any(spread) else None, lw=1.4, ms=5, capsize=2.5, **look)
+        own = {**look, "gid": mark(technique)}
+        drawn = axes.errorbar(places, heights, spread if any(spread) else None, lw=1.4, ms=5, capsize=2.5, **own)
+        mark_errors(drawn, technique)
         axes.plot([], [], label=label(technique), lw=1.4, ms=5, **look)
         hollow = {"marker": look["marker"], "color": look["color"], "mfc": "white", "ls": "none", "ms": 5, "zorder": 3}
+        hollow["gid"] = mark(technique)
         for point in points:
             if not point.is_measured:
                 axes.plot([point.at], [point.bleu], **hollow)

@@ -13,9 +13,10 @@ from nmt_prune.techniques import DENSE
 from nmt_prune.techniques.labels import is_control, ordered
 
 # Okabe & Ito's colours, without the yellow that is too pale for a line: told apart with any colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#777777"
+GRID = "#e6e6e6"
 LEGEND_LINE = 0.2
 """Height of a legend's line in inches."""
 STYLE: Any = {
@@ -26,7 +27,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
 }
 
@@ -35,7 +36,7 @@ def looks(techniques: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour, marker and line of each technique but the dense model, in the order of techniques; controls are grey."""
     found: dict[str, dict[str, Any]] = {}
     # A round of colours later each has another marker, so that no two of 49 techniques look alike.
-    colours, markers = cycle(_COLOURS), (_MARKERS[(i + i // len(_MARKERS)) % len(_MARKERS)] for i in count())
+    colours, markers = cycle(COLOURS), (_MARKERS[(i + i // len(_MARKERS)) % len(_MARKERS)] for i in count())
     control_markers = cycle(_MARKERS)
     for technique in ordered(techniques):
         if technique == DENSE:

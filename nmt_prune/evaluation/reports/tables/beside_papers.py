@@ -24,8 +24,8 @@ def published_section(results: Results, aggregates: Aggregates, paper: Published
     assert results.pair is not None
     heading = f"Beside {paper.label} ({paper.convention})"
     if not common_techniques(aggregates, paper, results.pair):
-        return Section(heading, text=f"{paper.label} has none of these techniques.")
-    return Section(heading, _table(aggregates, paper, results.pair), _conventions(results, paper))
+        return Section(heading, text=f"{paper.label} has none of these techniques.", place="published")
+    return Section(heading, _table(aggregates, paper, results.pair), _conventions(results, paper), place="published")
 
 
 def _table(aggregates: Aggregates, paper: Published, pair: str) -> Table:

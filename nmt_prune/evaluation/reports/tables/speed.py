@@ -20,14 +20,14 @@ _HEADINGS = ["system", "sparsity", "BLEU", "BLEU packed", "BLEU CTranslate2", "C
 _RATIOS = ["× fairseq", "× CTranslate2 int8", "× own int8"]
 
 _SHRUNK = (
-    "*CPU time shrunk*: of fairseq translating with the shrunk model, relative to the same model before shrinking, which"
-    " is as slow as the dense one: the same sentences in turns, one thread, user and system time without loading."
+    "*CPU time shrunk*: of fairseq translating with the shrunk model, relative to the same model before shrinking,"
+    " which is as slow as the dense one: the same sentences in turns, one thread, user and system time without loading."
     f" *{BY_CONSTRUCTION}*: nothing, or less than 1 % of the parameters, can be taken out."
 )
 
 _SPEED = (
-    "*BLEU packed* and *CTranslate2*: of the same test set by `nmt-prune translate` and by CTranslate2 in int8, from raw"
-    " text.",
+    "*BLEU packed* and *CTranslate2*: of the same test set by `nmt-prune translate` and by CTranslate2 in int8, from"
+    " raw text.",
     "*tokens/s*: subwords that the packed model (engine: {engine}) writes in a second of CPU time of one thread, in"
     " batches of eight sentences, without loading. *×*: that speed relative to the **dense** model of the same seed in"
     " fairseq, in CTranslate2 in int8, and in our own engine in int8, on the same sentences in turns in one process.",

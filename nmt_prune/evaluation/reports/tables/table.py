@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tabulate import tabulate
 
@@ -39,12 +40,14 @@ class Section:
         table: its numbers; None where there are none.
         notes: what one must know to read them, a list in Markdown.
         text: a paragraph in place of both.
+        place: where the page has it; Markdown has one section after the other.
     """
 
     heading: str
     table: Table | None = None
     notes: Sequence[str] = ()
     text: str = ""
+    place: Literal["answer", "details", "reading", "published"] = "details"
 
     def markdown(self) -> str:
         """The section in Markdown."""

@@ -92,9 +92,14 @@ class TransferMatrix:
     def table(self) -> Table:
         """The matrix, the dense models on top."""
         rows = [["dense", *(_bleu(self.dense.get(target)) for target in self.sources)]]
+        deltas: dict[tuple[int, int], float] = {}
         for row, name in self.rows.items():
+            found = enumerate(self.delta(row, target) for target in self.sources)
+            deltas |= {(len(rows), 1 + column): delta for column, delta in found if delta is not None}
             rows.append([name, *(self._cell(row, target) for target in self.sources)])
-        return Table(["", *(f"on {target}" for target in self.sources)], rows)
+        lowest, highest = min(deltas.values(), default=0.0), max(deltas.values(), default=0.0)
+        shades = {place: (delta - lowest) / ((highest - lowest) or 1.0) for place, delta in deltas.items()}
+        return Table(["", *(f"on {target}" for target in self.sources)], rows, shades=shades)
 
     def _cell(self, row: str, target: str) -> str:
         delta = self.delta(row, target)

@@ -1,0 +1,53 @@
+"""How to get each number again: the commands of each run."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmt_prune.evaluation.records.run import RUN_FILE
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
+from nmt_prune.files import read_json
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The commands of a run.
+
+    Attributes:
+        run: its name.
+        parent: the run that must be there before.
+        commands: what trains, or else makes, it, and what scores it.
+    """
+
+    run: str
+    parent: str | None
+    commands: tuple[str, ...]
+
+
+def whole(folder: Path, recipe: str) -> list[str]:
+    """The commands that make everything again."""
+    runs = folder.parent
+    there = "" if str(runs) == "runs" else f" --runs-dir {shlex.quote(str(runs))}"
+    return [f"nmt-prune run {shlex.quote(recipe)}{there}", f"nmt-prune report {shlex.quote(str(folder))}"]
+
+
+def recipes(scored: ScoredRuns) -> dict[str, Recipe]:
+    """The commands by run."""
+    return {run.name: Recipe(run.name, run.record.parent, _commands(run)) for run in scored.scored}
+
+
+def _commands(run: ScoredRun) -> tuple[str, ...]:
+    made = read_json(run.folder / RUN_FILE).get("command")
+    return (*([shlex.join(made)] if made else []), shlex.join(_scoring(run)))
+
+
+def _scoring(run: ScoredRun) -> list[str]:
+    scores = run.scores
+    reference = Path(scores.reference)
+    is_own = reference.parent.name == "raw" and reference.stem == scores.subset
+    data = str(reference.parents[1]) if is_own else scores.data
+    words = ["nmt-prune", "score", "--checkpoint", str(run.checkpoint), "--data", data]
+    words += ["--subset", scores.subset, "--beam", str(scores.beam), "--lenpen", f"{scores.lenpen:g}"]
+    words += ["--tokenize", scores.tokenize, "--out", str(run.folder / "scores.json")]
+    words += [] if is_own else ["--reference", scores.reference]
+    return [*words, *(["--", *scores.generate_flags] if scores.generate_flags else [])]
