@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from nmt_prune.cli.analyse import analyse
 from nmt_prune.cli.data import data
 from nmt_prune.cli.distill import distill
 from nmt_prune.cli.export import export
@@ -58,6 +59,7 @@ for command in (
 ):
     app.command()(_with_finite_numbers(command))
 app.add_typer(export, name="export")
+app.add_typer(analyse, name="analyse")
 app.command("user-dir")(user_dir)
 app.command("list")(list_entries)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.analysis.stored import read_analyses
 from nmt_prune.evaluation.costs.speeds import measure_speeds
 from nmt_prune.evaluation.quality.resamples import OVER_SEEDS
 from nmt_prune.evaluation.quality.significance import METHOD
@@ -86,7 +87,7 @@ def write_report(
         figures |= {"size": plot_sizes, "cpu_time": plot_cpu_time}
     if any(row.exports[speed_to_dense("packed", "fairseq")] is not None for row in results.rows):
         figures |= {"speed": plot_speed}
-    parts = sections(results, against, unmeasured)
+    parts = sections(results, against, unmeasured, read_analyses(scored))
     text = _markdown(results, parts)
     write_csv(table, results.rows)
     write_json(numbers, as_json(results))
@@ -106,8 +107,20 @@ def title(results: Results) -> str:
     return f"{results.recipe}: BLEU by sparsity"
 
 
-def sections(results: Results, against: Sequence[str] = (), unmeasured: Sequence[str] = ()) -> list[Section]:
-    """Tables and legends; ``against`` as in :func:`write_report`, ``unmeasured`` says what has no speed and why."""
+def sections(
+    results: Results,
+    against: Sequence[str] = (),
+    unmeasured: Sequence[str] = (),
+    analyses: Sequence[Section] = (),
+) -> list[Section]:
+    """Tables and legends.
+
+    Args:
+        results: what to show.
+        against: as in :func:`write_report`.
+        unmeasured: what has no speed, and why.
+        analyses: those that are there.
+    """
     aggregates = results.aggregates
     found = [
         Section("", sparsity_table(aggregates), place="answer"),
@@ -118,6 +131,7 @@ def sections(results: Results, against: Sequence[str] = (), unmeasured: Sequence
         speed_section(aggregates, results.rows),
         Section("", notes=[*legend(results), *unmeasured], place="reading"),
         *(published_section(results, aggregates, paper) for paper in results.published),
+        *analyses,
     ]
     return [section for section in found if section and (section.table or section.notes or section.text)]
 

@@ -60,7 +60,11 @@ def lead(results: Results) -> list[str]:
         for cell, model in results.aggregates.items()
         if cell.sparsity > 0 and not is_control(cell.technique) and not is_searched(cell.technique)
     ]
-    sentences = [] if dense is None else [f"The dense model has **{_bleu(dense)}**{_size(dense)}."]
+    sentences = (
+        []
+        if dense is None
+        else [f"The dense model has **{_bleu(dense)}** after {updates(dense)} updates{_size(dense)}."]
+    )
     if dense is not None and pruned:
         as_good = [model for model in pruned if model.bleu >= dense.bleu]
         sentences.append(
@@ -89,7 +93,7 @@ def _system(model: Aggregate, dense: Aggregate | None) -> str:
     mark = "*" if model.significant else ""
     delta = "" if model.bleu_delta is None else f" ({model.bleu_delta:+.1f}{mark} to the dense model)"
     at = f"{label(model.cell.technique)} at {percent(model.cell.sparsity)} with "
-    return f"{at}**{_bleu(model)}**{delta}{_size(model, dense)}"
+    return f"{at}**{_bleu(model)}**{delta} after {updates(model)} updates{_size(model, dense)}"
 
 
 def _bleu(model: Aggregate) -> str:

@@ -127,8 +127,10 @@ def _systems(scored: ScoredRuns) -> dict[str, ScoredRun]:
 
 def _sources(reference: Path, results: Results) -> Sequence[str]:
     """Source text beside the references, as ``nmt-prune data`` writes it; nothing where it is not there."""
-    path = reference.with_suffix(f".{(results.pair or '').partition('-')[0]}")
-    if not results.pair or path == reference or not path.is_file():
+    if results.pair is None:
+        return ()
+    path = reference.with_suffix(f".{results.pair.partition('-')[0]}")
+    if path == reference or not path.is_file():
         return ()
     lines = read_lines(path)
     return lines if len(lines) == results.convention.sentences else ()

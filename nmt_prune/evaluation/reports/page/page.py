@@ -72,8 +72,11 @@ def write_page(
         "Published numbers": "published" in places,
         "Curves": True,
         "Details": "details" in places,
+        "Analyses": "analyses" in places,
+        "Example translations": bool(shown),
+        "How to read the numbers": True,
+        "How to get them again": True,
     }
-    is_there |= {"Example translations": bool(shown), "How to read the numbers": True, "How to get them again": True}
     how = results.convention
     table = next(part.table for part in parts if part.place == "answer")
     assert table is not None
@@ -98,7 +101,7 @@ def write_page(
         marks=marks(results, table),
         examples=shown,
         each_way=EACH_WAY,
-        commands=whole(scored.folder, results.recipe),
+        commands=whole(scored.folder),
         rows=results.rows,
         recipes=recipes(scored),
         numbers="results.csv",

@@ -24,11 +24,9 @@ class Recipe:
     commands: tuple[str, ...]
 
 
-def whole(folder: Path, recipe: str) -> list[str]:
-    """The commands that make everything again."""
-    runs = folder.parent
-    there = "" if str(runs) == "runs" else f" --runs-dir {shlex.quote(str(runs))}"
-    return [f"nmt-prune run {shlex.quote(recipe)}{there}", f"nmt-prune report {shlex.quote(str(folder))}"]
+def whole(folder: Path) -> list[str]:
+    """The commands that make everything again; RECIPE is what the runs were started with."""
+    return ["nmt-prune run RECIPE", f"nmt-prune report {shlex.quote(str(folder))}"]
 
 
 def recipes(scored: ScoredRuns) -> dict[str, Recipe]:

@@ -47,7 +47,7 @@ class Section:
     table: Table | None = None
     notes: Sequence[str] = ()
     text: str = ""
-    place: Literal["answer", "details", "reading", "published"] = "details"
+    place: Literal["answer", "details", "reading", "published", "analyses"] = "details"
 
     def markdown(self) -> str:
         """The section in Markdown."""

@@ -124,12 +124,15 @@ def test_the_best_of_each_sparsity_is_marked_and_what_differs_from_mp():
 
 def test_the_answer_in_sentences():
     assert lead(results(*ROWS)) == [
-        "The dense model has **22.1 BLEU**.",
-        "The sparsest system with at least its mean BLEU: SLT at 50 % with **22.2 BLEU** (+0.1 to the dense model).",
-        "The best at 90 %: MP at 90 % with **20.2 BLEU** (-1.9* to the dense model).",
+        "The dense model has **22.1 BLEU** after 800 updates.",
+        "The sparsest system with at least its mean BLEU: SLT at 50 % with **22.2 BLEU** (+0.1 to the dense model)"
+        " after 1,600 updates.",
+        "The best at 90 %: MP at 90 % with **20.2 BLEU** (-1.9* to the dense model) after 800 updates.",
         "The dense model trained on to 1,600 updates has 24.4 BLEU: more updates alone do that.",
     ]
-    assert lead(results(row("slt", 0.9, 12.0, 2400))) == ["The best at 90 %: SLT at 90 % with **12.0 BLEU**."]
+    assert lead(results(row("slt", 0.9, 12.0, 2400))) == [
+        "The best at 90 %: SLT at 90 % with **12.0 BLEU** after 2,400 updates."
+    ]
 
 
 def test_a_matrix_links_to_its_targets(tmp_path):
