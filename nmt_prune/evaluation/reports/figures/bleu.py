@@ -129,8 +129,8 @@ def _draw_published(axes: Axes, paper: Published, pair: str, colours: Mapping[st
     for technique, colour in colours.items():
         curve = {sparsity: number.bleu for sparsity, number in paper.curve(pair, technique).items() if sparsity > 0}
         if curve:
-            marker: dict[str, Any] = {"gid": mark(technique)} | ({"marker": "_", "ms": 7} if len(curve) == 1 else {})
-            axes.plot(list(map(logit, curve)), list(curve.values()), color=colour, ls=dashes, lw=1.1, **marker)
+            own: dict[str, Any] = {"marker": "_", "ms": 7} if len(curve) == 1 else {"gid": mark(technique)}
+            axes.plot(list(map(logit, curve)), list(curve.values()), color=colour, ls=dashes, lw=1.1, **own)
         drawn |= curve.keys()
     if drawn:
         axes.plot([], [], color=GREY, ls=dashes, lw=1.1, label=f"{paper.label} ({paper.convention})")
