@@ -27,7 +27,7 @@ def shortlist(
 ) -> None:
     """List the target subwords that translations of each source subword are made of, so that decoding is faster.
 
-    Subwords of training text are aligned as by fast_align (Dyer et al. 2013). A batch is then translated with the
+    Subwords of training text are aligned by IBM model 1 (Brown et al. 1993). A batch is then translated with the
     candidates of its subwords alone: nmt-prune translate --shortlist.
     """
     from nmt_prune.errors import PruneError

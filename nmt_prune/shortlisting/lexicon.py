@@ -1,22 +1,19 @@
 """Which words translate which: word alignments of a parallel corpus by expectation maximisation.
 
-IBM model 1 (Brown et al. 1993) whose alignments favour the diagonal, as in fast_align (Dyer et al. 2013), with their
-fixed tension and probability of a word without a source. A word may only translate those with which it occurs most, by
-Dice's coefficient: that bounds the table.
+IBM model 1 (Brown et al. 1993); a target word without a source has fast_align's fixed probability and comes by its
+frequency (Dyer et al. 2013). Their preference of the diagonal covered no more of translations with longer lists. A word
+may only translate those with which it occurs most, by Dice's coefficient: that bounds the table.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from nmt_prune.shortlisting.sentences import Integers, Sentences
 
-Floats = npt.NDArray[np.float64]
-
-TENSION, NO_SOURCE = 4.0, 0.08
+NO_SOURCE = 0.08
 MOST_CANDIDATES = 500
 ITERATIONS = 5
 _WORDS_AT_ONCE, _PAIRS_AT_ONCE = 500, 2_000_000
@@ -48,7 +45,7 @@ def lexicon(source: Sentences, target: Sentences, sizes: tuple[int, int], report
         counts = np.zeros(table.nnz + 1)
         for grid in _grids(source, target):
             place = np.asarray(places[grid.source, grid.target]).ravel()
-            weight = (1 - NO_SOURCE) * probabilities[place] * grid.prior
+            weight = (1 - NO_SOURCE) * probabilities[place] / np.repeat(grid.widths, grid.widths)
             total = np.add.reduceat(weight, grid.begins) + NO_SOURCE * frequency[grid.target[grid.begins]]
             np.add.at(counts, place, weight / np.repeat(total, grid.widths))
         sums = np.bincount(rows, counts[1:], minlength=sizes[0])
@@ -101,14 +98,12 @@ class _Grid(NamedTuple):
     Attributes:
         source: the source word of each pair.
         target: its target word.
-        prior: probability of the alignment by the words' places.
         begins: where the pairs of each target word begin.
         widths: how many they are.
     """
 
     source: Integers
     target: Integers
-    prior: Floats
     begins: Integers
     widths: Integers
 
@@ -130,11 +125,6 @@ def _grid(source: Sentences, target: Sentences, first: int, last: int) -> _Grid:
     widths = source.lengths[sentence]
     begins = np.cumsum(widths) - widths
     place = np.arange(int(widths.sum())) - np.repeat(begins, widths)
-    own_place = np.arange(len(sentence)) + target.starts[first] - target.starts[sentence]
-    own_place = (own_place + 0.5) / target.lengths[sentence]
-    distance = (place + 0.5) / np.repeat(widths, widths) - np.repeat(own_place, widths)
-    prior = np.exp(-TENSION * np.abs(distance))
-    prior /= np.repeat(np.add.reduceat(prior, begins), widths)
     theirs = source.words[np.repeat(source.starts[sentence], widths) + place]
     own = np.repeat(target.words[target.starts[first] : target.starts[last]], widths)
-    return _Grid(theirs, own, prior, begins, widths)
+    return _Grid(theirs, own, begins, widths)

@@ -196,13 +196,13 @@ def test_the_readme_of_the_folder_runs(tmp_path, monkeypatch, capsys):
 def test_its_shortlist_is_a_vocabulary_map(tmp_path):
     plain, chance = random_model(words=60, tying="none", seed=2), np.random.default_rng(1)
     # As many words as are rounded up to: CTranslate2 rounds in its own way.
-    lists = [[]] * 4 + [[4 + 4 * (row % 4) + place for place in range(4)] for row in range(60)]
-    model = replace(plain, shortlist=from_lists([20, 21, 22, 23], lists, 64))
+    lists = [[]] * 4 + [[4 + 8 * (row % 4) + place for place in range(8)] for row in range(60)]
+    model = replace(plain, shortlist=from_lists([36, 37, 38, 39], lists, 64))
     export_ctranslate2(model, tmp_path / "ct2", "float32")
     assert "use_vmap=True" in (tmp_path / "ct2" / "README.txt").read_text()
     assert (tmp_path / "ct2" / "vmap.txt").read_text().split("\n")[:2] == [
-        "\tv16 v17 v18 v19",
-        "w0\tv0 v1 v2 v3",
+        "\tv32 v33 v34 v35",
+        "w0\tv0 v1 v2 v3 v4 v5 v6 v7",
     ]
     translator, texts = load(tmp_path / "ct2"), [chance.integers(4, 64, 5).tolist() for _ in range(8)]
     settings = {"beam_size": 1, "max_decoding_length": 12, "suppress_sequences": [["<blank>"]]}

@@ -1,6 +1,5 @@
 """``nmt-prune shortlist``: from a data folder and from texts, into a model and as text."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,7 @@ from nmt_prune.storage.format.compact_file import load_compact, save_compact
 from nmt_prune.storage.model.shortlist import from_lists
 from nmt_prune.storage.model.vocabulary_map import read_map
 from tests.runtime.models import random_model
-from tests.storage.conftest import _one_thread, corpus, pruned, run_training
 from tests.storage.models import assert_same_shortlist
-
-__all__ = ["_one_thread", "corpus", "pruned", "run_training"]
 
 
 @pytest.fixture
@@ -47,24 +43,6 @@ def test_from_texts(run, texts):
     assert run("translate", "model.nmt", "--input", "s.en", "--shortlist")[2].startswith(
         "nmt-prune: error: the model has no shortlist; make one with nmt-prune shortlist"
     )
-
-
-def test_from_the_data_of_a_training(run, corpus, pruned, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    checkpoint = pruned.folder / "checkpoint_last.pt"
-    assert run("shortlist", checkpoint, "--data", corpus, "--out", "list.txt")[0] == 0
-    assert run("pack", checkpoint, "--shortlist", "list.txt", "--out", "packed.nmt")[0] == 0
-    packed = load_compact("packed.nmt")
-    save_compact(replace(packed, shortlist=None), "plain.nmt")
-    assert run("shortlist", "plain.nmt", "--sentences", 10**6, "--out", "with.nmt")[0] == 0
-    assert_same_shortlist(load_compact("with.nmt").shortlist, packed.shortlist)
-    assert len(packed.shortlist.frequent) >= 10
-    assert run("shortlist", "plain.nmt", "--sentences", 5, "--out", "few.nmt")[0] == 0
-    assert len(load_compact("few.nmt").shortlist.candidates) < len(packed.shortlist.candidates)
-    save_compact(random_model(), "other.nmt")
-    status, _, errors = run("shortlist", "other.nmt", "--data", corpus, "--out", "x.nmt")
-    assert status == 1
-    assert "than the model; give its own training data" in errors or "the model of en-de" in errors
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 
 from nmt_prune.storage.format.compact_file import load_compact, save_compact
 from tests.models.shrinking import LAYERS, PRE_NORM, SIZES, head, mask, translations, unit
-from tests.storage.models import small_model
+from tests.storage.models import assert_same_shortlist, small_model
 from tests.tasks.training import MASK, load
 
 
@@ -42,6 +42,22 @@ def test_a_masked_checkpoint_comes_back(run, masked, corpus):
     assert run("pack", "back.pt", "--out", "again.nmt")[0] == 0
     for name, weight in load_compact("model.nmt").weights.items():
         np.testing.assert_array_equal(weight.dense(), load_compact("again.nmt").weights[name].dense())
+
+
+def test_a_shortlist_from_the_data_of_the_training(run, masked, corpus):
+    assert run("shortlist", masked, "--data", corpus, "--out", "list.txt")[0] == 0
+    assert run("pack", masked, "--shortlist", "list.txt", "--out", "packed.nmt")[0] == 0
+    packed = load_compact("packed.nmt")
+    save_compact(replace(packed, shortlist=None), "plain.nmt")
+    assert run("shortlist", "plain.nmt", "--out", "with.nmt")[0] == 0
+    assert_same_shortlist(load_compact("with.nmt").shortlist, packed.shortlist)
+    assert len(packed.shortlist.frequent) >= 10
+    assert run("shortlist", "plain.nmt", "--sentences", 5, "--out", "few.nmt")[0] == 0
+    assert len(load_compact("few.nmt").shortlist.candidates) < len(packed.shortlist.candidates)
+    save_compact(small_model(), "other.nmt")
+    status, _, errors = run("shortlist", "other.nmt", "--data", corpus, "--out", "x.nmt")
+    assert status == 1
+    assert "than the model; give its own training data" in errors or "the model of en-de" in errors
 
 
 @pytest.mark.parametrize("flags", ["", PRE_NORM])
