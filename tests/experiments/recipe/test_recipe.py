@@ -43,11 +43,23 @@ def test_defaults_are_those_of_the_paper(tmp_path):
 def test_shipped_recipes_load_by_name(name):
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert {"mp", "slt"} <= set(recipe.techniques)
-    assert "dense-longer" in recipe.controls
-    if not name.startswith("systems-"):
-        assert "slt-mp" in recipe.techniques
+    assert "mp" in recipe.names
+    if not name.startswith("frontier-"):
+        assert "slt" in recipe.names
+        assert "dense-longer" in recipe.controls
+    if not name.startswith(("frontier-", "systems-")):
+        assert "slt-mp" in recipe.names
         assert {50, 80, 90} <= set(recipe.ladder)
+
+
+def test_at_the_frontier_ours_has_no_more_updates_behind_it_than_the_longest_ticket():
+    frontier = load_recipe("frontier-libreoffice-help")
+    recipe = frontier.model_copy(update={"controls": [], "seeds": [1]})
+    runs = expand(recipe)
+    for percent in recipe.ladder:
+        at_rung = {run.technique: run.total_updates for run in runs if run.sparsity == percent / 100}
+        assert at_rung["ladder-gmp"] <= max(at_rung[name] for name in ("mp", "slt", "slt-mp"))
+    assert frontier.training.max_update == 2 * load_recipe("demo-libreoffice-help").training.max_update
 
 
 def test_the_systems_are_all_there_is():
@@ -95,7 +107,7 @@ def test_both_demos_are_shipped():
         ("training: {lr: 1}", "the key training.max_update is missing"),
         ("training: {max_update: soon}", "training.max_update should be a valid integer"),
         ("training: {max_update: 10, save-dir: x}", "training: save_dir is set for each run by the plan; remove it"),
-        ("techniques: [stl]", "techniques: 'stl' is none of clt, finetune, "),
+        ("techniques: [stl]", "techniques: 'stl' is none of acdc, clt, finetune, "),
         ("controls: [mp]", "controls: 'mp' is none of clt-random-sign, dense-longer"),
         ("rewind: 0", "rewind should be greater than 0, not 0"),
         ("rewind: 1000", "rewind lies after training.max_update 100"),
