@@ -54,7 +54,12 @@ def check_fits(cfg: TranslationPruningConfig, checkpoint: Checkpoint, model: nn.
 def _shapes(checkpoint: Checkpoint, model: nn.Module) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """Shapes by name, of the model and of the checkpoint."""
     mine: dict[str, tuple[int, ...]] = {prunable.name: prunable.shape for prunable in prunable_parameters(model)}
-    mine |= {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    # A table that nothing trains, such as Marian's positions, is the model's own where the checkpoint has none.
+    mine |= {
+        name: tuple(parameter.shape)
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad or name in checkpoint.model
+    }
     known = model.state_dict()
     theirs: dict[str, tuple[int, ...]] = {prunable.name: prunable.shape for prunable in checkpoint.matrices}
     for name, tensor in checkpoint.model.items():
