@@ -11,18 +11,22 @@ from nmt_prune.cli.strip import strip
 export = typer.Typer(no_args_is_help=True, help="Write a model for another program that translates.")
 export.command("fairseq")(strip)
 
+Model = Annotated[Path, typer.Argument(help="checkpoint of a Transformer (any), or file of nmt-prune pack")]
+Out = Annotated[Path, typer.Option(help="folder to make; an earlier export there is replaced")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="of a checkpoint: data folder with its dictionaries and subword model",
+        show_default="that of its training",
+    ),
+]
+
 
 @export.command()
 def marian(
-    model: Annotated[Path, typer.Argument(help="checkpoint of a Transformer (any), or file of nmt-prune pack")],
-    out: Annotated[Path, typer.Option(help="folder to make; an earlier export there is replaced")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="of a checkpoint: data folder with its dictionaries and subword model",
-            show_default="that of its training",
-        ),
-    ] = None,
+    model: Model,
+    out: Out,
+    data: Data = None,
     bpe: options.Bpe = None,
     bpe_codes: options.BpeCodes = None,
     sentencepiece_model: options.SentencepieceModel = None,
@@ -35,25 +39,18 @@ def marian(
     with options.warnings_to(options.warn):
         splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
         export_marian(load_model(model, data, shrunk=True, splitting=splitting), out)
-    size = sum(path.stat().st_size for path in out.iterdir())
-    typer.echo(f"{out}: {size / 1e6:.2f} MB, weights in float32; README.txt says how to translate with it")
+    _say(out, "float32")
 
 
 @export.command()
 def ctranslate2(
-    model: Annotated[Path, typer.Argument(help="checkpoint of a Transformer (any), or file of nmt-prune pack")],
-    out: Annotated[Path, typer.Option(help="folder to make; an earlier export there is replaced")],
+    model: Model,
+    out: Out,
     quantization: Annotated[
         str,
         typer.Option(help="float32, float16, bfloat16, int8, int8_float32, int8_float16 or int8_bfloat16"),
     ] = "int8",
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="of a checkpoint: data folder with its dictionaries and subword model",
-            show_default="that of its training",
-        ),
-    ] = None,
+    data: Data = None,
     bpe: options.Bpe = None,
     bpe_codes: options.BpeCodes = None,
     sentencepiece_model: options.SentencepieceModel = None,
@@ -66,5 +63,9 @@ def ctranslate2(
     with options.warnings_to(options.warn):
         splitting = options.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
         export_ctranslate2(load_model(model, data, shrunk=True, splitting=splitting), out, quantization)
+    _say(out, quantization)
+
+
+def _say(out: Path, weights: str) -> None:
     size = sum(path.stat().st_size for path in out.iterdir())
-    typer.echo(f"{out}: {size / 1e6:.2f} MB, weights in {quantization}; README.txt says how to translate with it")
+    typer.echo(f"{out}: {size / 1e6:.2f} MB, weights in {weights}; README.txt says how to translate with it")

@@ -146,7 +146,8 @@ def test_lines_that_only_fairseq_splits_may_be_split_already():
 def test_a_dictionary_that_does_not_say_how(mark, others):
     symbols = (*SPECIAL, mark, *(chr(0x4E00 + number) for number in range(others)))
     with pytest.warns(RuntimeWarning, match="split into subwords already, as the dictionary does not say how"):
-        Segmentation(replace(echo_model(), source=symbols, target=symbols))
+        found = Segmentation(replace(echo_model(), source=symbols, target=symbols))
+    assert found.split(f"{mark} {symbols[-1]}") == [mark, symbols[-1]]
 
 
 WORD_PIECES = (*SPECIAL, "one", "##s", "two")

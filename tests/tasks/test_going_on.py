@@ -26,6 +26,14 @@ def flags(optimizer: str = "adam", scheduler: str = "inverse_sqrt", **common: bo
     return SimpleNamespace(reset_lr_scheduler=False, _get_parent=lambda: root)
 
 
+def refusal(cfg: Any, history: dict[str, Any]) -> str:
+    try:
+        refuse_foreign_optimizer(cfg, history, "last.pt comes of a training", "or not")
+    except PruneError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(
     ("cfg", "history", "message"),
     [
@@ -38,13 +46,12 @@ def flags(optimizer: str = "adam", scheduler: str = "inverse_sqrt", **common: bo
     ],
 )
 def test_what_fairseq_cannot_take_is_one_line(cfg, history, message):
-    with pytest.raises(PruneError, match=message):
-        refuse_foreign_optimizer(cfg, ADAM | history, "last.pt comes of a training", "or not")
+    assert message in refusal(cfg, ADAM | history)
 
 
 @pytest.mark.parametrize("history", [ADAM, {}])
 def test_what_is_equal_or_says_nothing_is_taken(history):
-    refuse_foreign_optimizer(flags(scheduler="reduce_lr_on_plateau"), history, "last.pt comes of a training", "or not")
+    assert refusal(flags(scheduler="reduce_lr_on_plateau"), history) == ""
 
 
 def test_an_epoch_that_has_become_shorter_is_one_line():

@@ -76,13 +76,12 @@ class Request:
         updates = self.updates or model.num_updates
         if not updates:
             raise PruneError(f"{self.checkpoint} does not say for how many updates it was trained; give --updates")
-        technique = techniques.find(self.technique)
-        scheduler = technique.training.get("lr_scheduler")
         own = own_flags(model)
         begins = "from its start" if technique.clock == "restart" else "going on"
         changes = [f"{updates:,} updates, with the model's learning rate schedule {begins}"]
-        if scheduler is not None and scheduler != own.training["lr_scheduler"]:
-            changes = [f"{updates:,} updates, the learning rate by {scheduler} and not {own.training['lr_scheduler']}"]
+        if flags := {**technique.training, **technique.flags}:
+            named = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in flags.items())
+            changes.append(f"as {self.technique} has it, {named}")
         changes += [f"validated by BLEU {VALIDATIONS} times; the best checkpoint counts"]
         training = {**own.training, "max_update": updates, **_validation(updates)}
         precision = own.precision

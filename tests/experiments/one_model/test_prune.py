@@ -141,6 +141,7 @@ def test_several_processes_become_one(stock, corpus, tmp_path):
     save(model.state, path)
     recipe, changes = request(path, corpus, tmp_path).recipe([90])
     assert recipe["training"]["update_freq"] == 4
+    assert "as ladder-gmp has it, --sparse-lr 0.5, --budget matrix:embedding=2" in changes
     assert (recipe["precision"], recipe["training"]["cpu"]) == ("fp32", True)
     assert [change for change in changes if "fp16" in change or "update-freq 4" in change] == changes[-2:]
     assert request(path, corpus, tmp_path, has_gpu=True).recipe([90])[0]["precision"] == "fp16"
