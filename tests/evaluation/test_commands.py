@@ -140,8 +140,8 @@ def test_report(run, data, tmp_path):
     write_run(recipe, "mp-50-seed1", corrupted(REFERENCES, 0.6, 2), reference)
     result = run("report", recipe)
     assert result.exit_code == 0, result.output
-    files = ["results.csv", "results.json", "table.md", "bleu.png", "bleu.svg"]
-    assert [line.split("/")[-1] for line in result.stdout.split("\n")[-6:-1]] == files
+    files = ["results.csv", "results.json", "table.md", "report.html", "bleu.png", "bleu.svg"]
+    assert [line.split("/")[-1] for line in result.stdout.split("\n")[-7:-1]] == files
     assert sorted(path.name for path in (recipe / "report").iterdir()) == sorted(files)
     assert (recipe / "report/table.md").read_text() in result.stdout
     with (recipe / "report/results.csv").open() as file:
