@@ -9,7 +9,7 @@ from fairseq.models.transformer import transformer_legacy as stock
 from omegaconf import OmegaConf, open_dict
 
 from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE
-from nmt_prune.errors import exit_on_error
+from nmt_prune.errors import PruneError, exit_on_error
 from nmt_prune.models.marian_positions import count_positions_from_zero, keep_tables
 from nmt_prune.models.sparse_inference import skip_zeros
 from nmt_prune.pruning.quantization.quantized import Quantized
@@ -44,6 +44,8 @@ class MaskedTransformer(stock.TransformerModel):
     @classmethod
     def build_model(cls, args: Any, task: Any) -> Any:
         """Builds the model."""
+        with exit_on_error():
+            _refuse_unreadable(args)
         from_zero = getattr(args, "marian_positions", False)
         if from_zero:
             with open_dict(args) if OmegaConf.is_config(args) else nullcontext():
@@ -98,6 +100,20 @@ class MaskedTransformer(stock.TransformerModel):
             with exit_on_error():
                 self.masking.check("the checkpoint to be loaded")
         return result
+
+
+def _refuse_unreadable(args: Any) -> None:
+    """Refuses flags on which fairseq's own model fails."""
+    for side in ("encoder", "decoder"):
+        kept = getattr(args, f"{side}_layers_to_keep", None)
+        if kept and not isinstance(kept, str):  # fairseq reads a string, which its own flag does not give
+            flag = f"--{side}-layers-to-keep"
+            raise PruneError(
+                f"{flag} cannot be read by fairseq's Transformer in a training: take --{side}-layers {len(kept)}; to"
+                f" translate with fewer layers: --model-overrides \"{{'{side}_layers_to_keep': '0,2'}}\""
+            )
+    if getattr(args, "base_layers", 0):
+        raise PruneError("--base-layers: layers of experts cannot be masked; leave it out")
 
 
 @register_model_architecture("masked_transformer", "masked_transformer")

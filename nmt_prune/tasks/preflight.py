@@ -27,6 +27,7 @@ from nmt_prune.pruning.regularisers import regularisers
 from nmt_prune.pruning.resets import resets
 from nmt_prune.registry import load_extensions
 from nmt_prune.tasks.config import pruning_settings, rewind_updates
+from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.refusals import refuse_unsupported
 
 
@@ -53,6 +54,7 @@ def main() -> None:
 def _check_pruning(cfg: Any) -> None:
     load_extensions(cfg.extension)
     refuse_unsupported(cfg)
+    refuse_missing_devices(cfg)
     rewind_updates(cfg)
     settings = pruning_settings(cfg)
     settings.pruner()

@@ -28,6 +28,7 @@ from nmt_prune.tasks.data_folder import find_languages, refuse_missing_dictionar
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.going_on import refuse_other_batches
+from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
@@ -86,6 +87,7 @@ class TranslationPruningTask(TranslationTask):
         if not kwargs.get("from_checkpoint"):
             with exit_on_error():
                 refuse_unsupported(cfg)
+                refuse_missing_devices(cfg)
                 refuse_missing_dictionaries(cfg)
         return super().setup_task(cfg, **kwargs)
 

@@ -10,6 +10,7 @@ from fairseq_cli import train as fairseq_train
 from omegaconf import DictConfig
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.tasks import hardware
 from nmt_prune.training.masking import Masking
 from tests.devices import PRETENDED, everywhere, on_gpus
 from tests.tasks.training import FC1, Training, assert_same
@@ -49,6 +50,7 @@ def assert_pruned(training: Training, sparsity: float = 0.8) -> None:
 def _half_precision_on_a_cpu(monkeypatch, device):
     """fairseq's flat fp16 asks for a GPU, and ``fairseq-train --bf16`` for a TPU (``fairseq-hydra-train`` does not)."""
     if device != "cuda":
+        monkeypatch.setattr(hardware, "sees_gpu", lambda: True)
         monkeypatch.setattr(torch.cuda, "current_device", lambda: None)  # what a CPU tensor's device.index is
 
     def without_tpu(args: object) -> DictConfig:

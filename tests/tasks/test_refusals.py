@@ -145,7 +145,9 @@ CASES = {
     "--restore-file {dense} --max-update 16 --no-scale-embedding": "--no-scale-embedding is False there and True by",
     "--finetune-from-model {dense} --activation-fn gelu": "--activation-fn is relu there and gelu by the flags",
     "--restore-file {prenorm} --max-update 16": r"decoder\.layer_norm\.bias is \(16,\) there and missing by the flags",
-    "--restore-file {dense} --max-update 16 --bf16": "last.pt comes of a training with the optimizer FairseqAdam, not",
+    "--restore-file {dense} --max-update 16 --fp16 --fp16-no-flatten-grads": (
+        "last.pt comes of a training with the optimizer FairseqAdam, not"
+    ),
     # what would do nothing
     "--mask-from {dense}": "is dense, and there is no --sparsity",
     "--mask-from {dense} --sparsity 0.5 --rewind-from {rewind}": "used by neither --reset keep nor --clock restart",
@@ -167,9 +169,14 @@ CASES = {
     "--mask-from {dense} --sparsity 0.5 --ddp-backend slowmo": "slowmo",
     "--mask-from {dense} --sparsity 0.5 --use-bmuf": "--use-bmuf",
     "--mask-from {dense} --sparsity 0.5 --zero-sharding os": "--zero-sharding os",
-    "--mask-from {dense} --sparsity 0.5 --schedule cubic --store-ema --ema-fp32 --fp16": "--ema-fp32 with --fp16",
-    "--mask-from {dense} --sparsity 0.5 --schedule cubic --store-ema --ema-fp32 --bf16": "--ema-fp32 with --fp16",
+    "--mask-from {dense} --sparsity 0.5 --schedule cubic --store-ema --ema-fp32 --fp16 --fp16-no-flatten-grads": (
+        "--ema-fp32 with --fp16"
+    ),
     "--sparsity 0.5 --schedule cubic --store-ema --ema-fp32 --memory-efficient-fp16": "--ema-fp32 with --fp16",
+    # what fairseq itself fails on
+    "--encoder-layers-to-keep 0": "--encoder-layers-to-keep cannot be read .* take --encoder-layers 1",
+    "--decoder-layers-to-keep 0,1": "--decoder-layers-to-keep cannot be read .* take --decoder-layers 2",
+    "--base-layers 1": "--base-layers: layers of experts cannot be masked",
 }  # fmt: skip
 
 
@@ -184,6 +191,23 @@ def test_one_line_and_nothing_written(corpus, tmp_path, files, flags):
     assert message.startswith("nmt-prune: error: ")
     assert "\n" not in message
     assert not save_dir.exists() or list(save_dir.iterdir()) == []
+
+
+WITHOUT_DEVICES = {
+    "--fp16": "--fp16: fairseq keeps its fp32 weights on a GPU, and torch sees none; .* --fp16-no-flatten-grads",
+    "--quant-noise-scalar 0.5": "--quant-noise-scalar: .* torch sees none; take --quantizer int8",
+    "--bf16": "--bf16: fairseq-train wants a TPU and torch_xla",
+    "--memory-efficient-bf16": "--bf16: fairseq-train wants a TPU and torch_xla",
+    "--tpu": "--tpu: fairseq-train wants a TPU",
+}
+
+
+@pytest.mark.parametrize("flags", WITHOUT_DEVICES)
+def test_devices_that_are_not_here(monkeypatch, corpus, tmp_path, flags):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match=WITHOUT_DEVICES[flags]):
+        train(corpus, tmp_path / "run", flags)
+    assert not (tmp_path / "run").exists() or list((tmp_path / "run").iterdir()) == []
 
 
 def split(flags: str) -> list[str]:
