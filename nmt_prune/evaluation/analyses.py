@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from nmt_prune.evaluation.analysis.connectivity import connectivity
 from nmt_prune.evaluation.analysis.density import density
 from nmt_prune.evaluation.analysis.losses import losses
 from nmt_prune.evaluation.analysis.movement import growth, signs
@@ -27,7 +28,7 @@ def analyse(name: str, runs: Path, data: Path | None = None) -> tuple[str, Path]
     Args:
         name: which one.
         runs: ``runs/<recipe>``.
-        data: data folder with the references; None is where they were when the runs were scored.
+        data: data folder, of ``connectivity`` and ``losses``; None is where it was when the runs were scored.
 
     Returns:
         Its tables in Markdown, and the file.
@@ -38,6 +39,8 @@ def analyse(name: str, runs: Path, data: Path | None = None) -> tuple[str, Path]
     scored = read_runs(runs)
     if name in _OF_CHECKPOINTS:
         sections = _OF_CHECKPOINTS[name](scored)
+    elif name == "connectivity":
+        sections = connectivity(scored, data)
     else:
         scores = scored.scored[0].scores
         translations = {run.name: run.hypotheses() for run in scored.scored}

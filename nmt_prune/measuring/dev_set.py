@@ -55,10 +55,10 @@ class DevSet:
         try:
             self.task.load_dataset(self.subset)
         except FileNotFoundError as error:
-            raise PruneError(f"{error}; the search stops by the score on the subset {self.subset}") from None
+            raise PruneError(f"{error}; the score is measured on the subset {self.subset}") from None
         dataset, model = self.task.dataset(self.subset), cast(Any, self.evidence.model)
         if not len(dataset):
-            raise PruneError(f"the subset {self.subset} is empty; the search stops by the score on it")
+            raise PruneError(f"the subset {self.subset} is empty; the score is measured on it")
         batches = self.task.get_batch_iterator(
             dataset,
             max_tokens=self.max_tokens,

@@ -30,5 +30,5 @@ def test_no_validation_set_is_one_line(checkpoint, corpus, tmp_path):
         if not path.name.startswith("valid"):
             (tmp_path / path.name).symlink_to(path)
     dev = load_dev_set(checkpoint, tmp_path, SearchSettings())
-    with pytest.raises(PruneError, match=r"^Dataset not found: valid .*stops by the score on the subset valid$"):
+    with pytest.raises(PruneError, match=r"^Dataset not found: valid .*score is measured on the subset valid$"):
         dev.loss(dev.evidence.model)

@@ -12,7 +12,7 @@ from nmt_prune.evaluation.reports.aggregates import Cell
 from nmt_prune.evaluation.reports.tables.table import Section, Table
 from nmt_prune.files import read_json, write_json
 
-NAMES = ("overlap", "signs", "growth", "density", "losses")
+NAMES = ("overlap", "signs", "growth", "density", "connectivity", "losses")
 FOLDER = "report/analysis"
 
 
