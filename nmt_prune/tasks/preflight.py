@@ -5,14 +5,18 @@ Reads a list of argument lists from stdin. The first that is refused ends it wit
 
 import json
 import sys
+from argparse import Namespace
+from dataclasses import fields
 from typing import Any
 
 import torch
 from fairseq import models, options, tasks
 from fairseq.data import Dictionary
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf, override_module_args
 from fairseq.optim import build_optimizer
 from fairseq.optim.lr_scheduler import build_lr_scheduler
+from fairseq.tasks.translation import TranslationConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 # Registers what --user-dir would; fairseq does not import a package that is imported already.
 import nmt_prune.models.masked_transformer
@@ -26,23 +30,31 @@ from nmt_prune.pruning.quantization import quantizers
 from nmt_prune.pruning.regularisers import regularisers
 from nmt_prune.pruning.resets import resets
 from nmt_prune.registry import load_extensions
-from nmt_prune.tasks.config import pruning_settings, rewind_updates
+from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
 from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.refusals import refuse_unsupported
+
+# The flags of a training that are about pruning, and where it is saved.
+_OWN = {one.name for one in fields(TranslationPruningConfig) if not str(one.default).startswith("${")}
+_OWN -= {one.name for one in fields(TranslationConfig)}
+_VARYING = _OWN | {"save_dir"}
 
 
 def main() -> None:
     """Checks every command line."""
-    built: set[str] = set()
+    converted: dict[str, Any] = {}
     for arguments in json.load(sys.stdin):
         sys.argv = ["fairseq-train", *arguments]
         try:
-            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser()))
-            _check_pruning(cfg.task)
-            # Most command lines of an experiment have the same model.
-            key = str((cfg.model, cfg.criterion, cfg.optimizer, cfg.lr_scheduler))
-            if key not in built:
-                built.add(key)
+            args = options.parse_args_and_arch(options.get_training_parser())
+            key = str(sorted((name, value) for name, value in vars(args).items() if name not in _VARYING))
+            # Most command lines of an experiment differ in their pruning alone, and Hydra takes a second for each.
+            if known := converted.get(key):
+                _check_pruning(_with_own_flags(known.task, args))
+            else:
+                converted[key] = cfg = convert_namespace_to_omegaconf(args)
+                refuse_missing_devices(cfg.task)
+                _check_pruning(cfg.task)
                 _check_training(cfg)
         except PruneError as error:
             raise SystemExit(str(error)) from error
@@ -51,10 +63,19 @@ def main() -> None:
             raise SystemExit(f"fairseq-train: {type(error).__name__}: {text}") from error
 
 
+def _with_own_flags(cfg: Any, args: Namespace) -> Any:
+    """Puts the flags about pruning into a task's configuration, read by Hydra's grammar as fairseq has them read."""
+    flags = [
+        flag for flag in override_module_args(args)[0] if flag.partition("=")[0] in {f"task.{own}" for own in _OWN}
+    ]
+    for flag in OverridesParser.create().parse_overrides(flags):
+        cfg[flag.key_or_group.removeprefix("task.")] = flag.value()
+    return cfg
+
+
 def _check_pruning(cfg: Any) -> None:
     load_extensions(cfg.extension)
     refuse_unsupported(cfg)
-    refuse_missing_devices(cfg)
     rewind_updates(cfg)
     settings = pruning_settings(cfg)
     settings.pruner()
