@@ -12,8 +12,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 BENCHMARKS = (
     *("mask_computation", "training_step", "distillation_step", "data_preparation"),
     *("shrunk_translation", "sparse_inference", "compact_storage", "matrix_products"),
-    *("translation_speed", "translation_deployed", "translation_memory", "translation_scaling", "real_model"),
+    *("translation_speed", "translation_deployed", "translation_memory", "translation_scaling"),
+    *("real_model", "pareto"),
 )
+OF_RUNS = ("real_model", "pareto")
 
 
 def main() -> None:
@@ -25,9 +27,8 @@ def main() -> None:
     parser.add_argument(
         "--runs",
         type=Path,
-        default="runs/demo-libreoffice-help",
         metavar="RUNS_DIR",
-        help="of real_model: folder of trained runs; default: %(default)s, which make demo trains",
+        help="of real_model and pareto: folder of trained runs; default: that of make demo, that of make frontier",
     )
     arguments = parser.parse_args()
     names = arguments.names or BENCHMARKS
@@ -35,8 +36,11 @@ def main() -> None:
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     logging.disable(logging.INFO)  # fairseq has everybody log
     for name in names:
-        run = importlib.import_module(f"tests.benchmarks.{name}").run
-        run(arguments.runs) if name == "real_model" else run()
+        benchmark = importlib.import_module(f"tests.benchmarks.{name}")
+        if name in OF_RUNS:
+            benchmark.run(arguments.runs or benchmark.RUNS)
+        else:
+            benchmark.run()
 
 
 def show_table(arguments: list[str]) -> None:

@@ -1,42 +1,26 @@
 """Trained models by fairseq-generate, by our runtime and by CTranslate2: BLEU, the same hypotheses, speed on a CPU."""
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.quality.scores import score
-from nmt_prune.evaluation.quality.subset import Subset
-from nmt_prune.evaluation.quality.text import read_lines
 from nmt_prune.evaluation.quality.translation import Decoding, translate
-from nmt_prune.runtime.batching import BatchSize, batches
-from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
-from nmt_prune.runtime.vocabulary import Vocabulary
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
-from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.text.dictionaries import EOS
+from tests.benchmarks.real_text import RealText, joined, translate_all
 from tests.benchmarks.reporting import report
-from tests.benchmarks.translation_systems import Sources, System, alternate, exported, fairseq, ours
+from tests.benchmarks.translation_systems import alternate, exported, fairseq, ours
 
+RUNS = Path("runs/demo-libreoffice-help")
 MODELS = ("dense-seed1", "mp-80-seed1", "mp-90-seed1")
 TYPES = ("float32", "float16", "int8")
 BATCH, ROUNDS = 32, 5
 FAIRSEQ, CT2, INT8 = "fairseq", "CTranslate2 int8", "ours, dense int8"
 COLUMNS = ["model", "program", "BLEU", "same", "tokens/s", f"x {FAIRSEQ}", f"x {CT2}", f"x {INT8}"]
-
-
-@dataclass(frozen=True)
-class Text:
-    """A test set, and how it becomes subwords and back."""
-
-    subset: Subset
-    lines: Sequence[str]
-    references: Sequence[str]
 
 
 def run(runs: Path) -> None:
@@ -62,12 +46,10 @@ def run(runs: Path) -> None:
 
 def _measure(name: str, path: Path) -> list[dict[str, Any]]:
     checkpoint = Checkpoint.load(path)
-    data = Path(checkpoint.state["cfg"]["task"]["data"])
-    subset = Subset.find(data, "test")
-    text = Text(subset, read_lines(data / "raw" / f"test.{subset.source}"), subset.references())
-    models = {values: compact_model(checkpoint, data, values) for values in TYPES}
+    text = RealText.of(checkpoint)
+    models = {values: compact_model(checkpoint, text.data, values) for values in TYPES}
     decoding = Decoding(cpu=True, extra=("--model-overrides", "{'dense_inference': True}"))
-    expected = translate(path, subset, decoding).lines
+    expected = translate(path, text.subset, decoding).lines
     lines = {FAIRSEQ: expected}
     for values, model in models.items():
         results = Translator(model).translate_lines(text.lines)
@@ -78,11 +60,11 @@ def _measure(name: str, path: Path) -> list[dict[str, Any]]:
     systems[INT8] = ours(models["float32"], "dense-int8")
     for quantization in ("float32", "int8"):
         systems[f"CTranslate2 {quantization}"] = exported(models["float32"], quantization)
-    sources = _sources(models["float32"], text.lines)
-    calls = {system: partial(_all, call, sources) for system, call in systems.items()}
+    sources = text.sources(models["float32"])
+    calls = {name: partial(translate_all, system, sources, BATCH, SearchOptions()) for name, system in systems.items()}
     found = {system: call() for system, call in calls.items()}
     for system in (INT8, "CTranslate2 float32", CT2):
-        lines[system] = _joined(models["float32"], found[system])
+        lines[system] = joined(models["float32"], found[system])
     seconds = alternate(calls, dict.fromkeys(calls, ROUNDS))
     rows = []
     for system in systems:
@@ -95,21 +77,3 @@ def _measure(name: str, path: Path) -> list[dict[str, Any]]:
             row[f"x {peer}"] = statistics.median(map(float.__truediv__, speeds[system], speeds[peer]))
         rows.append({**row, "tokens": tokens, "seconds": seconds[system]})
     return rows
-
-
-def _sources(model: CompactModel, lines: Sequence[str]) -> Sources:
-    segmentation, vocabulary = Segmentation(model), Vocabulary(model.source)
-    return [[*vocabulary.rows(segmentation.split(line)), EOS] for line in lines]
-
-
-def _joined(model: CompactModel, found: Sequence[Sequence[int]]) -> list[str]:
-    segmentation, vocabulary = Segmentation(model), Vocabulary(model.target)
-    return [segmentation.join(vocabulary.subwords(tokens)) for tokens in found]
-
-
-def _all(system: System, sources: Sources) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in sources]
-    for batch in batches([*map(len, sources)], BatchSize(BATCH)):
-        for index, tokens in zip(batch, system([sources[index] for index in batch], SearchOptions()), strict=True):
-            found[index] = tokens
-    return found

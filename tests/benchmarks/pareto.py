@@ -1,0 +1,184 @@
+"""BLEU against tokens per second of CPU, of trained models in all the ways in which they would be deployed.
+
+Each model by our engine and by CTranslate2, in int8, with a beam of 5 and of 1, with a shortlist and without. A way is
+on the front where no other of the same batch size is both better and faster.
+"""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, ScalarFormatter
+
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.evaluation.quality.scores import score
+from nmt_prune.runtime.compiled import CompiledEngine
+from nmt_prune.runtime.settings.search_options import SearchOptions
+from nmt_prune.shortlisting.corpus import from_folder
+from nmt_prune.shortlisting.shortlist import make_shortlist
+from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from tests.benchmarks.real_text import RealText, joined, translate_all
+from tests.benchmarks.reporting import RESULTS, report
+from tests.benchmarks.translation_systems import System, alternate, by_engine, exported, with_shortlist
+
+RUNS = Path("runs/frontier-libreoffice-help")
+MODELS = ("dense-seed1", "dense-longer-x3-seed1", "ladder-gmp-80-seed1", "ladder-gmp-90-seed1", "slt-90-seed1")
+BEAMS, BATCHES, ROUNDS = (5, 1), (1, 32), 3
+CANDIDATES = 50
+OURS, CT2 = "ours", "CTranslate2"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to translate a test set.
+
+    Attributes:
+        model: name of the run.
+        program: :data:`OURS` or :data:`CT2`.
+        beam: beam size.
+        shortlist: whether with one.
+        batch: sentences of a batch.
+    """
+
+    model: str
+    program: str
+    beam: int
+    shortlist: bool
+    batch: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a way gives: BLEU, and tokens per second of CPU."""
+
+    bleu: float
+    speed: float
+
+
+def run(runs: Path) -> None:
+    """Measures the models of a folder of runs that are there."""
+    found = {name: runs / name / "checkpoint_best.pt" for name in MODELS}
+    found = {name: path for name, path in found.items() if path.is_file()}
+    if not found:
+        print(f"pareto: {runs} has none of {', '.join(MODELS)}; make them with make frontier, or name --runs\n")
+        return
+    points: dict[Way, Point] = {}
+    for name, path in found.items():
+        points |= measure(name, path)
+    rows = [_row(way, points) for way in sorted(points, key=lambda way: (way.batch, points[way].speed))]
+    report(
+        "pareto",
+        f"{runs.name}: BLEU and tokens/s of one core, int8",
+        ["model", "program", "beam", "shortlist", "batch", "BLEU", "tokens/s", "front", f"x {CT2}"],
+        rows,
+        "tokens/s: subwords written per second of CPU time, one thread, medians of interleaved rounds over the test set"
+        f", without start and text processing. x {CT2}: times as fast as its fastest way of the same batch size that"
+        f" has at least this BLEU, whatever the model. Shortlists: {CANDIDATES} + {CANDIDATES}, aligned on the training"
+        " data.",
+    )
+    draw(points, RESULTS / "pareto.svg")
+
+
+def measure(name: str, path: Path) -> dict[Way, Point]:
+    """All ways to translate the test set with one model."""
+    checkpoint = Checkpoint.load(path)
+    text = RealText.of(checkpoint)
+    model = compact_model(checkpoint, text.data, "float32")
+    sides = from_folder(text.data, model, 500_000)
+    model = replace(model, shortlist=make_shortlist(model, sides, CANDIDATES, CANDIDATES, lambda line: None))
+    sources = text.sources(model)
+    points = {}
+    for batch in BATCHES:
+        calls = {
+            way: partial(translate_all, system, sources, batch, SearchOptions(beam=way.beam, scores=way.beam > 1))
+            for way, system in _systems(name, model, batch).items()
+        }
+        translations = {way: call() for way, call in calls.items()}
+        names = {str(index): way for index, way in enumerate(calls)}
+        seconds = alternate({one: calls[way] for one, way in names.items()}, dict.fromkeys(names, ROUNDS))
+        for one, way in names.items():
+            tokens = sum(map(len, translations[way]))
+            bleu = score(joined(model, translations[way]), text.references).bleu
+            points[way] = Point(bleu, tokens / statistics.median(seconds[one]))
+    return points
+
+
+def fastest(points: Mapping[Way, Point], program: str, batch: int, bleu: float) -> float | None:
+    """The fastest way of a program that has at least this BLEU; None where it has none."""
+    speeds = [
+        point.speed
+        for way, point in points.items()
+        if (way.program, way.batch) == (program, batch) and point.bleu >= bleu
+    ]
+    return max(speeds, default=None)
+
+
+def is_on_front(way: Way, points: Mapping[Way, Point]) -> bool:
+    """Whether nothing of the same batch size is better and faster."""
+    own = points[way]
+    return not any(
+        other.batch == way.batch and point.bleu > own.bleu and point.speed > own.speed
+        for other, point in points.items()
+    )
+
+
+def draw(points: Mapping[Way, Point], path: Path) -> None:
+    """Draws a panel per batch size."""
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    panels: Any = figure.subplots(1, len(BATCHES), sharey=True)
+    for axes, batch in zip(panels, BATCHES, strict=True):
+        for program, marker in ((OURS, "o"), (CT2, "s")):
+            for index, model in enumerate(MODELS):
+                ways = [way for way in points if (way.program, way.model, way.batch) == (program, model, batch)]
+                x, y = ([getattr(points[way], value) for way in ways] for value in ("speed", "bleu"))
+                axes.scatter(x, y, marker=marker, color=f"C{index}", label=f"{model.removesuffix('-seed1')}, {program}")
+        front = sorted(
+            (
+                (point.speed, point.bleu)
+                for way, point in points.items()
+                if way.batch == batch and is_on_front(way, points)
+            )
+        )
+        axes.step(*zip(*front, strict=True), where="pre", color="grey", linewidth=0.8, zorder=0)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_title(f"batches of {batch}")
+        axes.set_xlabel("tokens/s of one core, int8 (log scale)")
+    panels[0].set_ylabel("BLEU")
+    panels[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    path.parent.mkdir(exist_ok=True)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": ""}):  # text as text; the same bytes
+        figure.savefig(path)
+    print(path)
+
+
+def _systems(name: str, model: Any, batch: int) -> dict[Way, System]:
+    engine = CompiledEngine(model, "int8", "auto")
+    systems: dict[Way, System] = {}
+    for shortlist in (False, True):
+        own = with_shortlist(engine, model.shortlist) if shortlist else by_engine(engine)
+        for program, system in ((OURS, own), (CT2, exported(model, "int8", shortlist=shortlist))):
+            systems |= {Way(name, program, beam, shortlist, batch): system for beam in BEAMS}
+    return systems
+
+
+def _row(way: Way, points: Mapping[Way, Point]) -> dict[str, Any]:
+    own = points[way]
+    peer = fastest(points, CT2, way.batch, own.bleu)
+    return {
+        "model": way.model,
+        "program": way.program,
+        "beam": way.beam,
+        "shortlist": "yes" if way.shortlist else "no",
+        "batch": way.batch,
+        "BLEU": own.bleu,
+        "tokens/s": round(own.speed),
+        "front": "*" if is_on_front(way, points) else "",
+        f"x {CT2}": own.speed / peer if peer else "–",
+    }
