@@ -25,6 +25,9 @@ def translate(
     beam: Annotated[int, typer.Option(help="hypotheses kept")] = 5,
     nbest: Annotated[int, typer.Option(help="hypotheses printed; if several: NUMBER, SCORE and TEXT, by tabs")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line, with scores and subwords")] = False,
+    print_alignment: Annotated[
+        str | None, typer.Option(help="hard or soft: where subwords come from, behind each line", show_default="none")
+    ] = None,
     lenpen: Annotated[float, typer.Option(help="length penalty; above 1 favours longer sentences")] = 1.0,
     unkpen: Annotated[float, typer.Option(help="unknown word penalty")] = 0.0,
     unnormalized: Annotated[bool, typer.Option("--unnormalized", help="do not divide scores by length")] = False,
@@ -33,6 +36,14 @@ def translate(
     min_len: Annotated[int, typer.Option(help="shortest translation")] = 1,
     no_repeat_ngram_size: Annotated[int, typer.Option(help="no n-gram of this size twice; 0: any")] = 0,
     temperature: Annotated[float, typer.Option(help="divides the logits")] = 1.0,
+    sampling: Annotated[
+        bool, typer.Option("--sampling", help="draw --beam translations at random, of which the likeliest are printed")
+    ] = False,
+    sampling_topk: Annotated[int, typer.Option(help="draw each word among so many of the likeliest; 0: all")] = 0,
+    sampling_topp: Annotated[
+        float, typer.Option(help="draw each word among the likeliest that have this probability; 0: all")
+    ] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="of what --sampling draws", show_default="1")] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="sentences of a batch", show_default="32 without --max-tokens")
     ] = None,
@@ -70,6 +81,7 @@ def translate(
     """
     # For torch: each of --threads is one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from nmt_prune.runtime.alignments import check_kind_of_alignment
     from nmt_prune.runtime.batching import BatchSize
     from nmt_prune.runtime.settings.search_limits import check_options
     from nmt_prune.runtime.settings.search_options import SearchOptions
@@ -88,8 +100,13 @@ def translate(
         normalize_scores=not unnormalized,
         temperature=temperature,
         scores=as_json or nbest > 1,
+        sampling=sampling,
+        sampling_topk=sampling_topk,
+        sampling_topp=sampling_topp,
+        seed=seed,
     )
     check_options(options)
+    check_kind_of_alignment(print_alignment)
     splitting = shared.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     one_by_one = interactive or (input is None and sys.stdin.isatty())
     size = BatchSize(32 if batch_size is None and max_tokens is None else batch_size, max_tokens)
@@ -102,11 +119,12 @@ def translate(
             prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
             batch_size=size,
             buffer_size=1 if one_by_one else buffer_size,
+            return_attention=print_alignment is not None,
         )
         for number, result in enumerate(results):
             if result.problem:
                 meter.warn(f"line {number + 1} is not translated: {result.problem}")
-            sink.write(write(number, result).encode("utf-8"))
+            sink.write(write(number, result, print_alignment).encode("utf-8"))
             meter.advance()
             if one_by_one:
                 sink.flush()

@@ -55,12 +55,15 @@ class FairseqEngine:
         options: SearchOptions,
         prefixes: Sequence[Sequence[int]] | None = None,
         words: npt.NDArray[np.int32] | None = None,
+        draws: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch; see :class:`nmt_prune.runtime.settings.search_options.Engine`.
 
         Raises:
-            PruneError: it is to choose from some words only.
+            PruneError: it is to choose from some words only, or by given draws.
         """
+        if draws is not None:
+            raise PruneError("fairseq draws by a generator of its own")
         if words is not None:
             raise PruneError("fairseq translates without a shortlist")
         pad, eos = self._task.source_dictionary.pad(), self._task.source_dictionary.eos()

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from nmt_prune.errors import PruneError
+from nmt_prune.runtime.alignments import hard_alignment
 from nmt_prune.runtime.batching import BatchSize, batches
+from nmt_prune.runtime.sampling import draws
 from nmt_prune.runtime.settings.search_limits import check_limits, check_options, fit_beam
-from nmt_prune.runtime.settings.search_options import Engine, Hypothesis, SearchOptions
+from nmt_prune.runtime.settings.search_options import AligningEngine, Hypothesis, SearchOptions
 from nmt_prune.runtime.vocabulary import Vocabulary
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.text.dictionaries import EOS
@@ -28,7 +30,7 @@ class BatchedSearch:
         PruneError: ``threads`` is not positive, or the model has no shortlist.
     """
 
-    def __init__(self, model: CompactModel, engine: Engine, threads: int, shortlist: bool = False) -> None:
+    def __init__(self, model: CompactModel, engine: AligningEngine, threads: int, shortlist: bool = False) -> None:
         if threads < 1:
             raise PruneError(f"--threads {threads} is too small; give 1 or more")
         if shortlist and model.shortlist is None:
@@ -41,7 +43,13 @@ class BatchedSearch:
         self._pool: ThreadPoolExecutor | None = None
 
     def search(
-        self, sources: Sequence[Subwords], prefixes: Sequence[Subwords], options: SearchOptions, size: BatchSize
+        self,
+        sources: Sequence[Subwords],
+        prefixes: Sequence[Subwords],
+        options: SearchOptions,
+        size: BatchSize,
+        attention: bool = False,
+        first: int = 0,
     ) -> list[list[Hypothesis]]:
         """Translates sentences.
 
@@ -50,6 +58,8 @@ class BatchedSearch:
             prefixes: what each translation must begin with.
             options: what to search for.
             size: size of a batch.
+            attention: whether hypotheses have attention and alignments; they are read once more for that.
+            first: number of the first sentence, from which what is drawn follows.
 
         Returns:
             Hypotheses of each sentence, the best first; none of one that is too long.
@@ -66,7 +76,7 @@ class BatchedSearch:
         if any(EOS in prefix for prefix in begin):
             raise PruneError("a prefix has the end of sentence </s>; give what is in front of it")
         found = [[Hypothesis([EOS], 0.0, [0.0])] * options.nbest if len(row) == 1 else [] for row in rows]
-        for batch, results in self._in_batches(rows, begin, options, size):
+        for batch, results in self._in_batches(rows, begin, options, size, attention, first):
             for index, hypotheses in zip(batch, results, strict=True):
                 found[index] = hypotheses
         return found
@@ -74,6 +84,10 @@ class BatchedSearch:
     def subwords(self, hypothesis: Hypothesis) -> list[str]:
         """Subwords of a hypothesis."""
         return self._target.subwords(hypothesis.tokens)
+
+    def read(self, source: Subwords) -> list[str]:
+        """The subwords of a source that alignments count."""
+        return [subword for subword in source if self._source.rows([subword]) not in ([], [EOS])]
 
     def why_nothing(self, source: Subwords) -> str:
         """Why a sentence has no hypothesis."""
@@ -83,7 +97,13 @@ class BatchedSearch:
         return "no translation is as long as, or has the prefix that, is asked for"
 
     def _in_batches(
-        self, rows: list[list[int]], begin: list[list[int]], options: SearchOptions, size: BatchSize
+        self,
+        rows: list[list[int]],
+        begin: list[list[int]],
+        options: SearchOptions,
+        size: BatchSize,
+        attention: bool,
+        first: int,
     ) -> Iterable[tuple[list[int], list[list[Hypothesis]]]]:
         """Indices of the sentences of each batch, and their hypotheses."""
         chosen = [index for index, row in enumerate(rows) if 1 < len(row) <= self._longest_source]
@@ -92,14 +112,39 @@ class BatchedSearch:
         work = [[chosen[place] for place in batch] for batch in batches(lengths, size)]
 
         def translate(batch: list[int]) -> list[list[Hypothesis]]:
-            given, sources = [begin[index] for index in batch], [rows[index] for index in batch]
-            prefixes = given if any(given) else None
-            if self._shortlist is None:
-                return self._engine.search(sources, options, prefixes)
-            words = self._shortlist.words(sources, given)
-            return self._engine.search(sources, fit_beam(options, len(words)), prefixes, words)
+            sources, given = [rows[index] for index in batch], [begin[index] for index in batch]
+            numbers = [first + index for index in batch]
+            found = self._found(sources, given if any(given) else None, options, numbers)
+            return self._aligned(sources, found) if attention else found
 
         return zip(work, self._map(translate, work), strict=True)
+
+    def _found(
+        self,
+        sources: list[list[int]],
+        prefixes: list[list[int]] | None,
+        options: SearchOptions,
+        numbers: list[int],
+    ) -> list[list[Hypothesis]]:
+        words = None
+        if self._shortlist is not None:
+            words = self._shortlist.words(sources, prefixes or [])
+            options = fit_beam(options, len(words))
+        drawn = None
+        if options.sampling:
+            pairs = zip(numbers, sources, strict=True)
+            drawn = [draws(options, number, len(source), self._longest_output) for number, source in pairs]
+        return self._engine.search(sources, options, prefixes, words, drawn)
+
+    def _aligned(self, sources: list[list[int]], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        weights = self._engine.attention(sources, [[hypothesis.tokens for hypothesis in own] for own in found])
+        return [
+            [
+                hypothesis._replace(attention=rows, alignment=hard_alignment(rows, source, hypothesis.tokens))
+                for hypothesis, rows in zip(hypotheses, own, strict=True)
+            ]
+            for source, hypotheses, own in zip(sources, found, weights, strict=True)
+        ]
 
     @property
     def _map(self) -> Callable[..., Iterable[list[list[Hypothesis]]]]:

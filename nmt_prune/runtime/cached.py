@@ -7,7 +7,8 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 
-from nmt_prune.runtime.settings.search_options import Engine, Hypothesis, SearchOptions
+from nmt_prune.errors import PruneError
+from nmt_prune.runtime.settings.search_options import AligningEngine, Attention, Hypothesis, SearchOptions
 
 Key = tuple[tuple[int, ...], tuple[int, ...], SearchOptions]
 
@@ -23,7 +24,7 @@ class CachedEngine:
         size: sentences that are remembered, at least 1.
     """
 
-    def __init__(self, engine: Engine, size: int) -> None:
+    def __init__(self, engine: AligningEngine, size: int) -> None:
         self._engine, self._size = engine, size
         self._latest: OrderedDict[Key, list[Hypothesis]] = OrderedDict()
 
@@ -33,8 +34,15 @@ class CachedEngine:
         options: SearchOptions,
         prefixes: Sequence[Sequence[int]] | None = None,
         words: npt.NDArray[np.int32] | None = None,
+        draws: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``."""
+        """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``.
+
+        Raises:
+            PruneError: translations are to be drawn.
+        """
+        if options.sampling:
+            raise PruneError("--sampling draws each sentence anew, and --cache would repeat it; leave one of them out")
         given = prefixes or [()] * len(sources)
         keys: list[Key] = [
             (tuple(source), tuple(prefix), options) for source, prefix in zip(sources, given, strict=True)
@@ -50,3 +58,9 @@ class CachedEngine:
             with suppress(KeyError):
                 self._latest.popitem(last=False)
         return [found[key] for key in keys]
+
+    def attention(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[Attention]]:
+        """As the engine finds it, anew; see ``nmt_prune.runtime.settings.search_options.AligningEngine``."""
+        return self._engine.attention(sources, targets)

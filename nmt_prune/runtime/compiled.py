@@ -11,7 +11,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
 from nmt_prune.runtime.formats import check_formats, matrix
 from nmt_prune.runtime.settings.search_limits import check_finite
-from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.runtime.settings.search_options import Attention, Hypothesis, SearchOptions
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.precision import check_values, converted
@@ -73,6 +73,7 @@ class CompiledEngine:
         options: SearchOptions,
         prefixes: Sequence[Sequence[int]] | None = None,
         words: npt.NDArray[np.int32] | None = None,
+        draws: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``.
 
@@ -81,10 +82,31 @@ class CompiledEngine:
         """
         try:
             chosen = np.empty(0, np.int32) if words is None else words
-            found = self._model.search(sources, asdict(options), prefixes or [], self._threads, chosen)
+            found = self._model.search(sources, asdict(options), prefixes or [], self._threads, chosen, draws or [])
         except ValueError as error:
             raise PruneError(str(error)) from None
         return [[Hypothesis(*hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+
+    def attention(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[Attention]]:
+        """See ``nmt_prune.runtime.settings.search_options.AligningEngine``.
+
+        Raises:
+            PruneError: a token is not in the dictionary, or a sentence is too long.
+        """
+        try:
+            found = self._model.attention(sources, targets)
+        except ValueError as error:
+            raise PruneError(str(error)) from None
+        return [
+            [_attention(*pair, source) for pair in zip(weights, read, strict=True)]
+            for weights, read, source in zip(found, targets, sources, strict=True)
+        ]
+
+
+def _attention(weights: Sequence[float], target: Sequence[int], source: Sequence[int]) -> Attention:
+    return np.reshape(weights, (len(target), len(source))).tolist()  # type: ignore[no-any-return]
 
 
 def _groups(model: CompactModel) -> dict[str, list[str]]:

@@ -5,14 +5,14 @@ from importlib import import_module
 from typing import Literal
 
 from nmt_prune.errors import PruneError
-from nmt_prune.runtime.settings.search_options import Engine
+from nmt_prune.runtime.settings.search_options import AligningEngine
 from nmt_prune.storage.model.compact_model import CompactModel
 
 EngineKind = Literal["auto", "compiled", "torch"]
 _REMEDY = "install a C++ compiler, then nmt-prune anew"
 
 
-def make_engine(model: CompactModel, kind: str = "auto") -> Engine:
+def make_engine(model: CompactModel, kind: str = "auto") -> AligningEngine:
     """Builds an engine.
 
     Args:
@@ -37,7 +37,7 @@ def make_engine(model: CompactModel, kind: str = "auto") -> Engine:
                 stacklevel=2,
             )
         else:
-            engine: Engine = compiled.CompiledEngine(model)
+            engine: AligningEngine = compiled.CompiledEngine(model)
             return engine
     from nmt_prune.runtime.torch_engine.engine import TorchEngine
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nmt_prune.runtime.translator import LineResult
 from nmt_prune.text.plain_text import text_lines
@@ -31,18 +31,37 @@ def read_lines(stream: BinaryIO, warn: Say, origin: str = "standard input", name
             yield line.decode("utf-8", errors="replace")
 
 
-def as_text(number: int, result: LineResult) -> str:
-    """The best translation; an empty line where there is none."""
-    return f"{result.lines[0] if result.lines else ''}\n"
+def as_text(number: int, result: LineResult, alignment: str | None = None) -> str:
+    """The best translation and, behind a tab, its alignment if asked for; an empty line where there is none."""
+    return f"{result.lines[0] if result.lines else ''}{_column(result, 0, alignment)}\n"
 
 
-def as_nbest(number: int, result: LineResult) -> str:
+def as_nbest(number: int, result: LineResult, alignment: str | None = None) -> str:
     """A line for each hypothesis: number of the sentence, counted from 0, score and translation, between tabs."""
-    pairs = zip(result.scores, result.lines, strict=True)
-    return "".join(f"{number}\t{score:.6f}\t{line}\n" for score, line in pairs)
+    rows = enumerate(zip(result.scores, result.lines, strict=True))
+    return "".join(
+        f"{number}\t{score:.6f}\t{line}{_column(result, place, alignment)}\n" for place, (score, line) in rows
+    )
 
 
-def as_json(number: int, result: LineResult) -> str:
+def as_json(number: int, result: LineResult, alignment: str | None = None) -> str:
     """A JSON object with the translations, their scores and their subwords, the best first."""
-    found = {"hypotheses": result.lines, "scores": result.scores, "tokens": result.tokens}
+    found: dict[str, Any] = {"hypotheses": result.lines, "scores": result.scores, "tokens": result.tokens}
+    if alignment is not None:
+        found["source"] = result.source
+    if alignment == "hard":
+        found["alignments"] = result.alignments
+    elif alignment == "soft":
+        found["attention"] = [[[round(p, 6) for p in row] for row in rows] for rows in result.attention]
     return json.dumps(found, ensure_ascii=False) + "\n"
+
+
+def _column(result: LineResult, place: int, alignment: str | None) -> str:
+    """An alignment as fairseq-generate prints it, behind a tab: pairs (Pharaoh's format), or a row for each token."""
+    if alignment is None:
+        return ""
+    if place >= len(result.lines):
+        return "\t"
+    if alignment == "hard":
+        return "\t" + " ".join(f"{source}-{target}" for source, target in result.alignments[place])
+    return "\t" + " ".join(",".join(f"{p:.6f}" for p in row) for row in result.attention[place])

@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from nmt_prune.errors import PruneError
+from nmt_prune.runtime.alignments import check_has_attention
 from nmt_prune.runtime.batched_search import BatchedSearch
 from nmt_prune.runtime.batching import BatchSize
 from nmt_prune.runtime.cached import CachedEngine
@@ -16,7 +17,7 @@ from nmt_prune.runtime.loading import load_model
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.runtime.settings.arguments import check_kind, check_number, iter_lines, subwords
 from nmt_prune.runtime.settings.search_limits import check_options
-from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.runtime.settings.search_options import Alignment, Attention, Hypothesis, SearchOptions
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.splitting import AS_FOUND, Splitting
 
@@ -38,10 +39,14 @@ class TranslationResult(NamedTuple):
     Attributes:
         hypotheses: subwords of each translation, the best first; none where the sentence was too long for the model.
         scores: their scores, if asked for.
+        attention: see ``Hypothesis.attention``; of each hypothesis, if asked for.
+        alignments: see ``Hypothesis.alignment``; of each hypothesis, if attention was asked for.
     """
 
     hypotheses: list[list[str]]
     scores: list[float]
+    attention: Sequence[Attention] = ()
+    alignments: Sequence[Alignment] = ()
 
 
 class LineResult(NamedTuple):
@@ -52,12 +57,18 @@ class LineResult(NamedTuple):
         tokens: their subwords.
         scores: their scores, natural logarithms of probabilities, if asked for; see ``SearchOptions.lenpen``.
         problem: why the line was not translated; empty if it was.
+        source: subwords of the line that alignments count, if attention was asked for.
+        attention: see ``Hypothesis.attention``; of each translation, if asked for.
+        alignments: see ``Hypothesis.alignment``; of each translation, if attention was asked for.
     """
 
     lines: list[str]
     tokens: list[list[str]]
     scores: list[float]
     problem: str = ""
+    source: Sequence[str] = ()
+    attention: Sequence[Attention] = ()
+    alignments: Sequence[Alignment] = ()
 
 
 class Translator:
@@ -105,7 +116,7 @@ class Translator:
         self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute(), shortlist, cache)
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values, splitting=splitting)
-        self._segmentation = Segmentation(model)
+        self._segmentation, self._architecture = Segmentation(model), model.architecture
         runner = make_engine(model, engine)
         runner = CachedEngine(runner, cache) if cache else runner
         self._search = BatchedSearch(model, runner, threads, shortlist)
@@ -135,6 +146,7 @@ class Translator:
         max_decoding_length: int = 200,
         min_decoding_length: int = 1,
         return_scores: bool = False,
+        return_attention: bool = False,
     ) -> list[TranslationResult]:
         """Translates subwords; arguments are called and mean what they do in CTranslate2, defaults are fairseq's.
 
@@ -151,6 +163,7 @@ class Translator:
             max_decoding_length: longest translation.
             min_decoding_length: shortest translation.
             return_scores: whether results have scores.
+            return_attention: whether results have attention and alignments.
 
         Raises:
             PruneError: the arguments contradict each other.
@@ -161,6 +174,7 @@ class Translator:
         prefixes = subwords("target_prefix", target_prefix or [None] * len(sentences))
         check_number("max_batch_size", max_batch_size, int, 1)
         check_kind("return_scores", return_scores, bool, "True or False")
+        self._check_attention(return_attention)
         if batch_type not in ("examples", "tokens"):
             raise PruneError(f"batch_type {batch_type} is unknown; choose examples or tokens")
         size = BatchSize(max_batch_size) if batch_type == "examples" else BatchSize(None, max_batch_size)
@@ -179,8 +193,10 @@ class Translator:
             TranslationResult(
                 [self._search.subwords(hypothesis) for hypothesis in found],
                 [hypothesis.score for hypothesis in found] if return_scores else [],
+                [hypothesis.attention for hypothesis in found] if return_attention else [],
+                [hypothesis.alignment for hypothesis in found] if return_attention else [],
             )
-            for found in self._search.search(sentences, prefixes, options, size)
+            for found in self._search.search(sentences, prefixes, options, size, return_attention)
         ]
 
     def translate_lines(
@@ -191,6 +207,7 @@ class Translator:
         prefixes: Iterable[str] | None = None,
         batch_size: BatchSize | None = None,
         buffer_size: int = 1000,
+        return_attention: bool = False,
     ) -> Iterator[LineResult]:
         """Translates lines of text, as many at a time as the buffer holds; results come in the order of the lines.
 
@@ -200,6 +217,7 @@ class Translator:
             prefixes: what the translation of each line must begin with; empty: anything.
             batch_size: size of a batch.
             buffer_size: lines that are read before the first of them is translated, to be sorted by length.
+            return_attention: whether results have attention and alignments.
 
         Raises:
             PruneError: the options contradict each other, or there are not as many prefixes as lines.
@@ -216,25 +234,48 @@ class Translator:
             if most is not None:
                 check_number(f"batch_size.{name}", most, int, 1)
         check_number("buffer_size", buffer_size, int, 1)
+        self._check_attention(return_attention)
         each = iter_lines("lines", lines)
         pairs: Iterator[tuple[str, str]] = zip(each, repeat(""), strict=False)
         if prefixes is not None:
             pairs = zip_longest(each, iter_lines("prefixes", prefixes))
-        return self._lines(pairs, options, size, buffer_size)
+        return self._lines(pairs, options, size, buffer_size, return_attention)
 
     def _lines(
-        self, pairs: Iterator[tuple[str, str]], options: SearchOptions, size: BatchSize, buffer_size: int
+        self,
+        pairs: Iterator[tuple[str, str]],
+        options: SearchOptions,
+        size: BatchSize,
+        buffer_size: int,
+        attention: bool,
     ) -> Iterator[LineResult]:
+        first = 0
         while buffer := list(islice(pairs, buffer_size)):
             if any(line is None or prefix is None for line, prefix in buffer):
                 raise PruneError("there are not as many prefixes as lines; give one for each, an empty one for none")
             sources = [self._segmentation.split(line) for line, _ in buffer]
             begin = [self._segmentation.split(prefix, "target") for _, prefix in buffer]
-            for source, found in zip(sources, self._search.search(sources, begin, options, size), strict=True):
-                yield self._line(source, found, options.scores)
+            results = self._search.search(sources, begin, options, size, attention, first)
+            for source, found in zip(sources, results, strict=True):
+                yield self._line(source, found, options.scores, attention)
+            first += len(buffer)
 
-    def _line(self, source: Sequence[str], found: Sequence[Hypothesis], return_scores: bool) -> LineResult:
+    def _line(
+        self, source: Sequence[str], found: Sequence[Hypothesis], return_scores: bool, attention: bool
+    ) -> LineResult:
         tokens = [self._search.subwords(hypothesis) for hypothesis in found]
         lines = [self._segmentation.join(subwords) for subwords in tokens]
         scores = [hypothesis.score for hypothesis in found] if return_scores else []
-        return LineResult(lines, tokens, scores, "" if found else self._search.why_nothing(source))
+        result = LineResult(lines, tokens, scores, "" if found else self._search.why_nothing(source))
+        if not attention:
+            return result
+        return result._replace(
+            source=self._search.read(source),
+            attention=[hypothesis.attention for hypothesis in found],
+            alignments=[hypothesis.alignment for hypothesis in found],
+        )
+
+    def _check_attention(self, asked: bool) -> None:
+        check_kind("return_attention", asked, bool, "True or False")
+        if asked:
+            check_has_attention(self._architecture)

@@ -100,6 +100,23 @@ def test_json(translate):
     assert "ä" in out
 
 
+def test_alignments(translate):
+    lines = "one ä seven\n\n" + "two " * 60 + "\n"
+    assert translate(lines, "--print-alignment", "hard")[0] == "one ä <unk>\t0-0 1-1 2-2\n\t\n\t\n"
+    soft = "0.750000,0.250000 0.000000,1.000000"
+    assert translate("one\n", "--print-alignment", "soft", "--nbest", 2)[0] == (
+        f"0\t-0.500000\tone\t{soft}\n0\t-1.500000\t\t0.750000,0.250000\n"
+    )
+    out, _ = translate(lines, "--print-alignment", "hard", "--json", "--nbest", 2)
+    first, nothing, too_long = (json.loads(line) for line in out.splitlines())
+    assert first["alignments"] == [[[0, 0], [1, 1], [2, 2]], [[0, 0], [1, 1]]]
+    assert first["source"] == ["one", "ä", "seven"]
+    assert nothing["alignments"] == [[], []]
+    assert too_long["alignments"] == []
+    out, _ = translate("one\n", "--print-alignment", "soft", "--json")
+    assert json.loads(out)["attention"] == [[[0.75, 0.25], [0, 1]]]
+
+
 def test_prefixes(translate, tmp_path):
     prefixes = tmp_path / "prefixes"
     prefixes.write_text("\nfour\n", encoding="utf-8")
@@ -134,6 +151,7 @@ def test_progress_is_counted_on_stderr(translate):
         (["--nbest", 6], "--nbest 6 is more than --beam 5"),
         (["--beam", 0], "--beam 0"),
         (["--min-len", -1], "--min-len"),
+        (["--print-alignment", "both"], "--print-alignment both is unknown; choose hard or soft"),
     ],
 )
 def test_options_are_refused_before_anything_is_read(translate, flags, message):

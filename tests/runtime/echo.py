@@ -6,7 +6,9 @@
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 from nmt_prune.runtime import loading
 from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
@@ -36,12 +38,24 @@ class EchoEngine:
         options: SearchOptions,
         prefixes: Sequence[Sequence[int]] | None = None,
         words: object = None,
+        draws: object = None,
     ) -> list[list[Hypothesis]]:
         self.batches.append([list(source) for source in sources])
         self.threads.add(threading.get_ident())
         return [
             [self._hypothesis([*prefix, *source[: len(source) - 1 - place]], place) for place in range(options.nbest)]
             for source, prefix in zip(sources, prefixes or [()] * len(sources), strict=True)
+        ]
+
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[Sequence[int]]]) -> Any:
+        """Each token takes three quarters of what stands in its place, and a quarter of the end."""
+
+        def row(place: int, length: int) -> list[float]:
+            return [0.75 * (column == place) + 0.25 * (column == length - 1) for column in range(length)]
+
+        return [
+            [[row(place, len(source)) for place in range(len(target))] for target in own]
+            for source, own in zip(sources, targets, strict=True)
         ]
 
     def _hypothesis(self, words: list[int], place: int) -> Hypothesis:
@@ -51,7 +65,7 @@ class EchoEngine:
 def echo_model(**text: str) -> CompactModel:
     """A model without weights."""
     symbols = (*SPECIAL, *WORDS)
-    return CompactModel(Architecture(_STACK, _STACK), {}, {}, symbols, symbols, text)
+    return CompactModel(Architecture(_STACK, replace(_STACK, cross_heads=(2,))), {}, {}, symbols, symbols, text)
 
 
 def install(engine: type = EchoEngine) -> None:

@@ -18,6 +18,7 @@ import nmt_prune.runtime
 nmt_prune.runtime._engine = _engine
 import pytest
 files = ["matrices", "compiled_engine", "compiled_batches", "compiled_refusals", "shortlists", "greedy"]
+files += ["alignments", "sampling"]
 files = [f"tests/runtime/test_{name}.py" for name in files]
 sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files]))
 """

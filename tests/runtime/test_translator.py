@@ -72,7 +72,7 @@ def test_unknown_words_padding_and_nothing(engine):
     source = [["one", "five", "<pad>", "two"], [], ["<pad>"]]
     results = Translator(echo_model()).translate_batch(source, num_hypotheses=2, beam_size=2, return_scores=True)
     assert results[0].hypotheses[0] == ["one", "<unk>", "two"]
-    assert results[1] == results[2] == ([[], []], [0.0, 0.0])
+    assert results[1] == results[2] == ([[], []], [0.0, 0.0], [], [])
     assert engine.batches == [[[4, 3, 5, EOS]]]
     assert Translator(echo_model()).translate_batch([]) == []
 

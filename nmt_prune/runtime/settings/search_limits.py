@@ -9,6 +9,7 @@ from nmt_prune.runtime.settings.arguments import ArgumentError, check_kind, chec
 from nmt_prune.runtime.settings.search_options import SearchOptions
 
 _LEAST = {"beam": 1, "nbest": 1, "min_len": 0, "max_len_a": 0, "max_len_b": 0, "no_repeat_ngram_size": 0}
+_LEAST |= {"sampling_topk": 0, "sampling_topp": 0, "seed": 0}
 
 
 def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -26,16 +27,32 @@ def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProx
     name = {field.name: names.get(field.name) or "--" + field.name.replace("_", "-") for field in fields(options)}
     for field in fields(options):
         value = getattr(options, field.name)
+        if value is None and field.default is None:
+            continue
         if field.type is bool:
             check_kind(name[field.name], value, bool, "True or False")
         else:
-            check_number(name[field.name], value, field.type, _LEAST.get(field.name))  # type: ignore[arg-type]
+            kind = float if field.type is float else int
+            check_number(name[field.name], value, kind, _LEAST.get(field.name))
     if options.temperature <= 0:
         raise ArgumentError(f"{name['temperature']} {options.temperature} is too small; give more than 0")
     if options.nbest > options.beam:
         raise ArgumentError(
             f"{name['nbest']} {options.nbest} is more than {name['beam']} {options.beam}; widen the beam"
         )
+    _check_sampling(options, name)
+
+
+def _check_sampling(options: SearchOptions, name: Mapping[str, str]) -> None:
+    if options.sampling_topp > 1:
+        raise ArgumentError(f"{name['sampling_topp']} {options.sampling_topp} is too large; it is a probability")
+    if options.sampling_topk and options.sampling_topp:
+        raise ArgumentError(f"{name['sampling_topk']} and {name['sampling_topp']} exclude each other; give one")
+    for setting in ("sampling_topk", "sampling_topp", "seed"):
+        if not options.sampling and getattr(options, setting) != getattr(SearchOptions, setting):
+            raise ArgumentError(
+                f"{name[setting]} {getattr(options, setting)} does nothing without {name['sampling']}; add it"
+            )
 
 
 def check_finite(name: str, is_finite: bool) -> None:

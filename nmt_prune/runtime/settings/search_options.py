@@ -7,10 +7,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+Attention = Sequence[Sequence[float]]
+"""A row for each target token, a column for each source token; rows sum up to 1."""
+Alignment = Sequence[tuple[int, int]]
+"""Positions in source and target, counted from 0; ends of sentence do not count, a ``<s>`` does, as in fairseq."""
+
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Beam search as ``fairseq.sequence_generator.SequenceGenerator`` does it.
+    """Beam search, or sampling, as ``fairseq.sequence_generator.SequenceGenerator`` does it.
 
     Attributes:
         beam: hypotheses kept.
@@ -24,6 +29,10 @@ class SearchOptions:
         normalize_scores: divide scores by length at all (fairseq's ``--unnormalized`` says no).
         temperature: divides the logits.
         scores: whether scores are wanted; where they are not, a beam of 1 does without a softmax.
+        sampling: draw ``beam`` translations, each word by its probability, instead of searching for the best.
+        sampling_topk: draw among so many of the most likely words; 0: all.
+        sampling_topp: draw among as few of the most likely words as have this probability together; 0: all.
+        seed: of what is drawn; None: 1.
     """
 
     beam: int = 5
@@ -37,11 +46,15 @@ class SearchOptions:
     normalize_scores: bool = True
     temperature: float = 1.0
     scores: bool = True
+    sampling: bool = False
+    sampling_topk: int = 0
+    sampling_topp: float = 0.0
+    seed: int | None = None
 
     @property
     def is_greedy(self) -> bool:
         """Whether the most likely word is all that is asked for at each step."""
-        return self.beam == 1 and not self.scores
+        return self.beam == 1 and not self.scores and not self.sampling
 
 
 class Hypothesis(NamedTuple):
@@ -51,11 +64,15 @@ class Hypothesis(NamedTuple):
         tokens: rows of the target dictionary, the end of sentence last.
         score: what the hypotheses are ranked by; nan of a beam of 1 without scores.
         token_scores: log-probability of each token; none of a beam of 1 without scores.
+        attention: if asked for, of each token how much of each source token it takes, ends of sentence included.
+        alignment: if asked for, the source token that each token takes most of; see ``hard_alignment``.
     """
 
     tokens: list[int]
     score: float
     token_scores: list[float]
+    attention: Attention = ()
+    alignment: Alignment = ()
 
 
 class Engine(Protocol):
@@ -67,6 +84,7 @@ class Engine(Protocol):
         options: SearchOptions,
         prefixes: Sequence[Sequence[int]] | None = None,
         words: npt.NDArray[np.int32] | None = None,
+        draws: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch.
 
@@ -76,8 +94,27 @@ class Engine(Protocol):
             prefixes: tokens with which each translation must begin.
             words: rows of the target dictionary of which translations are made, ascending; probabilities are theirs
                 alone. The end of sentence and the prefixes' tokens are among them. None: all.
+            draws: of each source, where words are sampled: see ``nmt_prune.runtime.sampling.draws``.
 
         Returns:
             For each source its ``nbest`` hypotheses, the best first.
+        """
+        ...
+
+
+class AligningEngine(Engine, Protocol):
+    """An engine that says where translations come from."""
+
+    def attention(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[Attention]]:
+        """The cross-attention of the decoder's last layer, averaged over its heads, as the targets are read again.
+
+        Args:
+            sources: rows of the source dictionary, each ending with the end of sentence.
+            targets: translations of each, as ``Hypothesis.tokens``.
+
+        Returns:
+            For each source the attention of each of its targets.
         """
         ...

@@ -7,11 +7,15 @@
 namespace nmt_prune {
 
 BeamSearch::BeamSearch(const SearchOptions& options, const Symbols& symbols, std::int64_t max_len,
-                       const std::vector<std::int32_t>& prefix)
-    : options_(options), symbols_(symbols), max_len_(max_len), prefix_(prefix), beams_(1) {}
+                       const std::vector<std::int32_t>& prefix, const std::vector<double>& draws)
+    : options_(options), symbols_(symbols), max_len_(max_len), prefix_(prefix), draws_(draws), beams_(1) {
+  if (options.sampling) beams_.resize(static_cast<std::size_t>(options.beam));
+  for (std::size_t i = 0; i < beams_.size(); ++i) beams_[i].sample = static_cast<std::int64_t>(i);
+}
 
 Question BeamSearch::question(const Beam& beam) const {
   Question question{2 * options_.beam, {symbols_.pad}};
+  if (options_.sampling) question.draw = draws_[beam.sample * (max_len_ + 1) + step()];
   if (step() >= max_len_) {
     question.forced = symbols_.eos;
   } else if (step() < static_cast<std::int64_t>(prefix_.size())) {

@@ -17,9 +17,11 @@ struct SearchOptions {
   std::int64_t max_len_b, min_len, no_repeat_ngram_size;
   bool normalize_scores;
   float temperature;
-  bool scores;
+  bool scores, sampling;
+  std::int64_t sampling_topk;
+  double sampling_topp;
 
-  bool is_greedy() const { return beam == 1 && !scores; }
+  bool is_greedy() const { return beam == 1 && !scores && !sampling; }
 };
 
 struct Hypothesis {
@@ -33,19 +35,23 @@ struct Question {
   std::int64_t count;                // of words wanted, the most likely first
   std::vector<std::int32_t> banned;  // may name a word twice
   std::int32_t forced = -1;          // if not negative, the only one
+  double draw = 0;                   // from 0 to 1, 1 excluded: where words are sampled, what decides
 };
 
-// A sentence's hypotheses. Those whose score is -infinity are left out: nothing that follows them could be chosen.
+// A sentence's hypotheses; sampled ones go on each by itself. Those whose score is -infinity are left out: nothing
+// that follows them could be chosen.
 class BeamSearch {
  public:
-  // max_len: words that a translation has at most, its end not counted.
+  // max_len: words that a translation has at most, its end not counted. draws: where words are sampled, beam x
+  // (max_len + 1).
   BeamSearch(const SearchOptions& options, const Symbols& symbols, std::int64_t max_len,
-             const std::vector<std::int32_t>& prefix);
+             const std::vector<std::int32_t>& prefix, const std::vector<double>& draws);
 
   struct Beam {
     std::vector<std::int32_t> tokens;  // behind the end of sentence with which the decoder begins
     std::vector<float> totals;         // sum of log-probabilities up to each token
     std::vector<std::int32_t> slots;   // of a StateCache
+    std::int64_t sample = 0;           // which row of the draws is its own
   };
   std::vector<Beam>& beams() { return beams_; }
   bool finished() const { return finished_; }
@@ -71,6 +77,7 @@ class BeamSearch {
   const Symbols& symbols_;
   const std::int64_t max_len_;
   const std::vector<std::int32_t>& prefix_;
+  const std::vector<double>& draws_;
   std::vector<Beam> beams_;
   std::vector<Hypothesis> complete_;
   bool finished_ = false;

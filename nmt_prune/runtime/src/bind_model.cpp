@@ -85,6 +85,9 @@ SearchOptions options_of(const nb::dict& dict) {
   options.normalize_scores = item<bool>(dict, "", "normalize_scores");
   options.temperature = item<float>(dict, "", "temperature");
   options.scores = item<bool>(dict, "", "scores");
+  options.sampling = item<bool>(dict, "", "sampling");
+  options.sampling_topk = item<std::int64_t>(dict, "", "sampling_topk");
+  options.sampling_topp = item<double>(dict, "", "sampling_topp");
   return options;
 }
 
@@ -115,17 +118,24 @@ class BoundModel {
 
   std::vector<std::vector<PythonHypothesis>> search(const std::vector<Sentence>& sources, const nb::dict& options,
                                                     const std::vector<Sentence>& prefixes, std::int64_t threads,
-                                                    const Words& words) const {
+                                                    const Words& words,
+                                                    const std::vector<std::vector<double>>& draws) const {
     const SearchOptions wanted = options_of(options);
     const std::vector<std::int32_t> list(words.data(), words.data() + words.size());
     const nb::gil_scoped_release released;
     std::vector<std::vector<PythonHypothesis>> result;
-    for (std::vector<Hypothesis>& hypotheses : model_->search(sources, wanted, prefixes, threads, list)) {
+    for (std::vector<Hypothesis>& hypotheses : model_->search(sources, wanted, prefixes, threads, list, draws)) {
       result.emplace_back();
       for (Hypothesis& hypothesis : hypotheses)
         result.back().emplace_back(std::move(hypothesis.tokens), hypothesis.score, std::move(hypothesis.token_scores));
     }
     return result;
+  }
+
+  std::vector<std::vector<std::vector<float>>> attention(const std::vector<Sentence>& sources,
+                                                         const std::vector<std::vector<Sentence>>& targets) const {
+    const nb::gil_scoped_release released;
+    return model_->attention(sources, targets);
   }
 
  private:
@@ -143,8 +153,12 @@ void bind_model(nb::module_& module) {
            "architecture"_a, "matrices"_a, "vectors"_a, "pad"_a, "eos"_a, "unk"_a,
            "architecture as dataclasses.asdict gives it; matrices and vectors by name, which are used where they are.")
       .def("search", &BoundModel::search, "sources"_a, "options"_a, "prefixes"_a, "threads"_a, "words"_a,
-           "Hypotheses of each source as tuples (tokens, score, token scores), the best first. words: rows of the target"
-           " dictionary from which translations are made, ascending; empty: all.");
+           "draws"_a,
+           "Hypotheses of each source as tuples (tokens, score, token scores), the best first. words: rows of the"
+           " target dictionary from which translations are made, ascending; empty: all. draws: where words are sampled,"
+           " of each source beam x (longest output + 1) numbers from 0 to 1.")
+      .def("attention", &BoundModel::attention, "sources"_a, "targets"_a,
+           "Of each target of each source: target x source words, how much of each source word it takes.");
 }
 
 }  // namespace nmt_prune

@@ -65,7 +65,8 @@ void Decoder::CrossAttention::remember(const float* encoded, std::int64_t rows, 
   }
 }
 
-void Decoder::CrossAttention::apply(const std::vector<LastWord>& words, float* states, Scratch& scratch) const {
+void Decoder::CrossAttention::apply(const std::vector<LastWord>& words, float* states, Scratch& scratch,
+                                    float* attention) const {
   const auto rows = static_cast<std::int64_t>(words.size());
   residual_.apply(states, rows, scratch, [&](const float* input, float* output) {
     const std::int64_t width = heads_ * head_dim_;
@@ -78,7 +79,8 @@ void Decoder::CrossAttention::apply(const std::vector<LastWord>& words, float* s
       }
       attend(queries + first * width, last - first, width,
              source.values.data() + earlier_heads_ * head_memory_size(source.positions, head_dim_), source.positions,
-             heads_, head_dim_, context + first * width, scratch);
+             heads_, head_dim_, context + first * width, scratch, attention);
+      if (attention != nullptr) attention += (last - first) * source.positions;
     }
     output_.apply(context, rows, output, scratch.products);
   });
@@ -114,7 +116,7 @@ std::vector<SourceMemory> Decoder::remember(const float* encoded, const std::vec
 }
 
 const float* Decoder::step(const std::vector<LastWord>& words, const Positions::Table& positions, StateCache& cache,
-                           Scratch& scratch) const {
+                           Scratch& scratch, float* attention) const {
   const auto rows = static_cast<std::int64_t>(words.size());
   float* states = scratch.states.grow(rows * stack_.dim);
   for (std::int64_t row = 0; row < rows; ++row)
@@ -122,7 +124,7 @@ const float* Decoder::step(const std::vector<LastWord>& words, const Positions::
                      states + row * stack_.dim);
   for (const Layer& layer : layers_) {
     layer.self_attention.apply(words, cache, states, scratch);
-    layer.cross_attention.apply(words, states, scratch);
+    layer.cross_attention.apply(words, states, scratch, &layer == &layers_.back() ? attention : nullptr);
     layer.feed_forward.apply(states, rows, scratch);
   }
   if (stack_.final_norm) final_norm_.apply(states, rows, stack_.dim, states);

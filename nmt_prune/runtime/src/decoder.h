@@ -31,14 +31,16 @@ class Decoder {
   const Positions& positions() const { return embedding_.positions(); }
   std::int64_t dim() const { return stack_.dim; }
   std::int64_t floats_per_slot() const { return slot_size_; }
+  bool has_attention() const { return !stack_.cross_heads.empty() && stack_.cross_heads.back() > 0; }
 
   // encoded: the encoder's outputs of sentences of these lengths, one behind the other.
   std::vector<SourceMemory> remember(const float* encoded, const std::vector<std::int64_t>& lengths,
                                      Scratch& scratch) const;
 
-  // Words x dim, what the vocabulary is compared with; valid until the scratch memory is used again.
+  // Words x dim, what the vocabulary is compared with; valid until the scratch memory is used again. attention: if
+  // wanted, how much of each source position every word takes in the last layer, word behind word.
   const float* step(const std::vector<LastWord>& words, const Positions::Table& positions, StateCache& cache,
-                    Scratch& scratch) const;
+                    Scratch& scratch, float* attention = nullptr) const;
 
   // Makes logits of states.
   const Linear& output() const { return output_; }
@@ -60,7 +62,7 @@ class Decoder {
     CrossAttention(Parameters& parameters, const std::string& layer, const Stack& stack, std::int64_t source_dim,
                    std::int64_t heads, std::int64_t earlier_heads);
     void remember(const float* encoded, std::int64_t rows, std::vector<SourceMemory>& memories, Scratch& scratch) const;
-    void apply(const std::vector<LastWord>& words, float* states, Scratch& scratch) const;
+    void apply(const std::vector<LastWord>& words, float* states, Scratch& scratch, float* attention) const;
 
    private:
     std::int64_t heads_, head_dim_, earlier_heads_;  // those of the layers below

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels.h"
+#include "sampling.h"
 
 namespace nmt_prune {
 namespace {
@@ -49,6 +50,7 @@ std::vector<Scored> next_words(float* logits, const OutputWords& words, const Qu
   if (options.temperature != 1.0f)
     for (std::int64_t i = 0; i < size; ++i) logits[i] /= options.temperature;
   const bool forced = question.forced >= 0;
+  if (options.sampling && !forced) return drawn_word(logits, words, question, options, symbols);
   float total = -infinity;  // logarithm of the probabilities of words that are set aside
   const auto set_aside = [&](std::int32_t word) {
     const std::int32_t place = words.place(word);

@@ -9,8 +9,8 @@
 
 namespace nmt_prune {
 
-// Answers a question, the most likely word first; fewer words where the others' probability is zero, none where logits
-// are not numbers. Overwrites logits, which are those of `words`.
+// Answers a question, the most likely word first, or with the one that is drawn; fewer words where the others'
+// probability is zero, none where logits are not numbers. Overwrites logits, which are those of `words`.
 std::vector<Scored> next_words(float* logits, const OutputWords& words, const Question& question,
                                const SearchOptions& options, const Symbols& symbols);
 

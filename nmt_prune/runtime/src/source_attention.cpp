@@ -24,12 +24,23 @@ void lay_out_heads(const float* keys, const float* values, std::int64_t stride, 
 }
 
 void attend(const float* queries, std::int64_t count, std::int64_t stride, const float* memory, std::int64_t positions,
-            std::int64_t heads, std::int64_t head_dim, float* output, Scratch& scratch) {
+            std::int64_t heads, std::int64_t head_dim, float* output, Scratch& scratch, float* weights) {
+  // As many as leave their weights behind, if those are wanted.
+  const std::int64_t at_once = weights == nullptr ? count : queries_together;
+  if (weights != nullptr) std::fill(weights, weights + count * positions, 0.0f);
   float* scores = scratch.scores.grow(queries_together * padded(positions));
   for (std::int64_t head = 0; head < heads; ++head, memory += head_memory_size(positions, head_dim)) {
     const HeadMemory of_head{memory, memory + head_dim * padded(positions), positions, head_dim};
-    kernels().vectors.attend_together(queries + head * head_dim, count, stride, of_head, scores,
-                                      output + head * head_dim, heads * head_dim);
+    for (std::int64_t first = 0; first < count; first += at_once) {
+      const std::int64_t some = std::min(at_once, count - first);
+      kernels().vectors.attend_together(queries + first * stride + head * head_dim, some, stride, of_head, scores,
+                                        output + (first * heads + head) * head_dim, heads * head_dim);
+      if (weights == nullptr) continue;
+      for (std::int64_t query = 0; query < some; ++query)
+        for (std::int64_t p = 0; p < positions; ++p)
+          weights[(first + query) * positions + p] +=
+              scores[query * padded(positions) + p] / static_cast<float>(heads);
+    }
   }
 }
 

@@ -9,7 +9,6 @@
 #include "next_words.h"
 
 namespace nmt_prune {
-namespace {
 
 void check_tokens(const Sentence& tokens, std::int64_t vocabulary, const Symbols& symbols, const std::string& what) {
   for (const std::int32_t token : tokens)
@@ -18,13 +17,13 @@ void check_tokens(const Sentence& tokens, std::int64_t vocabulary, const Symbols
                          std::to_string(vocabulary) + " symbols does not have as a word");
 }
 
+namespace {
+
 // Rows of logits that are made at once: they should not leave the cache before they are looked at.
 constexpr std::int64_t logits_at_once = std::int64_t{1} << 20;
 constexpr std::int64_t words_at_least = 24;  // and a multiple of it: what one reading of the weights serves
 // Source words that are encoded at once.
 constexpr std::int64_t encoded_at_once = 1024;
-// Hypotheses that grow together: more do not make a product cheaper, but their keys and values leave the caches.
-constexpr std::int64_t hypotheses_at_once = 80;
 
 }  // namespace
 
@@ -44,6 +43,27 @@ std::int64_t Model::max_len(const Sentence& source, const SearchOptions& options
   return static_cast<std::int64_t>(std::min(wanted, static_cast<double>(decoder_.max_positions() - 1)));
 }
 
+void Model::check(const std::vector<Sentence>& sources) const {
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const std::string name = "source " + std::to_string(i);
+    check_tokens(sources[i], encoder_.vocabulary(), symbols_, name);
+    const auto length = static_cast<std::int64_t>(sources[i].size());
+    if (length < 1 || length > encoder_.max_positions())
+      throw InvalidInput(name + " has " + std::to_string(length) + " tokens; the model takes 1 to " +
+                         std::to_string(encoder_.max_positions()));
+  }
+}
+
+void Model::check_draws(const std::vector<std::vector<double>>& draws, const std::vector<Sentence>& sources,
+                        const SearchOptions& options) const {
+  if (!options.sampling) return;
+  bool fit = draws.size() == sources.size();
+  for (std::size_t i = 0; fit && i < draws.size(); ++i)
+    fit = static_cast<std::int64_t>(draws[i].size()) == options.beam * (max_len(sources[i], options) + 1) &&
+          std::all_of(draws[i].begin(), draws[i].end(), [](double draw) { return draw >= 0 && draw < 1; });
+  if (!fit) throw InvalidInput("sampling takes beam x (max_len + 1) draws of each source, from 0 to 1");
+}
+
 void Model::check(const std::vector<Sentence>& sources, const SearchOptions& options,
                   const std::vector<Sentence>& prefixes) const {
   if (options.beam < 1 || options.beam >= decoder_.vocabulary())
@@ -56,17 +76,14 @@ void Model::check(const std::vector<Sentence>& sources, const SearchOptions& opt
   if (!prefixes.empty() && prefixes.size() != sources.size())
     throw InvalidInput("there are " + std::to_string(prefixes.size()) + " prefixes of " +
                        std::to_string(sources.size()) + " sources");
+  if (options.sampling_topk < 0 || !(options.sampling_topp >= 0 && options.sampling_topp <= 1))
+    throw InvalidInput("sampling_topk is below 0, or sampling_topp not from 0 to 1");
+  check(sources);
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    const std::string name = "source " + std::to_string(i);
-    check_tokens(sources[i], encoder_.vocabulary(), symbols_, name);
-    const auto length = static_cast<std::int64_t>(sources[i].size());
-    if (length < 1 || length > encoder_.max_positions())
-      throw InvalidInput(name + " has " + std::to_string(length) + " tokens; the model takes 1 to " +
-                         std::to_string(encoder_.max_positions()));
     const std::int64_t longest = max_len(sources[i], options);
     if (longest < std::max<std::int64_t>(options.min_len, 0))
-      throw InvalidInput(name + ": min_len " + std::to_string(options.min_len) + " is above max_len " +
-                         std::to_string(longest));
+      throw InvalidInput("source " + std::to_string(i) + ": min_len " + std::to_string(options.min_len) +
+                         " is above max_len " + std::to_string(longest));
   }
   for (std::size_t i = 0; i < prefixes.size(); ++i)
     check_tokens(prefixes[i], decoder_.vocabulary(), symbols_, "prefix " + std::to_string(i));
@@ -87,14 +104,18 @@ void Model::check_words(const std::vector<std::int32_t>& words, const std::vecto
 
 std::vector<std::vector<Hypothesis>> Model::search(const std::vector<Sentence>& sources, const SearchOptions& options,
                                                    const std::vector<Sentence>& prefixes, std::int64_t threads,
-                                                   const std::vector<std::int32_t>& words) const {
+                                                   const std::vector<std::int32_t>& words,
+                                                   const std::vector<std::vector<double>>& draws) const {
   check(sources, options, prefixes);
   check_words(words, prefixes);
+  check_draws(draws, sources, options);
   static const Sentence no_prefix;
+  static const std::vector<double> no_draws;
   std::vector<std::vector<Hypothesis>> results(sources.size());
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < sources.size(); ++i)
-    jobs.push_back({&sources[i], prefixes.empty() ? &no_prefix : &prefixes[i], &results[i]});
+    jobs.push_back({&sources[i], prefixes.empty() ? &no_prefix : &prefixes[i],
+                    options.sampling ? &draws[i] : &no_draws, &results[i]});
   // Dealt out by length, so that all threads take about as long.
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const Job& a, const Job& b) { return a.source->size() > b.source->size(); });
@@ -162,7 +183,7 @@ void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options
     const std::int64_t max_len_of_job = max_len(*job.source, options);
     longest = std::max(longest, max_len_of_job);
     active.push_back(searches.size());
-    searches.emplace_back(options, symbols_, max_len_of_job, *job.prefix);
+    searches.emplace_back(options, symbols_, max_len_of_job, *job.prefix, *job.draws);
   }
   const Positions::Table positions = decoder_.positions().first(longest + 1);
   StateCache cache(decoder_.floats_per_slot());

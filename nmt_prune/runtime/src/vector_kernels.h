@@ -42,7 +42,8 @@ struct VectorKernels {
   void (*attend_scattered)(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
               std::int64_t head_dim, float* scores, float* output);
 
-  // Attention of several queries, `stride` floats apart, as are the outputs. scores: room for queries_together * padded(positions).
+  // Attention of several queries, `stride` floats apart, as are the outputs. scores: room for queries_together *
+  // padded(positions); of no more queries than that, their softmaxes stand there afterwards, a row each.
   void (*attend_together)(const float* queries, std::int64_t count, std::int64_t stride, const HeadMemory& memory,
               float* scores, float* output, std::int64_t output_stride);
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from nmt_prune.runtime.settings.search_limits import longest_output
-from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.runtime.settings.search_options import Attention, Hypothesis, SearchOptions
 from nmt_prune.runtime.torch_engine.layers import Weights
 from nmt_prune.runtime.torch_engine.model import Decoder, Encoder
 from nmt_prune.runtime.torch_engine.search import BeamSearch
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.text.dictionaries import PAD
+from nmt_prune.text.dictionaries import EOS, PAD
 
 # GNU OpenMP waits for ever for the threads that a forked process has not inherited; PyTorch's DataLoader does the same.
 os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
@@ -41,16 +42,48 @@ class TorchEngine:
         options: SearchOptions,
         prefixes: Sequence[Sequence[int]] | None = None,
         words: npt.NDArray[np.int32] | None = None,
+        draws: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Hypothesis]]:
         """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``."""
-        tokens = torch.full((len(sources), max(map(len, sources), default=0)), PAD)
-        for row, source in zip(tokens, sources, strict=True):
-            row[: len(source)] = torch.tensor(source)
-        visible = (tokens != PAD)[:, None, None, :]
+        tokens = _padded(sources)
+        visible = _visible(tokens)
         limits = [longest_output(options, len(source), self._positions) for source in sources]
-        search = BeamSearch(limits, options, prefixes or [()] * len(sources))
+        search = BeamSearch(limits, options, prefixes or [()] * len(sources), draws)
         if not search.is_done:
             state = self._decoder.start(self._encoder(tokens, visible), visible, words)
         while not search.is_done:
             state.keep(*search.advance(self._decoder.step(search.last_tokens, state)))
         return search.results()
+
+    @torch.inference_mode()
+    def attention(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[Attention]]:
+        """See ``nmt_prune.runtime.settings.search_options.AligningEngine``."""
+        # Sentences may have different numbers of targets: each target gets a source of its own.
+        owners = [number for number, own in enumerate(targets) for _ in own]
+        found: list[list[Attention]] = [[] for _ in targets]
+        if not owners:
+            return found
+        tokens, read = _padded(sources), _padded([target for own in targets for target in own])
+        encoded, visible = self._encoder(tokens, _visible(tokens))[owners], _visible(tokens)[owners]
+        state = self._decoder.start(encoded, visible)
+        state.attention = []
+        for column in torch.cat([torch.full_like(read[:, :1], EOS), read[:, :-1]], dim=1).unbind(dim=1):
+            self._decoder.step(column, state)
+        weights = torch.cat(state.attention, dim=1)
+        for row, owner in zip(weights, owners, strict=True):
+            target = targets[owner][len(found[owner])]
+            found[owner].append(row[: len(target), : len(sources[owner])].tolist())
+        return found
+
+
+def _padded(sentences: Sequence[Sequence[int]]) -> Tensor:
+    tokens = torch.full((len(sentences), max(map(len, sentences), default=0)), PAD)
+    for row, sentence in zip(tokens, sentences, strict=True):
+        row[: len(sentence)] = torch.tensor(sentence)
+    return tokens
+
+
+def _visible(tokens: Tensor) -> Tensor:
+    return (tokens != PAD)[:, None, None, :]

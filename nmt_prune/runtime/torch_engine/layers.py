@@ -1,5 +1,6 @@
 """The layers of a Transformer in plain torch, over the weights of a compact model."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -143,6 +144,12 @@ class Attention(ResidualBlock):
         """
         found = functional.scaled_dot_product_attention(self._split(self._query(x)), keys, values, attn_mask=visible)
         return self._output(found.transpose(1, 2).flatten(2))
+
+    def weights(self, x: Tensor, keys: Tensor, visible: Tensor) -> Tensor:
+        """How much of each position the positions that look take: batch × time × their time, averaged over heads."""
+        query = self._split(self._query(x))
+        scores = query @ keys.transpose(2, 3) / math.sqrt(query.shape[3])
+        return scores.masked_fill(~visible, -math.inf).softmax(dim=3).mean(dim=1)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(2, (self._units, -1)).transpose(1, 2)

@@ -110,6 +110,8 @@ class DecoderState:
         history: keys and values of the self-attention by layer, one row a hypothesis.
         words: rows of the target dictionary that may be said; None: all.
         length: number of tokens that have been read.
+        attention: if there is a list, each step puts its own of the last layer there, sentences × hypotheses × source
+            length.
     """
 
     visible: Tensor
@@ -117,6 +119,7 @@ class DecoderState:
     words: Tensor | None = None
     history: dict[int, KeysAndValues] = field(default_factory=dict)
     length: int = 0
+    attention: list[Tensor] | None = None
 
     def keep(self, sentences: Tensor | None, hypotheses: Tensor) -> None:
         """Goes on with other rows.
@@ -199,5 +202,11 @@ class Decoder:
     def _attend_to_source(self, layer: int, cross: Attention, x: Tensor, state: DecoderState) -> Tensor:
         # The hypotheses of a sentence look at the same source: they become positions of one query.
         x = x.view(len(state.visible), -1, x.shape[2])
-        x = cross.add(x, lambda hidden: cross.attend(hidden, *state.source[layer], state.visible))
-        return x.view(-1, 1, x.shape[2])
+
+        def transform(hidden: Tensor) -> Tensor:
+            keys, values = state.source[layer]
+            if state.attention is not None and layer == len(self._layers) - 1:
+                state.attention.append(cross.weights(hidden, keys, state.visible))
+            return cross.attend(hidden, keys, values, state.visible)
+
+        return cross.add(x, transform).view(-1, 1, x.shape[2])

@@ -1,4 +1,4 @@
-"""Beam search, step by step as ``fairseq.sequence_generator.SequenceGenerator`` does it."""
+"""Beam search and sampling, step by step as ``fairseq.sequence_generator.SequenceGenerator`` does it."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
+from nmt_prune.runtime.torch_engine.sampling import drawn_words
 from nmt_prune.text.dictionaries import EOS, PAD, UNK
 
 _NEVER = -math.inf
@@ -23,9 +24,16 @@ class BeamSearch:
         limits: longest output of each sentence, end of sentence not counted.
         options: what to search for.
         prefixes: tokens with which each translation must begin.
+        draws: of each sentence, where words are sampled: beam × (longest output + 1).
     """
 
-    def __init__(self, limits: Sequence[int], options: SearchOptions, prefixes: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self,
+        limits: Sequence[int],
+        options: SearchOptions,
+        prefixes: Sequence[Sequence[int]],
+        draws: Sequence[Sequence[float]] | None = None,
+    ) -> None:
         self._options, self._beam = options, options.beam
         self._finished: list[list[Hypothesis]] = [[] for _ in limits]
         self._step = 0
@@ -40,6 +48,10 @@ class BeamSearch:
         self._tokens = torch.full((len(limits), self._beam, 1), EOS)
         self._token_scores = torch.zeros(len(limits), self._beam, 0)
         self._scores = torch.zeros(len(limits), self._beam)
+        self._draws = torch.zeros(len(limits), self._beam, max(limits, default=0) + 1, dtype=torch.float64)
+        if options.sampling:
+            for table, own, limit in zip(self._draws, draws or (), limits, strict=True):
+                table[:, : limit + 1] = torch.tensor(own, dtype=torch.float64).view(self._beam, -1)
 
     @property
     def is_done(self) -> bool:
@@ -68,10 +80,16 @@ class BeamSearch:
         log_probs = self._log_probs(logits)
         totals = log_probs if self._options.is_greedy else log_probs + self._scores.unsqueeze(2)
         words, rows = totals.shape[2], self._beam
-        if self._step == 0:
-            rows = 1  # they are all the same
-        # Twice as many as go on, since some may end; one less than there are, for the padding.
-        scores, chosen = totals[:, :rows].flatten(1).topk(min(2 * self._beam, rows * words - 1))
+        if self._options.sampling:
+            # Each goes on by itself.
+            drawn = drawn_words(log_probs, self._draws[:, :, self._step], self._options)
+            chosen = torch.arange(rows) * words + drawn
+            scores = totals.flatten(1).gather(1, chosen)
+        else:
+            if self._step == 0:
+                rows = 1  # they are all the same
+            # Twice as many as go on, since some may end; one less than there are, for the padding.
+            scores, chosen = totals[:, :rows].flatten(1).topk(min(2 * self._beam, rows * words - 1))
         parents, tokens = chosen // words, chosen % words
         token_scores = log_probs.flatten(1).gather(1, chosen)
         ends = (tokens == EOS) & (scores > _NEVER)
@@ -81,6 +99,8 @@ class BeamSearch:
         done |= torch.tensor([len(self._finished[sentence]) == self._beam for sentence in self._sentences.tolist()])
         # Stable, so that what does not end stays in the order of its scores.
         going_on = ends.long().sort(dim=1, stable=True).indices[:, : self._beam]
+        if self._options.sampling:
+            going_on = torch.arange(self._beam).expand(len(ends), -1)
         scores = scores.masked_fill(ends, _NEVER)
         chosen_columns = (column.gather(1, going_on) for column in (parents, tokens, scores, token_scores))
         return self._go_on((~done).nonzero().flatten(), *chosen_columns)
@@ -139,7 +159,7 @@ class BeamSearch:
         self._tokens = self._extend(self._tokens, hypotheses, tokens[kept])
         self._token_scores = self._extend(self._token_scores, hypotheses, token_scores[kept])
         self._scores = scores[kept]
-        self._sentences, self._limits = self._sentences[kept], self._limits[kept]
+        self._sentences, self._limits, self._draws = self._sentences[kept], self._limits[kept], self._draws[kept]
         self._prefixes, self._prefix_lengths = self._prefixes[kept], self._prefix_lengths[kept]
         self._step += 1
         return sentences, hypotheses
