@@ -11,6 +11,7 @@ import typer
 
 from nmt_prune.cli import options as shared
 from nmt_prune.cli.meter import Meter, open_meter
+from nmt_prune.errors import PruneError
 
 if TYPE_CHECKING:
     from nmt_prune.runtime.translator import Translator
@@ -22,6 +23,9 @@ def translate(
     input: Annotated[Path | None, typer.Option(help="text, a sentence a line", show_default="stdin")] = None,
     output: Annotated[Path | None, typer.Option(help="file to write", show_default="stdout")] = None,
     prefix: Annotated[Path | None, typer.Option(help="what each translation must begin with, a line each")] = None,
+    prefix_size: Annotated[
+        int | None, typer.Option(min=1, help="subwords taken of each line of --prefix", show_default="all")
+    ] = None,
     beam: Annotated[int, typer.Option(help="hypotheses kept")] = 5,
     nbest: Annotated[int, typer.Option(help="hypotheses printed; if several: NUMBER, SCORE and TEXT, by tabs")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line, with scores and subwords")] = False,
@@ -107,6 +111,8 @@ def translate(
     )
     check_options(options)
     check_kind_of_alignment(print_alignment)
+    if prefix_size is not None and prefix is None:
+        raise PruneError(f"--prefix-size {prefix_size} does nothing without --prefix; give the file")
     splitting = shared.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     one_by_one = interactive or (input is None and sys.stdin.isatty())
     size = BatchSize(32 if batch_size is None and max_tokens is None else batch_size, max_tokens)
@@ -117,6 +123,7 @@ def translate(
             read_lines(lines, meter.warn, "standard input" if input is None else str(input)),
             options,
             prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
+            prefix_size=prefix_size,
             batch_size=size,
             buffer_size=1 if one_by_one else buffer_size,
             return_attention=print_alignment is not None,
@@ -150,8 +157,6 @@ def _translator(
 
 @contextmanager
 def _source(path: Path | None) -> Iterator[BinaryIO]:
-    from nmt_prune.errors import PruneError
-
     if path is None:
         yield sys.stdin.buffer
         return

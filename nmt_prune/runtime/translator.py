@@ -205,6 +205,7 @@ class Translator:
         options: SearchOptions | None = None,
         *,
         prefixes: Iterable[str] | None = None,
+        prefix_size: int | None = None,
         batch_size: BatchSize | None = None,
         buffer_size: int = 1000,
         return_attention: bool = False,
@@ -215,12 +216,13 @@ class Translator:
             lines: the lines; an empty one has empty translations.
             options: what to search for.
             prefixes: what the translation of each line must begin with; empty: anything.
+            prefix_size: take only so many subwords of each prefix, as of references; None: all.
             batch_size: size of a batch.
             buffer_size: lines that are read before the first of them is translated, to be sorted by length.
             return_attention: whether results have attention and alignments.
 
         Raises:
-            PruneError: the options contradict each other, or there are not as many prefixes as lines.
+            PruneError: the arguments contradict each other, or there are not as many prefixes as lines.
             TypeError: an argument or a line is of another type, as a string instead of a list of lines.
             ValueError: a number is out of range.
         """
@@ -239,11 +241,16 @@ class Translator:
         pairs: Iterator[tuple[str, str]] = zip(each, repeat(""), strict=False)
         if prefixes is not None:
             pairs = zip_longest(each, iter_lines("prefixes", prefixes))
-        return self._lines(pairs, options, size, buffer_size, return_attention)
+        if prefix_size is not None:
+            check_number("prefix_size", prefix_size, int, 1)
+            if prefixes is None:
+                raise PruneError(f"prefix_size {prefix_size} does nothing without prefixes; give them")
+        return self._lines(pairs, prefix_size, options, size, buffer_size, return_attention)
 
     def _lines(
         self,
         pairs: Iterator[tuple[str, str]],
+        prefix_size: int | None,
         options: SearchOptions,
         size: BatchSize,
         buffer_size: int,
@@ -254,7 +261,7 @@ class Translator:
             if any(line is None or prefix is None for line, prefix in buffer):
                 raise PruneError("there are not as many prefixes as lines; give one for each, an empty one for none")
             sources = [self._segmentation.split(line) for line, _ in buffer]
-            begin = [self._segmentation.split(prefix, "target") for _, prefix in buffer]
+            begin = [self._segmentation.split(prefix, "target")[:prefix_size] for _, prefix in buffer]
             results = self._search.search(sources, begin, options, size, attention, first)
             for source, found in zip(sources, results, strict=True):
                 yield self._line(source, found, options.scores, attention)

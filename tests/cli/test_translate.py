@@ -121,6 +121,8 @@ def test_prefixes(translate, tmp_path):
     prefixes = tmp_path / "prefixes"
     prefixes.write_text("\nfour\n", encoding="utf-8")
     assert translate("one\ntwo\n", "--prefix", prefixes)[0] == "one\nfour two\n"
+    prefixes.write_text("\nfour one\n", encoding="utf-8")
+    assert translate("one\ntwo\n", "--prefix", prefixes, "--prefix-size", 1)[0] == "one\nfour two\n"
     with pytest.raises(PruneError, match="not as many prefixes as lines"):
         translate("one\ntwo\nthree\n", "--prefix", prefixes)
 
@@ -151,6 +153,9 @@ def test_progress_is_counted_on_stderr(translate):
         (["--nbest", 6], "--nbest 6 is more than --beam 5"),
         (["--beam", 0], "--beam 0"),
         (["--min-len", -1], "--min-len"),
+        (["--prefix-size", 2], "--prefix-size 2 does nothing without --prefix; give the file"),
+        (["--sampling-topk", 2], "--sampling-topk 2 does nothing without --sampling; add it"),
+        (["--seed", 1], "--seed 1 does nothing without --sampling; add it"),
         (["--print-alignment", "both"], "--print-alignment both is unknown; choose hard or soft"),
     ],
 )

@@ -107,6 +107,12 @@ def test_line_prefixes(engine):
     translate = Translator(echo_model()).translate_lines
     results = translate(["one", "two", "three"], prefixes=["", "ä four", ""], buffer_size=2)
     assert [result.lines for result in results] == [["one"], ["ä four two"], ["three"]]
+    results = translate(["one", "two", "three"], prefixes=["", "ä four", "two"], prefix_size=1)
+    assert [result.lines for result in results] == [["one"], ["ä two"], ["two three"]]
+    with pytest.raises(PruneError, match="prefix_size 2 does nothing without prefixes"):
+        translate(["one"], prefix_size=2)
+    with pytest.raises(ValueError, match="prefix_size 0 is too small; the least is 1"):
+        translate(["one"], prefixes=["two"], prefix_size=0)
     for prefixes in (["", "ä"], ["", "", "", ""]):
         with pytest.raises(PruneError, match="not as many prefixes as lines"):
             list(translate(["one", "two", "three"], prefixes=prefixes, buffer_size=2))
