@@ -106,7 +106,7 @@ class CompiledEngine:
 
 
 def _attention(weights: Sequence[float], target: Sequence[int], source: Sequence[int]) -> Attention:
-    return np.reshape(weights, (len(target), len(source))).tolist()  # type: ignore[no-any-return]
+    return np.reshape(weights, (len(target), len(source))).tolist()
 
 
 def _groups(model: CompactModel) -> dict[str, list[str]]:

@@ -124,7 +124,7 @@ def test_every_instruction_set_draws_the_same_of_a_large_dictionary(instruction_
     sources = sentences(compact, [3, 9] * 30)
     words = np.array([*range(40), *range(600, 2600, 3)], np.int32)
     compiled, plain = CompiledEngine(compact, formats="sparse"), TorchEngine(compact)
-    for settings in ({}, {"sampling_topp": 0.9}, {"sampling_topk": 100}):
+    for settings in ({}, {"sampling_topp": 0.9}, {"sampling_topk": 100}, {"sampling_topk": 300}):
         options = replace(SAMPLED, max_len_b=1, **settings)
         for chosen in (None, words):
             given = sources, options, None, chosen, drawn_for(options, sources)
