@@ -1,20 +1,16 @@
 """The READMEs say what the code does: examples run, tables are complete, links lead somewhere, commands exist."""
 
-import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
 from dataclasses import fields
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import torch
 import typer
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.experiments.planning.expansion import expand
@@ -23,6 +19,7 @@ from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.techniques import LONGER, techniques
 from tests import readme_tables
 from tests.experiments.recipes import make_recipe
+from tests.only_installed import environment
 from tests.toy import DIMENSION, FEEDFORWARD, save_toy
 
 REPOSITORY = Path(__file__).parents[1]
@@ -221,48 +218,15 @@ def test_the_install_line_is_enough_for_the_tour(tmp_path):
     extras = re.findall(r"pip install '\.\[([a-z,]+)\]'", tour)[0].split(",")
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
-    owners = {module: [*map(canonicalize_name, names)] for module, names in packages_distributions().items()}
-    (tmp_path / "sitecustomize.py").write_text(
-        SITE.replace("OWNERS", repr(owners)).replace("INSTALLED", repr(closure(named)))
-    )
     block = re.search(r"^nmt-prune data numbers.*$", tour, re.MULTILINE)
     assert block is not None
     command = [*block[0].split()[1:], "--size", "2000", "--valid-size", "20", "--test-size", "20"]
-    paths = f"{tmp_path}{os.pathsep}{REPOSITORY}"
     for arguments in (["nmt_prune.cli", *command], ["fairseq_cli.train", "--help"], ["fairseq_cli.generate", "--help"]):
         process = subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": paths},
+            env=environment(named, tmp_path),
             capture_output=True,
             text=True,
         )
         assert process.returncode == 0, process.stderr
-
-
-SITE = """
-import sys
-owners, installed = OWNERS, INSTALLED
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if path is None and name in owners and not installed & set(owners[name]):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Absent())
-"""
-
-
-def closure(requirements: list[str]) -> set[str]:
-    """Names of the distributions that these requirements install, and this package itself."""
-    found: set[str] = {"nmt-prune"}
-    waiting = [Requirement(line) for line in requirements]
-    while waiting:
-        requirement = waiting.pop()
-        if (name := canonicalize_name(requirement.name)) in found:
-            continue
-        found.add(name)
-        try:
-            own = requires(requirement.name) or []
-        except PackageNotFoundError:
-            continue
-        waiting += [one for one in map(Requirement, own) if one.marker is None or one.marker.evaluate({"extra": ""})]
-    return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from math import isfinite
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -32,6 +32,9 @@ from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
 from nmt_prune.errors import PruneError, show_traceback
 from nmt_prune.files import trouble
+
+_OF_FAIRSEQ = ("torch", "fairseq", "fairseq_cli", "scipy")
+"""What only translating packed models does without; commands import it when they need it."""
 
 
 def _with_finite_numbers(command: Callable[..., None]) -> Callable[..., None]:
@@ -65,12 +68,22 @@ app.command("list")(list_entries)
 
 
 def main() -> None:
-    """Runs the command line; a PruneError, or what the system refuses, becomes one line on stderr and exit status 1."""
+    """Runs the command line; a PruneError, what the system refuses, or a library that is not installed becomes one line
+    on stderr and exit status 1.
+    """
     open_streams()
     try:
         with flushed_output():
             app()
     except (PruneError, OSError) as error:
-        show_traceback(error)
-        say(f"nmt-prune: error: {trouble(error) if isinstance(error, OSError) else error}")
-        raise SystemExit(1) from None
+        _give_up(error, trouble(error) if isinstance(error, OSError) else str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in _OF_FAIRSEQ:
+            raise
+        _give_up(error, f"{error.name} is not installed here; pip install 'nmt-prune[fairseq]'")
+
+
+def _give_up(error: Exception, line: str) -> NoReturn:
+    show_traceback(error)
+    say(f"nmt-prune: error: {line}")
+    raise SystemExit(1) from None

@@ -2,6 +2,7 @@
 
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal
 
 from nmt_prune.errors import PruneError
@@ -20,7 +21,7 @@ def make_engine(model: CompactModel, kind: str = "auto") -> AligningEngine:
         kind: ``compiled``, ``torch``, or ``auto``: the compiled one where it was built, else torch, with a warning.
 
     Raises:
-        PruneError: there is no such engine, or the compiled one was not built.
+        PruneError: there is no such engine, or the compiled one was not built and torch is not there to replace it.
     """
     if kind not in ("auto", "compiled", "torch"):
         raise PruneError(f"engine {kind} is unknown; choose auto, compiled or torch")
@@ -29,7 +30,7 @@ def make_engine(model: CompactModel, kind: str = "auto") -> AligningEngine:
             # Neither mentioned nor loaded where it was not built.
             compiled = import_module("nmt_prune.runtime.compiled")
         except ImportError as error:
-            if kind == "compiled":
+            if kind == "compiled" or find_spec("torch") is None:
                 raise PruneError(f"the compiled engine was not built ({error}); {_REMEDY}") from None
             warnings.warn(
                 f"the compiled engine was not built: translating with torch, which is slower; {_REMEDY}",

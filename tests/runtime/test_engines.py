@@ -46,6 +46,13 @@ def test_not_if_the_compiled_one_was_asked_for():
         make_engine(random_model(), "compiled")
 
 
+@pytest.mark.usefixtures("_not_compiled")
+def test_nor_where_torch_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(PruneError, match=r"compiled engine was not built .*; install a C"):
+        make_engine(random_model())
+
+
 def test_an_unknown_engine():
     with pytest.raises(PruneError, match="engine gpu is unknown; choose auto, compiled or torch"):
         make_engine(random_model(), "gpu")
