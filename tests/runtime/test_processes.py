@@ -1,4 +1,4 @@
-"""A translator in other processes than the one that made it."""
+"""A translator in other threads and processes than those that made it."""
 
 import copy
 import multiprocessing
@@ -6,7 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +61,26 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("cache", [0, 5])
+def test_threads_share_one(model, engine, cache):
+    translator, beams = Translator(model, engine, threads=2, cache=cache), (1, 2, 3, 5)
+
+    def found(beam: int) -> list[object]:
+        return translator.translate_batch(SOURCE, beam_size=beam, max_decoding_length=9, return_scores=not cache)
+
+    expected = [found(beam) for beam in beams]
+    together = threading.Barrier(len(beams), timeout=60)
+
+    def again(beam: int) -> list[object]:
+        together.wait()
+        return found(beam)
+
+    with ThreadPoolExecutor(len(beams)) as pool:
+        for _ in range(3):
+            assert list(pool.map(again, beams)) == expected
 
 
 @pytest.mark.parametrize("engine", ENGINES)
