@@ -13,9 +13,8 @@ BENCHMARKS = (
     *("mask_computation", "training_step", "distillation_step", "data_preparation"),
     *("shrunk_translation", "sparse_inference", "compact_storage", "matrix_products"),
     *("translation_speed", "translation_deployed", "translation_memory", "translation_scaling"),
-    *("real_model", "pareto"),
+    *("real_model", "pareto", "serving"),
 )
-OF_RUNS = ("real_model", "pareto")
 
 
 def main() -> None:
@@ -30,17 +29,28 @@ def main() -> None:
         metavar="RUNS_DIR",
         help="of real_model and pareto: folder of trained runs; default: that of make demo, that of make frontier",
     )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default="model.nmt",
+        metavar="FILE",
+        help="of serving: packed model; default: %(default)s, which the README's first tour makes",
+    )
+    parser.add_argument(
+        "--text",
+        type=Path,
+        default="data-bin/numbers.en-de/raw/test.en",
+        metavar="FILE",
+        help="of serving: lines to translate, one a request; default: %(default)s",
+    )
     arguments = parser.parse_args()
+    given = dict.fromkeys(("real_model", "pareto"), (arguments.runs,)) | {"serving": (arguments.model, arguments.text)}
     names = arguments.names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     logging.disable(logging.INFO)  # fairseq has everybody log
     for name in names:
-        benchmark = importlib.import_module(f"tests.benchmarks.{name}")
-        if name in OF_RUNS:
-            benchmark.run(arguments.runs or benchmark.RUNS)
-        else:
-            benchmark.run()
+        importlib.import_module(f"tests.benchmarks.{name}").run(*given.get(name, ()))
 
 
 def show_table(arguments: list[str]) -> None:

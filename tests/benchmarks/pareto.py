@@ -60,8 +60,9 @@ class Point:
     speed: float
 
 
-def run(runs: Path) -> None:
-    """Measures the models of a folder of runs that are there."""
+def run(runs: Path | None) -> None:
+    """Measures the models that are there of a folder of runs, by default make frontier's."""
+    runs = runs or RUNS
     found = {name: runs / name / "checkpoint_best.pt" for name in MODELS}
     found = {name: path for name, path in found.items() if path.is_file()}
     if not found:

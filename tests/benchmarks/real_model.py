@@ -23,8 +23,9 @@ FAIRSEQ, CT2, INT8 = "fairseq", "CTranslate2 int8", "ours, dense int8"
 COLUMNS = ["model", "program", "BLEU", "same", "tokens/s", f"x {FAIRSEQ}", f"x {CT2}", f"x {INT8}"]
 
 
-def run(runs: Path) -> None:
-    """Measures the dense model and two pruned ones of a folder of runs."""
+def run(runs: Path | None) -> None:
+    """Measures the dense model and two pruned ones of a folder of runs, by default make demo's."""
+    runs = runs or RUNS
     rows: list[dict[str, Any]] = []
     for name in MODELS:
         path = runs / name / "checkpoint_best.pt"

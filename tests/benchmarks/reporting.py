@@ -68,9 +68,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def memory(field: str) -> int:
-    """Bytes of this process, by the kernel; unlike getrusage's peak, VmHWM knows nothing of the parent process."""
-    match = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+def memory(field: str, process: int | str = "self") -> int:
+    """Bytes of a process, by the kernel; unlike getrusage's peak, VmHWM knows nothing of the parent process."""
+    match = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
     assert match
     return int(match[1]) * 1024
 
