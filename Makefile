@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test quick lint readmes bench gpu-check lock clean
+.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test quick lint readmes bench wheels gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -54,6 +54,11 @@ lint: $(READY) ## format and check
 
 bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks
+
+wheels: $(READY) ## a wheel with the engine, for who has no compiler: dist/*.whl, for this Python and processor
+	rm -rf build/wheels
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheels .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheels/*.whl
 
 readmes: $(READY) ## write the tables of the READMEs that are made from the code
 	$(BIN)/python -m tests.readme_tables
