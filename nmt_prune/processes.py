@@ -4,10 +4,11 @@ import ctypes
 import fcntl
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
@@ -64,13 +65,62 @@ def exclusive(lock: Path, holder: str, patience: float = 0.0) -> Iterator[None]:
                     time.sleep(0.1)
                     continue
                 file.seek(0)
-                owner = file.read().strip() or "unknown"
-                raise PruneError(
-                    f"{holder} is in use by another nmt-prune (process {owner}); wait until it ends"
-                ) from None
+                process, _, host = file.read().strip().partition(" ")
+                where = f" on {host}" if host not in ("", socket.gethostname()) else ""
+                owner = f"process {process or 'unknown'}{where}"
+                raise PruneError(f"{holder} is in use by another nmt-prune ({owner}); wait until it ends") from None
         file.truncate(0)
         try:
-            os.write(file.fileno(), str(os.getpid()).encode())
+            os.write(file.fileno(), f"{os.getpid()} {socket.gethostname()}".encode())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(lock)) from error
         yield
+
+
+def is_held(lock: Path) -> bool | None:
+    """Whether a process holds a lock of :func:`exclusive`, found out without touching it.
+
+    Args:
+        lock: the lock file.
+
+    Returns:
+        None where a process of another machine took it last: whether that still lives cannot be seen from here.
+    """
+    try:
+        process, _, host = lock.read_text(encoding="utf-8").partition(" ")
+    except FileNotFoundError:
+        return False
+    if not process.isdigit():
+        return False
+    if host not in ("", socket.gethostname()):
+        return None
+    return _has_open(int(process), lock)
+
+
+def _has_open(process: int, path: Path) -> bool:
+    """Whether a process lives and has a file open: its number may be another process's by now."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    place = Path(f"/proc/{process}")
+    if not place.is_dir():
+        return True  # not on Linux
+    with suppress(OSError):
+        if (place / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return False  # dead, and nobody has taken note
+    try:
+        return any(_is_same(file, path) for file in (place / "fd").iterdir())
+    except PermissionError:
+        return True
+    except FileNotFoundError:
+        return False
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

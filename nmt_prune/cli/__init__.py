@@ -25,6 +25,7 @@ from nmt_prune.cli.search import search
 from nmt_prune.cli.shortlist import shortlist
 from nmt_prune.cli.shrink import shrink
 from nmt_prune.cli.stability import stability
+from nmt_prune.cli.status import status
 from nmt_prune.cli.streams import flushed_output, open_streams, say
 from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
@@ -57,7 +58,7 @@ app = typer.Typer(
     help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
 )
 for command in (
-    *(prune, run, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
+    *(prune, run, status, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, shortlist, translate, score, report),
 ):
     app.command()(_with_finite_numbers(command))

@@ -1,7 +1,6 @@
 """``nmt-prune run``: carries out a recipe."""
 
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,29 +54,14 @@ def run(
     from nmt_prune.errors import PruneError
     from nmt_prune.experiments.execution.display import plan_table
     from nmt_prune.experiments.execution.runner import run_plan
-    from nmt_prune.experiments.planning.commands import Places
     from nmt_prune.experiments.planning.cost import PlanCost
-    from nmt_prune.experiments.planning.expansion import expand
-    from nmt_prune.experiments.planning.plan import Plan
     from nmt_prune.experiments.planning.preflight import check_plan
+    from nmt_prune.experiments.planning.recipe_plan import recipe_plan
     from nmt_prune.experiments.planning.run_folder import check_all
     from nmt_prune.experiments.planning.small_models import sizes
-    from nmt_prune.experiments.planning.transfer_expansion import transfer_plan
-    from nmt_prune.experiments.recipe.recipe_file import load_recipe, with_data
-    from nmt_prune.experiments.recipe.transfer_recipe import TransferRecipe
 
-    loaded = load_recipe(recipe)
     chosen = [name.strip() for names in only or () for name in names.split(",")]
-    if isinstance(loaded, TransferRecipe):
-        if data is not None:
-            raise PruneError("--data is for recipes of one corpus; leave it out")
-        plan = transfer_plan(loaded, runs_dir, data_dir, chosen)
-    else:
-        loaded = loaded if data is None else with_data(loaded, data)
-        dense = None if loaded.dense is None else Path(loaded.dense.checkpoint)
-        places = Places(runs_dir / loaded.name, data or loaded.data_folder(data_dir), dense=dense)
-        plan = Plan.of(expand(loaded, chosen, data), places, loaded.published, loaded.trainings_per_gpu)
-        plan = replace(plan, data_is_given=data is not None)
+    plan = recipe_plan(recipe, runs_dir, data_dir, data, chosen)
     if tokens_per_second is not None and not dry_run:
         raise PruneError("--tokens-per-second is for --dry-run; add that or leave this out")
     if dry_run:

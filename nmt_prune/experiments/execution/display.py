@@ -1,4 +1,4 @@
-"""Showing progress on a terminal, or as lines where there is none."""
+"""Showing progress on a terminal, or as lines where there is none; the table of a dry run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from nmt_prune.experiments.execution.progress import Snapshot, clock
+from nmt_prune.experiments.execution.states import run_states
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.pace import Pace, say, stderr_console
 from nmt_prune.techniques.labels import is_searched
@@ -26,7 +27,7 @@ class Display(Protocol):
 
 
 class Lines:
-    """A line on stderr, at most every 15 seconds, when there is something new."""
+    """A line at most every 15 seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console, self._pace = console, Pace(at_once=True)
@@ -49,12 +50,11 @@ class Bars:
     def show(self, snapshot: Snapshot) -> None:
         bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
         left = "" if snapshot.left is None else f", about {clock(snapshot.left)} left"
-        trained = f"{snapshot.trained}/{snapshot.to_train} trained"
-        note = f"{trained}, {snapshot.scored}/{snapshot.to_score} scored, {clock(snapshot.elapsed)} elapsed{left}"
-        steps, done = snapshot.to_train + snapshot.to_score, snapshot.trained + snapshot.scored
+        note = f"{snapshot.counts}, {clock(snapshot.elapsed)} elapsed{left}"
+        steps, done = len(snapshot.runs) + snapshot.to_score, snapshot.trained + snapshot.scored
         bars.add_task("all", total=steps, completed=done, note=note)
         for running in snapshot.running:
-            bleu = "" if running.bleu is None else f", BLEU {running.bleu:.1f}"
+            bleu = "" if running.dev_bleu is None else f", BLEU {running.dev_bleu:.1f}"
             note = f"{running.done}/{running.run.updates} updates{bleu}"
             bars.add_task(running.run.name, total=running.run.updates, completed=running.done, note=note)
         self._live.update(bars, refresh=True)
@@ -80,18 +80,13 @@ def plan_table(plan: Plan) -> Table:
     for column in ("sparsity", "updates", "total"):
         table.add_column(column, justify="right")
     table.add_column("state")
-    for run in plan.runs:
-        folder = plan.folder(run)
-        state = "to do"
-        if folder.trained.exists():
-            state = "done" if folder.scores.exists() or not run.is_scored else "to score"
-        elif (folder.path / "checkpoint_last.pt").exists():
-            state = "to resume"
+    for one in run_states(plan):
+        run = one.run
         techniques = ", ".join([run.technique, *run.also])
         # What a search finds decides the sparsity of what follows from it.
         is_found = run.step == "search" or is_searched(run.technique)
         sparsity = "to be found" if is_found else f"{run.sparsity:.1%}"
         sparsity = f"0 as {sparsity}" if "size" in run.settings else sparsity
         numbers = sparsity, str(run.updates), str(run.total_updates)
-        table.add_row(run.name, run.parent or "–", techniques, *numbers, state)
+        table.add_row(run.name, run.parent or "–", techniques, *numbers, one.state)
     return table

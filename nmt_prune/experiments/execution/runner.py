@@ -49,7 +49,7 @@ def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) ->
             trainings want are not there, or a step failed.
     """
     folder = plan.places.runs
-    with exclusive(folder / ".lock", str(folder), patience=5.0):
+    with exclusive(plan.lock, str(folder), patience=5.0):
         check_all(plan.runs, folder)
         for run in plan.runs:
             if (plan.folder(run).path / "run.json").exists():
@@ -65,14 +65,16 @@ def _placed(
 ) -> tuple[Plan, int]:
     """The plan with the GPUs that its steps may use, and how many steps may run side by side."""
     if any(argument.split("=")[0] in ("--executor", "-e") for argument in extra):
-        return replace(plan, gpus=None), cores or os.cpu_count() or 1
+        together = cores or os.cpu_count() or 1
+        return replace(plan, gpus=None, slots=together), together
     gpus = visible_gpus()
     left = [plan.run(step["run"]) for step in steps]
-    return replace(plan, gpus=gpus), slots(left, gpus, cores, plan.trainings_per_gpu)
+    together = slots(left, gpus, cores, plan.trainings_per_gpu)
+    return replace(plan, gpus=gpus, slots=together), together
 
 
 def _report_is_new(plan: Plan) -> bool:
-    marker = plan.places.runs / ".report.done"
+    marker = plan.reported
     newest = max(plan.folder(run).scores.stat().st_mtime for run in plan.runs if run.is_scored)
     is_there = marker.exists() and (plan.places.runs / "report/table.md").exists()
     is_new = is_there and marker.stat().st_mtime >= newest
@@ -82,9 +84,9 @@ def _report_is_new(plan: Plan) -> bool:
 def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], extra: Sequence[str]) -> None:
     folder = plan.places.runs
     shutil.rmtree(plan.failures, ignore_errors=True)
-    for marker in (".data.done", ".report.done"):
-        (folder / marker).unlink(missing_ok=True)
-    monitor = Monitor(plan, cores)
+    for marker in (folder / ".data.done", plan.reported):
+        marker.unlink(missing_ok=True)
+    monitor = Monitor(plan)
     told: set[Path] = set()
     with _executor(plan.write(steps), cores, extra) as process, open_display() as display:
         while process.poll() is None:

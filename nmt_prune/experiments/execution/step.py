@@ -78,7 +78,7 @@ def train(plan: Plan, name: str) -> None:
     folder = plan.folder(run)
     wanted = gpus_wanted(run.settings["training"])
     with (
-        exclusive(folder.path / ".lock", f"run {name}", PATIENCE),
+        exclusive(folder.lock, f"run {name}", PATIENCE),
         environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables,
     ):
         folder.describe(run, plan.places)
@@ -99,11 +99,13 @@ def score(plan: Plan, name: str) -> None:
         PruneError: the scoring failed.
     """
     run = plan.run(name)
-    if is_quantized(run):
-        execute(quantize_command(run, plan.places), plan.folder(run).path / "score.log")
+    folder = plan.folder(run)
     wanted = min(1, gpus_wanted(run.settings["training"]))
-    with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables:
-        execute(score_command(run, plan.places), plan.folder(run).path / "score.log", variables)
+    with exclusive(folder.lock, f"run {name}", PATIENCE):
+        if is_quantized(run):
+            execute(quantize_command(run, plan.places), folder.score_log)
+        with environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables:
+            execute(score_command(run, plan.places), folder.score_log, variables)
 
 
 def execute(command: list[str], log: Path, variables: Mapping[str, str] = ON_CPU) -> None:

@@ -10,7 +10,9 @@ from nmt_prune.processes import with_reason
 _TAIL = 32 * 1024
 _UPDATES = re.compile(r"num_updates[= ](\d+)|Loaded checkpoint .* @ (\d+) updates")
 _BLEU = re.compile(r"\| bleu (\d+(?:\.\d+)?)")
+_UPS, _WPS = (re.compile(rf"\b{name}[= ]([\d.]+(?:e[+-]?\d+)?)") for name in ("ups", "wps"))
 _ERROR = re.compile(r"error|exception|killed|interrupt|no such|not found|cannot", re.IGNORECASE)
+_LOGGED = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ \| (INFO|WARNING) \|")
 _CHAIN = re.compile(r"^(The above exception was|During handling of the above)")
 
 
@@ -21,10 +23,14 @@ class LogState:
     Attributes:
         update: update number last logged; None before the first.
         bleu: last validation BLEU; None before the first validation.
+        updates_per_second: as fairseq logged it last.
+        words_per_second: likewise, target tokens.
     """
 
     update: int | None = None
     bleu: float | None = None
+    updates_per_second: float | None = None
+    words_per_second: float | None = None
 
 
 def read_state(log: Path) -> LogState:
@@ -34,7 +40,15 @@ def read_state(log: Path) -> LogState:
     return LogState(
         update=int(updates[-1][0] or updates[-1][1]) if updates else None,
         bleu=float(bleus[-1]) if bleus else None,
+        updates_per_second=_last_speed(_UPS, text),
+        words_per_second=_last_speed(_WPS, text),
     )
+
+
+def _last_speed(pattern: re.Pattern[str], text: str) -> float | None:
+    """None where it was rounded to 0, too."""
+    found = pattern.findall(text)
+    return (float(found[-1]) or None) if found else None
 
 
 def read_tail(log: Path, start: int = 0) -> str:
@@ -56,3 +70,10 @@ def last_error(log: Path, start: int = 0) -> str:
     if not lines:
         return "it wrote nothing"
     return with_reason(lines, errors[-1] if errors else len(lines) - 1)
+
+
+def dying_words(log: Path) -> str | None:
+    """The error that a log ends with; None if what it ends with is none."""
+    lines = [line.strip() for line in read_tail(log).splitlines() if line.strip()]
+    is_error = bool(lines) and bool(_ERROR.search(lines[-1])) and not _LOGGED.match(lines[-1])
+    return last_error(log) if is_error else None

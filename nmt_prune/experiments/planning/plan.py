@@ -1,12 +1,13 @@
 """The plan file: what the runner tells Snakemake and the steps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places
 from nmt_prune.experiments.planning.run_folder import RunFolder
 from nmt_prune.experiments.planning.runs import Run, path_lengths
@@ -28,6 +29,7 @@ class Plan:
         targets: corpora of a transfer matrix, each with a folder of runs; none for an ordinary recipe.
         trainings_per_gpu: trainings that share a GPU.
         data_is_given: whether the data folder is the user's own, and nothing is to be prepared.
+        slots: steps that run side by side.
     """
 
     runs: tuple[Run, ...]
@@ -38,6 +40,7 @@ class Plan:
     targets: tuple[str, ...] = ()
     trainings_per_gpu: int = 1
     data_is_given: bool = False
+    slots: int = 1
 
     @classmethod
     def of(
@@ -48,8 +51,32 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> "Plan":
-        """Reads a plan file."""
-        return TypeAdapter(cls).validate_python(read_json(path))
+        """Reads a plan file.
+
+        Raises:
+            PruneError: it cannot be read, or is no plan of this version.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(read_json(path))
+        except ValidationError as error:
+            key = ".".join(map(str, error.errors()[0]["loc"])) or "content"
+            raise PruneError(
+                f"{path} is no plan of this version of nmt-prune ({key}: {error.errors()[0]['msg'].lower()}); repeat"
+                " nmt-prune run with the recipe to write it anew"
+            ) from None
+
+    @classmethod
+    def begun_in(cls, runs: Path) -> "Plan | None":
+        """The plan that was begun last in a folder of runs, wherever that is now; None where there is none.
+
+        Raises:
+            PruneError: see :meth:`read`.
+        """
+        path = runs / PLAN_FILE
+        if not path.is_file():
+            return None
+        plan = cls.read(path)
+        return replace(plan, places=replace(plan.places, runs=runs))
 
     @staticmethod
     def published_in(runs: Path) -> tuple[str, ...]:
@@ -77,6 +104,16 @@ class Plan:
     def folder(self, run: Run) -> RunFolder:
         """The folder of a run."""
         return RunFolder(self.places.runs / run.name)
+
+    @property
+    def lock(self) -> Path:
+        """Held while a runner is at work."""
+        return self.places.runs / ".lock"
+
+    @property
+    def reported(self) -> Path:
+        """Marker of the finished report."""
+        return self.places.runs / ".report.done"
 
     @property
     def gpu_locks(self) -> Path:

@@ -30,6 +30,16 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def score_log(self) -> Path:
+        """Output of the scoring."""
+        return self.path / "score.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a step of this run is at work."""
+        return self.path / ".lock"
+
+    @property
     def trained(self) -> Path:
         """Marker of the finished training."""
         return self.path / "trained.json"

@@ -4,24 +4,17 @@ import difflib
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.experiments.recipe.inline_technique import TAGS, InlineTechnique
+from nmt_prune.experiments.recipe.names import read_values, recipe_path
 from nmt_prune.experiments.recipe.own_flags import with_own_flags
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.experiments.recipe.sections import Corpus
 from nmt_prune.experiments.recipe.transfer_recipe import TransferRecipe
 from nmt_prune.text.languages import language_pairs
-
-SHIPPED = Path(__file__).parents[2] / "recipes"
-
-
-def shipped_recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
 def load_recipe(name_or_path: str) -> Recipe:
@@ -33,15 +26,13 @@ def load_recipe(name_or_path: str) -> Recipe:
     Raises:
         PruneError: the file is missing or no YAML, or a key is unknown, missing or of the wrong type.
     """
-    path = Path(name_or_path)
-    if not path.exists() and name_or_path in shipped_recipes():
-        path = SHIPPED / f"{name_or_path}.yaml"
-    values = _read_mapping(path)
+    path = recipe_path(name_or_path)
+    values = read_values(path)
     if values.get("extension"):
         values["extension"] = _beside(path, values["extension"])
     if isinstance(values.get("dense"), dict) and isinstance(values["dense"].get("checkpoint"), str):
         values = with_own_flags(values)
-    return as_recipe({"name": path.stem, **values}, str(path))
+    return as_recipe(values, str(path))
 
 
 def as_recipe(values: dict[str, Any], source: str) -> Recipe:
@@ -81,25 +72,6 @@ def _beside(recipe: Path, extensions: Any) -> Any:
     """The extension files of a recipe, which are relative to it, from wherever it is run."""
     listed = extensions if isinstance(extensions, list) else [extensions]
     return [str((recipe.parent / one).resolve()) if isinstance(one, str) else one for one in listed]
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        shipped = ", ".join(shipped_recipes())
-        raise PruneError(f"recipe {path} does not exist; give a YAML file or one of: {shipped}") from None
-    except OSError as error:
-        raise PruneError(f"cannot read the recipe {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise PruneError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise PruneError(f"{path} is not YAML{where}: {getattr(error, 'problem', None) or error}") from None
-    if not isinstance(values, dict):
-        raise PruneError(f"{path} is not a recipe; it should be a mapping with name, corpus, model, training, ...")
-    return values
 
 
 def _describe(error: ValidationError, kind: type[Recipe]) -> str:

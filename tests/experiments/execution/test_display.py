@@ -4,13 +4,21 @@ from rich.console import Console
 from rich.live import Live
 
 from nmt_prune.experiments.execution.display import Bars, Lines
-from nmt_prune.experiments.execution.progress import Running, Snapshot
+from nmt_prune.experiments.execution.progress import Snapshot
+from nmt_prune.experiments.execution.states import RunState
+from nmt_prune.experiments.execution.training_log import LogState
 
 
 def snapshot(laboratory, done: int) -> Snapshot:
-    run = laboratory.plan().run("slt-50-seed1")
-    running = [Running(run, done, 12.34)]
-    return Snapshot(trained=3, to_train=5, scored=2, to_score=5, running=running, elapsed=60.0, left=90.0)
+    dense, mp_50, mp_80, slt_50, slt_80 = sorted(laboratory.plan().runs, key=lambda run: run.name)
+    states = [
+        RunState(dense, "done", 20, is_trained=True),
+        RunState(mp_50, "done", 20, is_trained=True),
+        RunState(mp_80, "to score", 20, is_trained=True),
+        RunState(slt_50, "running", done, LogState(done, 12.34)),
+        RunState(slt_80, "waiting"),
+    ]
+    return Snapshot(states, elapsed=60.0, left=90.0)
 
 
 def test_lines_come_at_most_every_fifteen_seconds(laboratory, monkeypatch):

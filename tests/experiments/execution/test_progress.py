@@ -1,4 +1,5 @@
-import os
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,7 @@ from nmt_prune.experiments.execution import progress
 from nmt_prune.experiments.execution.progress import Monitor, clock
 from nmt_prune.experiments.planning.runs import path_lengths
 from nmt_prune.files import write_json
+from nmt_prune.processes import exclusive
 
 
 @pytest.fixture
@@ -16,35 +18,50 @@ def now(monkeypatch):
     return times
 
 
-def write_log(plan, name: str, text: str, at: float) -> None:
-    log = plan.folder(plan.run(name)).log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(text)
-    os.utime(log, (at, at))
+@contextmanager
+def training(plan, name: str, text: str):
+    """A training that is going on, and its log."""
+    folder = plan.folder(plan.run(name))
+    with exclusive(folder.lock, name):
+        folder.log.write_text(text)
+        yield
+
+
+def shown(plan) -> list[str]:
+    return [str(running) for running in Monitor(plan).look().running]
 
 
 def test_what_runs_and_what_is_left(laboratory, now):
     # dense -> slt 50 -> slt 80, and two mp: five trainings of 20 updates.
-    plan = laboratory.plan()
-    monitor = Monitor(plan, cores=2, started=1000.0)
+    plan = replace(laboratory.plan(), slots=2)
+    monitor = Monitor(plan, started=1000.0)
     snapshot = monitor.look()
-    assert (snapshot.trained, snapshot.to_train, snapshot.scored, snapshot.to_score) == (0, 5, 0, 5)
+    assert (snapshot.trained, len(snapshot.runs), snapshot.scored, snapshot.to_score) == (0, 5, 0, 5)
     assert (snapshot.running, snapshot.left) == ([], None)
-    write_log(plan, "dense-seed1", "num_updates=2,", at=1001.0)
-    write_log(plan, "mp-50-seed1", "num_updates=9,", at=999.0)
-    now["now"] = 1002.0
-    assert [str(running) for running in monitor.look().running] == ["dense-seed1 2/20"]
-    write_log(plan, "dense-seed1", "num_updates=6, | bleu 12.34 |", at=1004.0)
-    now["now"] = 1010.0
-    snapshot = monitor.look()
-    assert [str(running) for running in snapshot.running] == ["dense-seed1 6/20 BLEU 12.3"]
-    # Four updates in eight seconds; the chain has 14 + 20 + 20 = 54 left, all together 94, on two cores 47.
-    assert snapshot.left == pytest.approx(2.0 * 54)
-    assert str(snapshot) == "[0:00:10] 0/5 trained, 0/5 scored · dense-seed1 6/20 BLEU 12.3 · about 0:01:48 left"
-    # A scored run tells that scoring takes 5 seconds: four more, on two cores. Its 20 updates are off no longest chain.
-    write_json(plan.folder(plan.run("mp-50-seed1")).trained, {})
-    write_json(plan.folder(plan.run("mp-50-seed1")).scores, {"seconds": 5.0})
-    assert monitor.look().left == pytest.approx(2.0 * 54 + 4 * 5.0 / 2)
+    with training(plan, "mp-50-seed1", "num_updates=9,"):
+        pass  # and has ended
+    with training(plan, "dense-seed1", "num_updates=2,"):
+        now["now"] = 1002.0
+        assert [str(running) for running in monitor.look().running] == ["dense-seed1 2/20"]
+        plan.folder(plan.run("dense-seed1")).log.write_text("num_updates=6, | bleu 12.34 |")
+        now["now"] = 1010.0
+        snapshot = monitor.look()
+        assert [str(running) for running in snapshot.running] == ["dense-seed1 6/20 BLEU 12.3"]
+        # Four updates in eight seconds; the chain has 14 + 20 + 20 = 54 left, all together 94, on two cores 47.
+        assert snapshot.left == pytest.approx(2.0 * 54)
+        expected = "[0:00:10] 0/5 trained, 0/5 scored · dense-seed1 6/20 BLEU 12.3 · about 0:01:48 left"
+        assert str(snapshot) == expected
+        # A scored run tells that scoring takes 5 seconds: four more, on two cores. Its 20 updates are off no longest
+        # chain.
+        write_json(plan.folder(plan.run("mp-50-seed1")).trained, {})
+        write_json(plan.folder(plan.run("mp-50-seed1")).scores, {"seconds": 5.0})
+        assert monitor.look().left == pytest.approx(2.0 * 54 + 4 * 5.0 / 2)
+
+
+def test_the_first_look_takes_the_speed_from_the_log(laboratory, now):
+    plan = laboratory.plan()
+    with training(plan, "dense-seed1", "wps=100, ups=0.5, num_updates=10,"):
+        assert Monitor(plan).look().left == pytest.approx(2.0 * 90)
 
 
 def test_trained_and_scored(laboratory, now):
@@ -52,29 +69,19 @@ def test_trained_and_scored(laboratory, now):
     for name in ("dense-seed1", "mp-50-seed1"):
         write_json(plan.folder(plan.run(name)).trained, {})
     write_json(plan.folder(plan.run("dense-seed1")).scores, {})
-    snapshot = Monitor(plan, cores=1, started=1000.0).look()
-    assert str(snapshot) == "[0:00:00] 2/5 trained, 1/5 scored"
+    assert str(Monitor(plan, started=1000.0).look()) == "[0:00:00] 2/5 trained, 1/5 scored"
 
 
-def test_no_bleu_while_a_mask_grows(laboratory, now):
+def test_no_bleu_while_a_mask_grows(laboratory):
     plan = laboratory.plan()
-    write_log(plan, "mp-50-seed1", "num_updates=6, | bleu 0 |", at=1004.0)
-    assert [str(running) for running in Monitor(plan, cores=1, started=1000.0).look().running] == ["mp-50-seed1 6/20"]
+    with training(plan, "mp-50-seed1", "num_updates=6, | bleu 0 |"):
+        assert shown(plan) == ["mp-50-seed1 6/20"]
 
 
-def test_a_failed_training_is_not_going_on(laboratory, now):
-    plan = laboratory.plan()
-    write_log(plan, "dense-seed1", "num_updates=2,", at=1001.0)
-    write_json(plan.failure("train", "dense-seed1"), "it failed")
-    assert Monitor(plan, cores=1, started=1000.0).look().running == []
-
-
-def test_updates_count_from_the_start_of_the_run(laboratory, now):
+def test_updates_count_from_the_start_of_the_run(laboratory):
     plan = laboratory.plan(techniques=["finetune"])
-    write_log(plan, "finetune-50-seed1", "Loaded checkpoint x (epoch 1 @ 20 updates)\nnum_updates=26,", at=1001.0)
-    assert [str(running) for running in Monitor(plan, cores=1, started=1000.0).look().running] == [
-        "finetune-50-seed1 6/20"
-    ]
+    with training(plan, "finetune-50-seed1", "Loaded checkpoint x (epoch 1 @ 20 updates)\nnum_updates=26,"):
+        assert shown(plan) == ["finetune-50-seed1 6/20"]
 
 
 def test_path_lengths_follow_the_longest_chain(laboratory):

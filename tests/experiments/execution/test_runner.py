@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -247,4 +248,4 @@ def test_two_runners_do_not_share_a_folder(laboratory):
         holder.kill()
         holder.communicate()
     with exclusive(lock, "the folder"):
-        assert lock.read_text() == str(os.getpid())
+        assert lock.read_text() == f"{os.getpid()} {socket.gethostname()}"

@@ -1,17 +1,17 @@
 import pytest
 
 from nmt_prune.evaluation.quality.translation import error_line
-from nmt_prune.experiments.execution.training_log import LogState, last_error, read_state
+from nmt_prune.experiments.execution.training_log import LogState, dying_words, last_error, read_state
 
 # Lines of fairseq 0.12.3.
 LOG = """\
 2026-11-21 07:00:00 | INFO | fairseq.trainer | No existing checkpoint found runs/x/checkpoint_last.pt
 2026-11-21 07:00:01 | INFO | train_inner | epoch 001:     20 / 99 loss=10.0, ppl=900, wps=1e3, num_updates=20, lr=0.1
-2026-11-21 07:00:02 | INFO | train_inner | epoch 001:     40 / 99 loss=9.0, ppl=800, wps=1e3, num_updates=40, lr=0.1
+2026-11-21 07:00:02 | INFO | train_inner | epoch 001:     40 / 99 loss=9.0, wps=900.5, ups=2.5, num_updates=40, lr=0.1
 2026-11-21 07:00:03 | INFO | valid | epoch 001 | valid on 'valid' subset | loss 8.5 | bleu 1.25 | num_updates 40
 """
 LATER = """\
-2026-11-21 07:00:04 | INFO | train_inner | epoch 001:     60 / 99 loss=8.0, num_updates=60, lr=0.1
+2026-11-21 07:00:04 | INFO | train_inner | epoch 001:     60 / 99 loss=8.0, wps=40, ups=0, num_updates=60, lr=0.1
 2026-11-21 07:00:05 | INFO | valid | epoch 001 | valid on 'valid' subset | bleu 3.5 | num_updates 60 | best_bleu 4.75
 """
 RESUMED = (
@@ -25,17 +25,17 @@ def test_the_last_update_and_the_last_bleu_count(tmp_path):
     log.write_text(LOG.split("\n", 1)[0])
     assert read_state(log) == LogState(None, None)
     log.write_text(LOG)
-    assert read_state(log) == LogState(40, 1.25)
+    assert read_state(log) == LogState(40, 1.25, 2.5, 900.5)
     log.write_text(LOG + LATER)
-    assert read_state(log) == LogState(60, 3.5)
+    assert read_state(log) == LogState(60, 3.5, None, 40)  # 0 updates a second were rounded
     log.write_text(LOG + LATER + RESUMED)
-    assert read_state(log) == LogState(40, 3.5)
+    assert read_state(log) == LogState(40, 3.5, None, 40)
 
 
 def test_only_the_end_of_a_long_log_is_read(tmp_path):
     log = tmp_path / "train.log"
-    log.write_text("num_updates=1\n" + "x" * 100_000 + "\n" + LATER)
-    assert read_state(log) == LogState(60, 3.5)
+    log.write_text("num_updates=1, ups=9\n" + "x" * 100_000 + "\n" + LATER)
+    assert read_state(log) == LogState(60, 3.5, None, 40)
 
 
 def test_the_last_error_of_this_attempt(tmp_path):
@@ -81,3 +81,15 @@ def test_a_line_that_announces_the_reason_comes_with_it(tmp_path):
 def test_the_error_is_the_cause(tmp_path, lines, expected):
     (tmp_path / "log").write_text("\n".join(lines))
     assert last_error(tmp_path / "log") == expected
+
+
+def test_a_log_that_ends_with_an_error(tmp_path):
+    log = tmp_path / "train.log"
+    assert dying_words(log) is None
+    log.write_text("Traceback (most recent call last):\n  File x\nRuntimeError: loss is NaN\n\n")
+    assert dying_words(log) == "RuntimeError: loss is NaN"
+    with log.open("a") as file:
+        file.write(RESUMED)
+    assert dying_words(log) is None
+    log.write_text("2026-11-21 07:00:00 | INFO | fairseq.trainer | an error of 0.1 cannot be seen\n")
+    assert dying_words(log) is None

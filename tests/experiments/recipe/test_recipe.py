@@ -2,7 +2,8 @@ import pytest
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.expansion import expand
-from nmt_prune.experiments.recipe.recipe_file import load_recipe, shipped_recipes
+from nmt_prune.experiments.recipe.names import shipped_recipes
+from nmt_prune.experiments.recipe.recipe_file import load_recipe
 from nmt_prune.techniques import techniques
 
 GOOD = """
