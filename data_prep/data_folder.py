@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ from data_prep.preparation import Preparation
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, read_json, write_json
 from nmt_prune.processes import exclusive
+from nmt_prune.versions import versions
 
 MANIFEST, SUMMARY = "manifest.json", "cleaning"
+_BEHIND_DATA = ("nmt-prune", "sentencepiece", "sacremoses", "num2words", "ve-fairseq", "fairseq")
 
 
 def prepare(
@@ -76,7 +77,7 @@ def _publish(pipeline: Pipeline, settings: dict[str, Any], out: Path) -> None:
             "left_out": summary.left_out(),
             "shared_with_held_out": facts["shared"],
             "files": folder_digests(folder),
-            "versions": _versions(),
+            "versions": versions(_BEHIND_DATA),
         }
         write_json(folder / MANIFEST, manifest)
 
@@ -124,13 +125,3 @@ def _must_replace(out: Path, settings: dict[str, Any], force: bool) -> bool:
 
 def _short_digest(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in ("nmt-prune", "sentencepiece", "sacremoses", "num2words", "ve-fairseq", "fairseq"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -31,6 +31,7 @@ from nmt_prune.cli.strip import average, strip
 from nmt_prune.cli.ticket import ticket
 from nmt_prune.cli.transfer import transfer
 from nmt_prune.cli.translate import translate
+from nmt_prune.cli.verify import verify
 from nmt_prune.errors import PruneError, show_traceback
 from nmt_prune.files import trouble
 
@@ -59,7 +60,7 @@ app = typer.Typer(
 )
 for command in (
     *(prune, run, status, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
-    *(shrink, quantize, pack, unpack, strip, average, shortlist, translate, score, report),
+    *(shrink, quantize, pack, unpack, strip, average, shortlist, translate, score, report, verify),
 ):
     app.command()(_with_finite_numbers(command))
 app.add_typer(export, name="export")

@@ -1,7 +1,5 @@
 """A data folder whose training targets are a teacher's translations."""
 
-import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from data_prep.text.texts import Text
 from nmt_prune import __version__
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import check_data
+from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.distillation.settings import Distillation
 from nmt_prune.distillation.targets import TRANSLATED, Targets
 from nmt_prune.errors import PruneError
@@ -113,14 +112,8 @@ def check(settings: Distillation) -> tuple[tuple[str, str], str]:
 def _described(settings: Distillation) -> dict[str, Any]:
     """What decides the bytes of the folder: settings, and the teacher and the data by their contents."""
     chosen = {key: value for key, value in asdict(settings).items() if key not in ("teacher", "data")}
-    manifest = settings.data / MANIFEST
-    files = read_json(manifest)["files"] if manifest.exists() else _digests(settings.data)
-    data = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    data = data_digest(known_digests(settings.data))
     return {**chosen, "teacher": file_digest(settings.teacher), "data": data}
-
-
-def _digests(data: Path) -> dict[str, str]:
-    return {path.name: file_digest(path) for path in sorted(data.glob("*")) if path.suffix in (".bin", ".idx", ".txt")}
 
 
 def _compare(folder: Path, record: str, wanted: dict[str, Any], what: str) -> None:

@@ -1,18 +1,21 @@
 """Scoring a checkpoint: translate, score, measure its sparsity and its costs, write it all down."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
+from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.evaluation.costs.measurement import measure_costs
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.quality.text import digest, write_lines
 from nmt_prune.evaluation.quality.translation import Decoding, Translation, translate
-from nmt_prune.evaluation.records.run import ScoreRecord, hypotheses_file
+from nmt_prune.evaluation.records.run import Provenance, ScoreRecord, hypotheses_file
 from nmt_prune.masks.statistics import totals
+from nmt_prune.processes import processor_time
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.text.bleu import bleu_metric
+from nmt_prune.versions import git_state, versions
 
 
 def score_checkpoint(
@@ -33,9 +36,9 @@ def score_checkpoint(
     bleu_metric(subset.tokenizer)  # refused before anything is translated
     loaded = Checkpoint.load(checkpoint)
     departure = Departure.of_checkpoint(loaded)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), processor_time()
     translation = translate(loaded, subset, decoding)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, processor_time() - cpu
     scores = subset.score(translation.lines)
     dev = Translation([])
     if valid is None:
@@ -65,7 +68,17 @@ def score_checkpoint(
         cut=departure.cut if departure else None,
         costs=measure_costs(loaded, subset, decoding, translation.left_out),
     )
-    write_lines(out.with_name(hypotheses_file(subset.name)), translation.lines)
+    hypotheses = out.with_name(hypotheses_file(subset.name))
+    write_lines(hypotheses, translation.lines)
+    provenance = Provenance(
+        checkpoint_sha256=loaded.digest,
+        data_sha256=data_digest(known_digests(subset.data)),
+        hypotheses_sha256=digest(hypotheses),
+        versions=versions(),
+        git=git_state(),
+        cpu_seconds=round(cpu, 2),
+    )
+    record = replace(record, provenance=provenance)
     record.write(out)
     return record
 

@@ -8,12 +8,15 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from nmt_prune import __version__
 from nmt_prune.cli.report import report
 from nmt_prune.cli.score import score
+from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation import scoring
 from nmt_prune.evaluation.quality.text import write_lines
 from nmt_prune.evaluation.quality.translation import Translation
+from nmt_prune.files import file_digest
 from tests.evaluation.corpus import corrupted, references, write_run
 
 REFERENCES = references(40)
@@ -75,6 +78,11 @@ def test_score(run, data, checkpoint, translations, tmp_path):
     assert (scores["subset"], scores["data"], scores["sentences"]) == ("test", "toy.en-de", 40)
     assert scores["sparsity"] == {"prunable": 0.75, "all": 0.75, "body": 0.75}
     assert (scores["dev_bleu"], scores["dev_bleu_from"]) == (21.5, "training")
+    kept = scores["provenance"]
+    assert kept["checkpoint_sha256"] == file_digest(checkpoint)
+    assert kept["hypotheses_sha256"] == file_digest(out.parent / "hypotheses.test.txt")
+    assert kept["data_sha256"] == data_digest(known_digests(data))
+    assert kept["versions"]["nmt-prune"] == __version__
     assert (out.parent / "hypotheses.test.txt").read_text().split("\n")[:-1] == corrupted(REFERENCES, 0.2, seed=1)
     assert sorted(path.name for path in out.parent.iterdir()) == ["hypotheses.test.txt", "scores.json"]
 

@@ -1,5 +1,6 @@
 """What a run folder says about itself: ``run.json``, ``scores.json`` and ``speed.json``."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.records.costs import Costs, SpeedRecord
 from nmt_prune.files import read_json, write_json
 from nmt_prune.text.bleu import WORDS
+from nmt_prune.versions import refuse_newer
 
 RUN_FILE = "run.json"
 SCORES_FILE = "scores.json"
@@ -49,6 +51,27 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """What scores come of, beside the reference.
+
+    Attributes:
+        checkpoint_sha256: digest of the checkpoint.
+        data_sha256: of the data folder, see :mod:`nmt_prune.data_digests`.
+        hypotheses_sha256: of the file with the translations.
+        versions: of the packages behind them.
+        git: commit of the source, see :func:`nmt_prune.versions.git_state`.
+        cpu_seconds: user and system time of fairseq-generate on the subset.
+    """
+
+    checkpoint_sha256: str
+    data_sha256: str
+    hypotheses_sha256: str
+    versions: dict[str, str]
+    git: str | None
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class ScoreRecord:
     """What ``scores.json`` holds.
 
@@ -77,6 +100,7 @@ class ScoreRecord:
         left_out: lines of the subset, from 1 on, that were too long for the model; their hypotheses are empty.
         dev_left_out: likewise of the validation set, where it was translated.
         costs: size, CPU time and exports; None in records of before they were measured.
+        provenance: digests, versions and CPU time; None in records of before they were kept.
     """
 
     subset: str
@@ -102,6 +126,7 @@ class ScoreRecord:
     left_out: tuple[int, ...] = ()
     dev_left_out: tuple[int, ...] = ()
     costs: Costs | None = None
+    provenance: Provenance | None = None
 
     @property
     def hypotheses_file(self) -> str:
@@ -111,6 +136,13 @@ class ScoreRecord:
     def write(self, path: Path) -> None:
         """Writes the record as JSON, atomically."""
         write_json(path, asdict(self))
+
+
+def _written_by(values: Mapping[str, Any]) -> str | None:
+    """The version of this package that wrote a record, where it says: of a run, or of its scores."""
+    kept = values.get("provenance") or {}
+    version = values.get("nmt_prune") or (kept.get("versions") or {}).get("nmt-prune")
+    return version if isinstance(version, str) else None
 
 
 Record = TypeVar("Record", RunRecord, ScoreRecord, SpeedRecord)
@@ -125,10 +157,13 @@ def read_record(kind: type[Record], path: Path) -> Record:
     """Reads a record; keys that it does not know are left aside.
 
     Raises:
-        PruneError: the file is missing, or a key is missing or of the wrong type.
+        PruneError: the file is missing, a later version wrote it, or a key is missing or of the wrong type.
     """
+    values = read_json(path)
+    if isinstance(values, dict):
+        refuse_newer(path, _written_by(values))
     try:
-        return TypeAdapter(kind).validate_python(read_json(path))
+        return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "content"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,8 @@ from nmt_prune.experiments.planning.commands import (
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.recipe.sections import gpus_wanted
 from nmt_prune.files import trouble, write_json
-from nmt_prune.processes import die_with_parent, exclusive
+from nmt_prune.processes import die_with_parent, exclusive, processor_time
+from nmt_prune.versions import git_state, versions
 
 # How long a run or a GPU may still be held by the processes of a runner that was just killed.
 PATIENCE = 20.0
@@ -88,8 +90,18 @@ def train(plan: Plan, name: str) -> None:
                 log.write(f"{repaired}\n")
         for command in transfer_commands(run, plan.places) if "transfer" in run.settings else ():
             execute(command, folder.log)
+        is_resumed = (folder.path / "checkpoint_last.pt").exists()
+        start, cpu = time.perf_counter(), processor_time()
         execute(run_command(run, plan.places), folder.log, variables)
-        write_json(folder.trained, {"last_update": run.last_update})
+        made = {
+            "last_update": run.last_update,
+            "seconds": round(time.perf_counter() - start, 2),
+            "cpu_seconds": round(processor_time() - cpu, 2),
+            "is_resumed": is_resumed,  # what came before a kill is not among the seconds
+            "versions": versions(),
+            "git": git_state(),
+        }
+        write_json(folder.trained, made)
 
 
 def score(plan: Plan, name: str) -> None:

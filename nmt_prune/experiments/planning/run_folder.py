@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nmt_prune import __version__
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places, run_command, train_arguments
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.recipe.sections import Corpus, Generation
 from nmt_prune.files import atomic_path, read_json, write_json
 from nmt_prune.pruning.flags import PruningFlags
+from nmt_prune.versions import refuse_newer
 
 # A ticket, its provenance and the rewind point of update 0.
 _BEFORE_AN_UPDATE = ("checkpoint_last.pt", "pruning.json", "rewind_0.pt")
@@ -67,7 +69,10 @@ class RunFolder:
             "settings": run.settings,
         }
         path = self.path / "run.json"
-        made = read_json(path) if path.exists() else description
+        made = read_json(path) if path.exists() else None
+        if (version := __version__ if made is None else made.get("nmt_prune")) is not None:
+            description["nmt_prune"] = version  # that which began it
+        made = description if made is None else made
         if made.get("settings") != json.loads(json.dumps(run.settings)) and not self._has_begun(made):
             for name in _BEFORE_AN_UPDATE:
                 (self.path / name).unlink(missing_ok=True)
@@ -88,6 +93,7 @@ class RunFolder:
                 )
             return
         description = read_json(path)
+        refuse_newer(path, description.get("nmt_prune"))
         made, wanted = description.get("settings", {}), json.loads(json.dumps(run.settings))
         ours, theirs = dict(_flat(_identity(wanted))), dict(_flat(_identity(made)))
         for key in [*ours, *theirs]:

@@ -1,0 +1,30 @@
+"""What a data folder holds, by SHA-256."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from nmt_prune.files import file_digest, read_json
+
+MANIFEST = "manifest.json"
+
+
+def known_digests(folder: Path) -> dict[str, Any]:
+    """The digests of its files that its manifest has; without one those of the files that fairseq reads."""
+    manifest = folder / MANIFEST
+    if manifest.exists():
+        return dict(read_json(manifest)["files"])
+    read = [path for path in sorted(folder.glob("*")) if path.suffix in (".bin", ".idx", ".txt")]
+    return {path.name: file_digest(path) for path in read}
+
+
+def data_digest(digests: dict[str, Any]) -> str:
+    """One digest of all of them."""
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def first_other(folder: Path, digests: dict[str, Any]) -> str | None:
+    """The first file that is gone, or has another digest."""
+    files = ((name, folder / name) for name in digests)
+    return next((name for name, path in files if not path.is_file() or file_digest(path) != digests[name]), None)

@@ -1,0 +1,1 @@
+"""Whether results are what they say: digests, scores, and the report."""
