@@ -14,7 +14,7 @@ from data_prep.download.fetching import Fetching
 from data_prep.pipeline import BINARY, HELD_OUT, MODEL, RAW, Pipeline
 from data_prep.preparation import Preparation
 from nmt_prune.errors import PruneError
-from nmt_prune.files import atomic_path, read_json, write_json
+from nmt_prune.files import atomic_path, read_object, write_json
 from nmt_prune.processes import exclusive
 from nmt_prune.versions import versions
 
@@ -114,7 +114,7 @@ def _must_replace(out: Path, settings: dict[str, Any], force: bool) -> bool:
         raise PruneError(f"{out} exists and is not a data folder; choose another --out")
     if force:
         return True
-    made = read_json(out / MANIFEST).get("settings", {})
+    made = read_object(out / MANIFEST).get("settings", {})
     different = [key for key in sorted(settings.keys() | made.keys()) if settings.get(key) != made.get(key)]
     if not different:
         return False

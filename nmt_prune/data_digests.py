@@ -5,16 +5,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nmt_prune.files import file_digest, read_json
+from nmt_prune.errors import PruneError
+from nmt_prune.files import file_digest, read_object
 
 MANIFEST = "manifest.json"
 
 
 def known_digests(folder: Path) -> dict[str, Any]:
-    """The digests of its files that its manifest has; without one those of the files that fairseq reads."""
+    """The digests of its files that its manifest has; without one those of the files that fairseq reads.
+
+    Raises:
+        PruneError: the manifest is damaged.
+    """
     manifest = folder / MANIFEST
     if manifest.exists():
-        return dict(read_json(manifest)["files"])
+        try:
+            return dict(read_object(manifest)["files"])
+        except (KeyError, TypeError, ValueError):
+            raise PruneError(f"{manifest} has no digests of files; make the folder anew") from None
     read = [path for path in sorted(folder.glob("*")) if path.suffix in (".bin", ".idx", ".txt")]
     return {path.name: file_digest(path) for path in read}
 

@@ -203,3 +203,15 @@ def read_json(path: Path | str) -> Any:
         raise PruneError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise PruneError(f"{path} is not JSON ({error}); delete it and run the command again") from None
+
+
+def read_object(path: Path | str) -> dict[str, Any]:
+    """Reads a JSON file that holds an object, as all records do.
+
+    Raises:
+        PruneError: see :func:`read_json`, or it holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise PruneError(f"{path} holds no JSON object; delete it and run the command again")
+    return value

@@ -18,7 +18,7 @@ from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.distillation.settings import Distillation
 from nmt_prune.distillation.targets import TRANSLATED, Targets
 from nmt_prune.errors import PruneError
-from nmt_prune.files import atomic_path, file_digest, read_json, write_json
+from nmt_prune.files import atomic_path, file_digest, read_object, write_json
 from nmt_prune.processes import exclusive
 from nmt_prune.storage.checkpoints.vocabularies import group
 from nmt_prune.text.dictionaries import read_symbols
@@ -118,7 +118,7 @@ def _described(settings: Distillation) -> dict[str, Any]:
 
 def _compare(folder: Path, record: str, wanted: dict[str, Any], what: str) -> None:
     path = folder / record
-    made = (read_json(path) if path.is_file() else {}).get("settings") or {}
+    made = (read_object(path) if path.is_file() else {}).get("settings") or {}
     if "teacher" not in made:
         raise PruneError(f"{folder} exists and was not made by nmt-prune distill; choose another --out")
     different = [key for key in sorted(wanted.keys() | made.keys()) if wanted.get(key) != made.get(key)]

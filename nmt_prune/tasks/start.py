@@ -11,7 +11,7 @@ from fairseq.criterions import CRITERION_REGISTRY
 from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.criterions.teachers import teaching
 from nmt_prune.errors import PruneError
-from nmt_prune.files import read_json, write_json
+from nmt_prune.files import read_json, read_object, write_json
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import Evidence, Saliency
@@ -139,7 +139,7 @@ def note(folder: str, values: Mapping[str, Any]) -> None:
 
 def _known_passes(cfg: TranslationPruningConfig) -> int:
     path = Path(cfg.save_dir) / PROVENANCE
-    return (read_json(path) if path.exists() else {}).get(PASSES) or 0
+    return (read_object(path) if path.exists() else {}).get(PASSES) or 0
 
 
 def _go_on(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nmt_prune.evaluation.records.run import RUN_FILE, RunRecord, read_record
-from nmt_prune.files import read_json
+from nmt_prune.files import read_object
 
 _RECORDS = ("pruning.json", "steps.json")  # of a training that was pruned, and of a search
 
@@ -27,6 +27,7 @@ def other_passes(folder: Path) -> int | None:
 
 
 def _own(folder: Path) -> int | None:
-    records = [read_json(folder / name) for name in _RECORDS if (folder / name).is_file()]
+    records = [read_object(folder / name) for name in _RECORDS if (folder / name).is_file()]
     counts = [record.get("other_passes") for record in records]
-    return None if None in counts else sum(counts)
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

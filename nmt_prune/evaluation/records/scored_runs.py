@@ -8,7 +8,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.text import read_lines
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
-from nmt_prune.files import read_json
+from nmt_prune.files import read_object
 from nmt_prune.techniques import DENSE
 
 
@@ -97,5 +97,6 @@ def read_runs(folder: Path) -> ScoredRuns:
         for path in scored
     )
     unscored = [path for path in paths if path not in scored]
-    names = tuple(path.name for path in unscored if read_json(path / RUN_FILE).get("step") not in ("search", "distill"))
+    steps = {path.name: read_object(path / RUN_FILE).get("step") for path in unscored}
+    names = tuple(name for name, step in steps.items() if step not in ("search", "distill"))
     return ScoredRuns(folder, runs, names)

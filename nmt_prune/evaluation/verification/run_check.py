@@ -13,7 +13,7 @@ from nmt_prune.evaluation.quality.scores import score
 from nmt_prune.evaluation.quality.text import digest, read_lines
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
 from nmt_prune.evaluation.reports.gathering import reference_file
-from nmt_prune.files import file_digest, read_json
+from nmt_prune.files import file_digest, read_object
 
 TOLERANCE = 1e-6
 """Differences in a score that are rounding."""
@@ -124,7 +124,11 @@ class RunCheck:
         if data.resolve().name != scores.data or not data.is_dir():
             verdict.notes.append(f"not checked: data folder {scores.data} is not at {data}; give --data")
             return
-        whole, other = self._data(data)
+        try:
+            whole, other = self._data(data)
+        except PruneError as error:
+            verdict.differs.append(str(error))
+            return
         if other is not None:
             verdict.differs.append(f"{data / other} is not the one in the folder's manifest")
         if whole != kept.data_sha256:
@@ -149,7 +153,7 @@ class RunCheck:
 def _parents(folder: Path, run: RunRecord) -> Iterator[tuple[str, str | None]]:
     """The files that a run was made of, as RUN/FILE, each with the digest that it had."""
     path = folder / "pruning.json"
-    kept: dict[str, Any] = read_json(path) if path.is_file() else {}
+    kept: dict[str, Any] = read_object(path) if path.is_file() else {}
     flags = kept.get("flags") or {}
     for flag in _MADE_OF:
         if named := (run.settings.get("pruning") or {}).get(flag):

@@ -15,7 +15,7 @@ from nmt_prune.evaluation.report import as_json
 from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.run_result import write_csv
 from nmt_prune.evaluation.verification.run_check import TOLERANCE, RunCheck, Verdict
-from nmt_prune.files import read_json
+from nmt_prune.files import read_object
 
 TABLE, NUMBERS = "report/results.csv", "report/results.json"
 
@@ -55,7 +55,7 @@ def _check_report(recipe: Path, runs: Mapping[str, Verdict], data: Path | None) 
     try:
         scored = read_runs(recipe)
         results = gather(scored, read_speeds(scored), data)
-        numbers = read_json(recipe / NUMBERS) if (recipe / NUMBERS).is_file() else {}
+        numbers = read_object(recipe / NUMBERS) if (recipe / NUMBERS).is_file() else {}
     except PruneError as error:
         report.differs.append(str(error))
         return report

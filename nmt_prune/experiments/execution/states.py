@@ -9,7 +9,7 @@ from typing import Literal
 from nmt_prune.experiments.execution.training_log import LogState, dying_words, read_state
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.runs import Run
-from nmt_prune.files import read_json
+from nmt_prune.files import read_json, read_object
 from nmt_prune.processes import is_held
 
 State = Literal["done", "running", "scoring", "to score", "failed", "waiting", "to resume", "to do"]
@@ -88,7 +88,7 @@ def _untrained(plan: Plan, run: Run, trained: Collection[str], is_run: bool) -> 
 
 def _trained(plan: Plan, run: Run, is_run: bool) -> RunState:
     folder = plan.folder(run)
-    scores = read_json(folder.scores) if folder.scores.exists() else {}
+    scores = read_object(folder.scores) if folder.scores.exists() else {}
     log = read_state(folder.log) if run.step == "train" else LogState()
     updates = scores.get("updates")
     if updates is None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,18 @@ def distill_command(run: Run, places: Places) -> list[str]:
     ]
     files += ["--out", str(places.runs / run.name / DISTILLED)]
     return [*places.programs.distill, *files, *flag_arguments(options), "--workers", "1"]
+
+
+def inputs(run: Run) -> Iterator[str]:
+    """The files of other runs that a run is made of, as RUN/FILE."""
+    settings = run.settings
+    named = [(settings.get("pruning") or {}).get(key) for key in sorted(PATHS)]
+    teacher = settings.get("teacher") or {}
+    named.append(teacher["checkpoint"] if teacher and (teacher["word"] or teacher["hidden"]) else None)
+    named.append((settings.get("search") or {}).get("checkpoint"))
+    named += [(settings.get("transfer") or {}).get(key) for key in ("mask", "weights", "onto")]
+    named.append((settings.get("distill") or {}).get("teacher"))
+    return (file for file in named if file is not None and str(Path(file).parent) != run.name)
 
 
 def train_arguments(run: Run, places: Places) -> list[str]:

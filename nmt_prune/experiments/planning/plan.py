@@ -11,7 +11,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places
 from nmt_prune.experiments.planning.run_folder import RunFolder
 from nmt_prune.experiments.planning.runs import Run, path_lengths
-from nmt_prune.files import read_json, write_json
+from nmt_prune.files import read_json, read_object, write_json
 
 PLAN_FILE = "plan.json"
 
@@ -82,13 +82,13 @@ class Plan:
     def published_in(runs: Path) -> tuple[str, ...]:
         """The papers that the plan in a folder of runs names; none where there is no plan."""
         path = runs / PLAN_FILE
-        return tuple(read_json(path).get("published", ())) if path.exists() else ()
+        return tuple(read_object(path).get("published", ())) if path.exists() else ()
 
     @staticmethod
     def targets_in(runs: Path) -> tuple[str, ...]:
         """The corpora of the transfer matrix in a folder of runs; none where it holds no transfer recipe's."""
         path = runs / PLAN_FILE
-        return tuple(read_json(path).get("targets", ())) if path.exists() else ()
+        return tuple(read_object(path).get("targets", ())) if path.exists() else ()
 
     def write(self, steps: Sequence[Mapping[str, Any]] = ()) -> Path:
         """Writes the plan file, with the steps that are left, into the folder of the runs."""

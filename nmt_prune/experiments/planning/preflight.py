@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.planning.commands import train_arguments
+from nmt_prune.experiments.planning.commands import inputs, train_arguments
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.runs import Run
 
@@ -27,6 +27,7 @@ def check_plan(plan: Plan) -> None:
         if not plan.data_is_given and run.settings["corpus"] not in corpora:
             corpora.append(run.settings["corpus"])
             _check_corpus(run.settings["corpus"], plan.places.data_of(run.settings["corpus"]))
+    _check_parents(plan)
     left = {step["run"] for step in plan.steps() if step["train"]}
     _check_trainings([run for run in plan.runs if run.name in left and run.step == "train"], plan)
 
@@ -50,6 +51,21 @@ def _check_corpus(corpus: dict[str, Any], folder: Path) -> None:
                 raise PruneError(f"corpus: {prefix}.{language}, one of the {part} files, does not exist")
     if corpus.get("identify_languages") and importlib.util.find_spec("lingua") is None:
         raise PruneError("corpus: identify_languages needs lingua; pip install 'nmt-prune[languages]'")
+
+
+def _check_parents(plan: Plan) -> None:
+    """Refuses a run whose parent is trained and has lost what the run starts from."""
+    trained = {run.name for run in plan.runs if plan.folder(run).trained.exists()}
+    # A training that has begun goes on without what it began with.
+    begun = {run.name for run in plan.runs if (plan.folder(run).path / "checkpoint_last.pt").exists()}
+    for run in plan.runs:
+        for file in inputs(run) if run.name not in trained | begun else ():
+            parent = str(Path(file).parent)
+            if parent in trained and not (path := plan.places.runs / file).exists():
+                raise PruneError(
+                    f"run {run.name} starts from {path}, which is gone although {parent} is trained; put it back, or"
+                    f" delete {path.with_name('trained.json')} to train {parent} again"
+                )
 
 
 def _check_trainings(runs: Iterable[Run], plan: Plan) -> None:

@@ -12,7 +12,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places, run_command, train_arguments
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.recipe.sections import Corpus, Generation
-from nmt_prune.files import atomic_path, read_json, write_json
+from nmt_prune.files import atomic_path, read_object, write_json
 from nmt_prune.pruning.flags import PruningFlags
 from nmt_prune.versions import refuse_newer
 
@@ -69,7 +69,7 @@ class RunFolder:
             "settings": run.settings,
         }
         path = self.path / "run.json"
-        made = read_json(path) if path.exists() else None
+        made = read_object(path) if path.exists() else None
         if (version := __version__ if made is None else made.get("nmt_prune")) is not None:
             description["nmt_prune"] = version  # that which began it
         made = description if made is None else made
@@ -92,7 +92,7 @@ class RunFolder:
                     f"{self.path} holds checkpoints but no run.json; move it away or use another --runs-dir"
                 )
             return
-        description = read_json(path)
+        description = read_object(path)
         refuse_newer(path, description.get("nmt_prune"))
         made, wanted = description.get("settings", {}), json.loads(json.dumps(run.settings))
         ours, theirs = dict(_flat(_identity(wanted))), dict(_flat(_identity(made)))

@@ -1,6 +1,7 @@
 """A dry run refuses what a run would refuse."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from nmt_prune.experiments.planning.commands import Places
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.preflight import check_plan
+from nmt_prune.files import write_json
 from tests.experiments.recipes import make_recipe
 
 TRAINING = {"max_update": 100, "max_tokens": 800, "optimizer": "adam", "lr": 0.005}
@@ -41,6 +43,19 @@ def test_a_corpus_that_cannot_be_made_is_refused(tmp_path, monkeypatch, corpus, 
     with pytest.raises(PruneError, match=message) as error:
         check(tmp_path, corpus=corpus)
     assert "\n" not in str(error.value)
+
+
+def test_a_parent_that_has_lost_what_a_run_starts_from_is_refused(laboratory, monkeypatch):
+    monkeypatch.setattr(preflight, "_check_trainings", lambda runs, plan: None)
+    plan = replace(laboratory.plan(techniques=["slt"]), data_is_given=True)
+    check_plan(plan)
+    write_json(plan.folder(plan.run("dense-seed1")).trained, {})
+    for name in ("checkpoint_last.pt", "rewind_1.pt"):
+        gone = laboratory.runs / "dense-seed1" / name
+        with pytest.raises(PruneError, match=f"run slt-50-seed1 starts from {gone}, which is gone although"):
+            check_plan(plan)
+        gone.touch()
+    check_plan(plan)
 
 
 @pytest.mark.slow

@@ -140,3 +140,20 @@ def test_a_new_setting_with_a_default_binds_no_old_run(laboratory):
     path.write_text(json.dumps(made))
     with pytest.raises(PruneError, match=r"generation\.beam 4, not 5"):
         folder.check(run)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "run.json holds no JSON object"),
+        ('{"nmt_prune": "99.0"}', "run.json was written by nmt-prune 99.0, and this is"),
+    ],
+)
+def test_what_is_no_run_of_this_version_is_refused_and_stays(laboratory, content, message):
+    plan = laboratory.plan()
+    path = plan.folder(plan.runs[0]).path / "run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(PruneError, match=message):
+        check_all(plan.runs, laboratory.runs)
+    assert path.read_text() == content

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nmt_prune.evaluation.records.run import RUN_FILE
 from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
-from nmt_prune.files import read_json
+from nmt_prune.files import read_object
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def recipes(scored: ScoredRuns) -> dict[str, Recipe]:
 
 
 def _commands(run: ScoredRun) -> tuple[str, ...]:
-    made = read_json(run.folder / RUN_FILE).get("command")
+    made = read_object(run.folder / RUN_FILE).get("command")
     return (*([shlex.join(made)] if made else []), shlex.join(_scoring(run)))
 
 
