@@ -13,6 +13,9 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 
+STOPPED = 75
+"""Exit status of a training that has saved because it was asked to stop: EX_TEMPFAIL of ``sysexits.h``, try again."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 

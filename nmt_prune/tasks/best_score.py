@@ -3,11 +3,12 @@
 By it ``checkpoint_best.pt`` is chosen, the patience lost, and the learning rate of ``reduce_lr_on_plateau`` lowered.
 """
 
-import sys
 from typing import Any
 
 from fairseq import checkpoint_utils
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from nmt_prune.tasks.stopping import training_programs
 
 
 def forget_best(scheduler: Any = None) -> None:
@@ -18,10 +19,8 @@ def forget_best(scheduler: Any = None) -> None:
     Args:
         scheduler: fairseq's scheduler of the learning rate; None where nothing has been trained yet.
     """
-    # ``python -m fairseq_cli.train`` and torchrun run a copy of the module.
-    programs = (sys.modules.get(name) for name in ("__main__", "fairseq_cli.train"))
-    stops = (getattr(program, "should_stop_early", None) for program in programs)
-    for function in (checkpoint_utils.save_checkpoint, *filter(None, stops)):
+    stops = (program.should_stop_early for program in training_programs())
+    for function in (checkpoint_utils.save_checkpoint, *stops):
         vars(function).pop("best", None)
     if plateau := _plateau(scheduler):
         plateau.best, plateau.num_bad_epochs = plateau.mode_worse, 0

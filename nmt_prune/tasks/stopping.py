@@ -1,0 +1,98 @@
+"""A training that a scheduler stops saves where it is; the same command goes on as if nothing had been.
+
+fairseq has nothing of the kind: a signal ends it at once, and what it did since its last checkpoint is lost.
+"""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import wraps
+from types import FrameType, ModuleType
+from typing import Any
+
+import torch
+from fairseq import checkpoint_utils
+
+from nmt_prune.processes import STOPPED
+from nmt_prune.tasks.workers import is_distributed
+
+logger = logging.getLogger(__name__)
+
+_asked: list[signal.Signals] = []
+
+
+def training_programs() -> list[ModuleType]:
+    """The modules that may run a training: ``python -m fairseq_cli.train`` and torchrun run a copy of fairseq's."""
+    programs = (sys.modules.get(name) for name in ("__main__", "fairseq_cli.train"))
+    return [program for program in programs if program is not None and hasattr(program, "validate_and_save")]
+
+
+def stop_when_asked() -> None:
+    """Has trainings of this process save on SIGTERM or SIGUSR1, when an update is over, and end with status 75.
+
+    Of several processes that train together all save if one is asked by SIGUSR1. SIGTERM still ends each of them at
+    once: it is how torch ends the others when one of them has died, and they would wait for that one.
+    """
+    for program in training_programs():
+        if not hasattr(program.validate_and_save, "__wrapped__"):
+            vars(program)["validate_and_save"] = _stopping(program.validate_and_save)
+            vars(program)["train"] = _listening(program.train)
+
+
+def _listening(train: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(train)
+    def train_an_epoch(cfg: Any, *arguments: Any) -> Any:
+        saves = not (cfg.checkpoint.no_save or cfg.checkpoint.no_last_checkpoints)
+        with _requests() if saves else nullcontext():
+            return train(cfg, *arguments)
+
+    return train_an_epoch
+
+
+def _stopping(validate_and_save: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(validate_and_save)
+    def go_on_or_stop(
+        cfg: Any, trainer: Any, task: Any, epoch_itr: Any, valid_subsets: Any, end_of_epoch: bool
+    ) -> tuple[Any, bool]:
+        losses, is_over = validate_and_save(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch)
+        # What fairseq does between two epochs is lost when it goes on from there: rather one update more.
+        if _is_asked(trainer) and not (is_over or end_of_epoch):
+            # Without a score: an additional validation could choose another best checkpoint.
+            checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
+            logger.info(f"stopped on request after update {trainer.get_num_updates()}; repeat the command to go on")
+            raise SystemExit(STOPPED)
+        return losses, is_over
+
+    return go_on_or_stop
+
+
+def _is_asked(trainer: Any) -> bool:
+    if not is_distributed():
+        return bool(_asked)
+    # All or none: who went on alone would wait for the others.
+    asked = torch.tensor(int(bool(_asked)), device=trainer.device)
+    torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+    return bool(asked.item())
+
+
+@contextmanager
+def _requests() -> Iterator[None]:
+    """Collects requests to stop, which end the process at once before and after."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    requests = [signal.SIGUSR1] if is_distributed() else [signal.SIGUSR1, signal.SIGTERM]
+    before = {request: signal.signal(request, _ask) for request in requests}
+    try:
+        yield
+    finally:
+        for request, handler in before.items():
+            signal.signal(request, handler)
+        _asked.clear()
+
+
+def _ask(number: int, frame: FrameType | None) -> None:
+    _asked.append(signal.Signals(number))

@@ -1,0 +1,68 @@
+"""A training that is asked to stop saves, ends with status 75, and goes on to the same result."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from fairseq.trainer import Trainer
+
+from nmt_prune.processes import STOPPED
+from tests.tasks.training import Training, assert_same, train
+
+pytestmark = pytest.mark.slow
+
+# With validations, of which a stop must add none: each could choose another best checkpoint.
+FLAGS = "--schedule cubic:interval=2,end=6 --sparsity 0.8 --save-interval-updates 5 --keep-interval-updates 1"
+REQUESTS = [signal.SIGTERM, signal.SIGUSR1]
+
+
+def asked_at(monkeypatch, run: Callable[[], object], at: int, request: signal.Signals) -> SystemExit:
+    """Asks the training that ``run`` starts to stop, in the middle of an update."""
+    train_step = Trainer.train_step
+
+    def step(trainer: Trainer, *arguments: object) -> object:
+        if trainer.get_num_updates() == at:
+            os.kill(os.getpid(), request)
+        return train_step(trainer, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", step)
+        with pytest.raises(SystemExit) as caught:
+            run()
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def whole(corpus, tmp_path_factory) -> Training:
+    return train(corpus, tmp_path_factory.mktemp("whole"), FLAGS, without="--disable-validation")
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_it_goes_on_where_it_was(run_training, whole, monkeypatch, request_):
+    before = [signal.getsignal(one) for one in REQUESTS]
+
+    def run():
+        return run_training("parts", FLAGS, without="--disable-validation")
+
+    for at in (2, 6, 9):
+        assert asked_at(monkeypatch, run, at, request_).code == STOPPED
+        assert [signal.getsignal(one) for one in REQUESTS] == before
+    parts = run()
+    assert [line["num_updates"] for line in parts.progress()] == [11, 12]
+    assert_same(whole.state()["model"], parts.state()["model"])
+    assert_same(whole.state("checkpoint_best")["model"], parts.state("checkpoint_best")["model"])
+    assert parts.state()["extra_state"]["best"] == whole.state()["extra_state"]["best"]
+
+
+def test_the_last_update_ends_the_training_as_ever(run_training, whole, monkeypatch):
+    train_step = Trainer.train_step
+
+    def step(trainer: Trainer, *arguments: object) -> object:
+        if trainer.get_num_updates() == 11:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return train_step(trainer, *arguments)
+
+    monkeypatch.setattr(Trainer, "train_step", step)
+    done = run_training("done", FLAGS, without="--disable-validation")
+    assert_same(whole.state()["model"], done.state()["model"])
