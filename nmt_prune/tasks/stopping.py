@@ -36,6 +36,7 @@ def stop_when_asked() -> None:
     Of several processes that train together all save if one is asked by SIGUSR1. SIGTERM still ends each of them at
     once: it is how torch ends the others when one of them has died, and they would wait for that one.
     """
+    _asked.clear()
     for program in training_programs():
         if not hasattr(program.validate_and_save, "__wrapped__"):
             vars(program)["validate_and_save"] = _stopping(program.validate_and_save)
@@ -80,7 +81,7 @@ def _is_asked(trainer: Any) -> bool:
 
 @contextmanager
 def _requests() -> Iterator[None]:
-    """Collects requests to stop, which end the process at once before and after."""
+    """Collects requests to stop; before and after they end the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -91,7 +92,6 @@ def _requests() -> Iterator[None]:
     finally:
         for request, handler in before.items():
             signal.signal(request, handler)
-        _asked.clear()
 
 
 def _ask(number: int, frame: FrameType | None) -> None:

@@ -27,7 +27,7 @@ from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.data_folder import find_languages, refuse_missing_dictionaries, refuse_missing_subsets
 from nmt_prune.tasks.ending import call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
-from nmt_prune.tasks.going_on import refuse_other_batches
+from nmt_prune.tasks.going_on import refuse_other_batches, same_batches
 from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
@@ -124,7 +124,7 @@ class TranslationPruningTask(TranslationTask):
 
     def get_batch_iterator(self, *arguments: Any, **settings: Any) -> Any:
         """As fairseq does."""
-        return refuse_other_batches(super().get_batch_iterator(*arguments, **settings))
+        return refuse_other_batches(super().get_batch_iterator(*arguments, **same_batches(settings)))
 
     def train_step(
         self,

@@ -13,7 +13,11 @@ from tests.tasks.training import Training, assert_same, train
 pytestmark = pytest.mark.slow
 
 # With validations, of which a stop must add none: each could choose another best checkpoint.
-FLAGS = "--schedule cubic:interval=2,end=6 --sparsity 0.8 --save-interval-updates 5 --keep-interval-updates 1"
+# Several epochs, each of other mini-batches.
+FLAGS = (
+    "--schedule cubic:interval=2,end=6 --sparsity 0.8 --save-interval-updates 5 --keep-interval-updates 1"
+    " --max-tokens 800"
+)
 REQUESTS = [signal.SIGTERM, signal.SIGUSR1]
 
 
