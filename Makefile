@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test quick lint readmes bench wheels gpu-check lock clean
+.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm quick lint readmes bench wheels gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -44,6 +44,9 @@ wmt14-en-de wmt14-en-fr: $(READY) ## download, clean and binarize WMT14 (OPTIONS
 test: $(READY) ## lint, types and all tests, the slow ones too
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/python -m pytest $(PARALLEL) --durations=25
+
+test-slurm: $(READY) ## a recipe on a SLURM of one node, installed from Debian's packages (as root)
+	$(BIN)/python -m pytest -s -rs --durations=0 tests/experiments/execution/test_slurm.py
 
 quick: $(READY) ## lint, types and the tests that train nothing
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -11,7 +11,7 @@ def run(
     recipe: Annotated[str, typer.Argument(help="YAML file, or the name of a shipped recipe.")],
     snakemake: Annotated[
         list[str] | None,
-        typer.Argument(help="After --, further arguments of Snakemake, e.g. --executor slurm.", show_default=False),
+        typer.Argument(help="After --, further arguments of Snakemake, e.g. --retries 2.", show_default=False),
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder of all runs; these go to RUNS_DIR/RECIPE.")] = Path("runs"),
     data_dir: Annotated[Path, typer.Option(help="Folder of all data folders.")] = Path("data-bin"),
@@ -19,9 +19,16 @@ def run(
         Path | None,
         typer.Option(help="Binarized data folder in place of the recipe's corpus.", show_default=False),
     ] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where steps run: local, slurm, or another executor of Snakemake by name.")
+    ] = "local",
     cores: Annotated[
         int | None,
-        typer.Option(min=1, help="Most trainings side by side.", show_default="one per core, or as many as have GPUs"),
+        typer.Option(
+            min=1,
+            help="Most trainings side by side.",
+            show_default="one per core, or as many as have GPUs; all on a cluster",
+        ),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Technique or control to keep; may be repeated, or given as A,B.")
@@ -47,12 +54,15 @@ def run(
     Each training has GPUs of its own, as many as its distributed-world-size says (default 1). With cpu: true in the
     recipe's training, or where no GPU is visible, it has one core and one thread.
 
+    With --executor slurm each training and scoring is a job, with the resources that the recipe asks for.
+
     Where Snakemake is not installed, the steps run on this machine all the same.
     """
     from rich.console import Console
 
     from nmt_prune.errors import PruneError
     from nmt_prune.experiments.execution.display import plan_table
+    from nmt_prune.experiments.execution.executors import LOCAL
     from nmt_prune.experiments.execution.runner import run_plan
     from nmt_prune.experiments.planning.cost import PlanCost
     from nmt_prune.experiments.planning.preflight import check_plan
@@ -74,9 +84,12 @@ def run(
     check_plan(plan)
     if dry_run:
         return
+    if executor == LOCAL and plan.resources is not None:
+        ignored = ", ".join(sorted(plan.resources.model_fields_set))
+        typer.echo(f"nmt-prune: resources of the recipe are for a cluster; here {ignored} do nothing", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = run_plan(plan, cores, snakemake or ())
+        report = run_plan(plan, cores, snakemake or (), executor)
     except KeyboardInterrupt:
         typer.echo("nmt-prune: stopped; repeat the command to go on", err=True)
         raise typer.Exit(130) from None

@@ -105,7 +105,7 @@ def test_a_dry_run_says_what_is_done(tmp_path, monkeypatch):
 
 def test_shipped_recipes_are_found_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = invoke("demo-numbers", "--dry-run", "--cores", "1", "--", "--executor", "slurm")
+    result = invoke("demo-numbers", "--dry-run", "--cores", "1", "--executor", "slurm", "--", "--retries", "2")
     assert result.exit_code == 0, result.output
     assert {"dense-seed1", "slt-90-seed1", "slt-mp-90-seed1", "dense-longer-x4-seed1"} <= rows(result.output).keys()
 

@@ -1,6 +1,5 @@
 """Running an experiment: whatever of the plan is not done yet, by Snakemake or, where it is not installed, without."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -17,6 +16,13 @@ from typing import Any
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.devices import slots, visible_gpus
 from nmt_prune.experiments.execution.display import Display, open_display
+from nmt_prune.experiments.execution.executors import (
+    LOCAL,
+    check_executor,
+    cluster_error,
+    executor_arguments,
+    has_snakemake,
+)
 from nmt_prune.experiments.execution.progress import Monitor
 from nmt_prune.experiments.execution.training_log import last_error
 from nmt_prune.experiments.planning.plan import Plan
@@ -30,7 +36,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 _PROBE = 1 << 16  # bytes: more than is left by what filled the disk
 
 
-def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) -> Path:
+def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = (), executor: str = LOCAL) -> Path:
     """Trains and scores what is not done yet and writes the report.
 
     A runner that was killed at any time is started again by the same call: its processes end with it, finished runs
@@ -38,16 +44,19 @@ def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) ->
 
     Args:
         plan: the plan.
-        cores: most steps side by side; by default as many as there are cores, or GPUs for.
-        extra: further arguments of Snakemake; with an ``--executor`` the steps run elsewhere, on what they are given.
+        cores: most steps side by side; by default as many as there are cores, or GPUs for, and on a cluster all.
+        extra: further arguments of Snakemake.
+        executor: ``local``, or that of Snakemake which takes the steps to a cluster.
 
     Returns:
         The folder of the report.
 
     Raises:
-        PruneError: a folder holds other runs than the plan's, another runner is at work there, the GPUs that the
-            trainings want are not there, or a step failed.
+        PruneError: a folder holds other runs than the plan's, another runner is at work there, the executor or the
+            GPUs that the trainings want are not there, or a step failed.
     """
+    check_executor(executor, plan, extra)
+    plan = replace(plan, gpus=() if executor == LOCAL else None)
     folder = plan.places.runs
     with exclusive(plan.lock, str(folder), patience=5.0):
         check_all(plan.runs, folder)
@@ -56,17 +65,15 @@ def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = ()) ->
                 plan.folder(run).describe(run, plan.places)
         steps = plan.steps()
         if steps or not _report_is_new(plan):
-            _execute(*_placed(plan, steps, cores, extra), steps, extra)
+            _execute(*_placed(plan, steps, cores), steps, executor, extra)
     return folder / "report"
 
 
-def _placed(
-    plan: Plan, steps: Sequence[Mapping[str, Any]], cores: int | None, extra: Sequence[str]
-) -> tuple[Plan, int]:
+def _placed(plan: Plan, steps: Sequence[Mapping[str, Any]], cores: int | None) -> tuple[Plan, int]:
     """The plan with the GPUs that its steps may use, and how many steps may run side by side."""
-    if any(argument.split("=")[0] in ("--executor", "-e") for argument in extra):
-        together = cores or os.cpu_count() or 1
-        return replace(plan, gpus=None, slots=together), together
+    if plan.is_elsewhere:
+        together = cores or max(1, len(steps))
+        return replace(plan, slots=together), together
     gpus = visible_gpus()
     left = [plan.run(step["run"]) for step in steps]
     together = slots(left, gpus, cores, plan.trainings_per_gpu)
@@ -81,14 +88,15 @@ def _report_is_new(plan: Plan) -> bool:
     return is_new and Plan.published_in(plan.places.runs) == plan.published
 
 
-def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], extra: Sequence[str]) -> None:
+def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], executor: str, extra: Sequence[str]) -> None:
     folder = plan.places.runs
     shutil.rmtree(plan.failures, ignore_errors=True)
     for marker in (folder / ".data.done", plan.reported):
         marker.unlink(missing_ok=True)
     monitor = Monitor(plan)
     told: set[Path] = set()
-    with _executor(plan.write(steps), cores, extra) as process, open_display() as display:
+    command = _command(plan.write(steps), cores, executor, extra)
+    with _executor(command, folder / LOG) as process, open_display() as display:
         while process.poll() is None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             display.show(monitor.look())
@@ -102,8 +110,10 @@ def _execute(plan: Plan, cores: int, steps: Sequence[Mapping[str, Any]], extra: 
         raise PruneError(f"{messages[0]}{more}; repeat the command to go on from there")
     if process.returncode:
         log = folder / LOG
-        executor = "Snakemake" if has_snakemake() else "the runner"
-        raise PruneError(f"{executor} failed: {last_error(log)}; the log is {log}")
+        if ended := cluster_error(log):
+            raise PruneError(f"{ended} (the log is {log}); repeat the command to go on from there")
+        program = "Snakemake" if has_snakemake() else "the runner"
+        raise PruneError(f"{program} failed: {last_error(log)}; the log is {log}")
 
 
 def _refused(folder: Path) -> str | None:
@@ -123,7 +133,7 @@ def _tell(failures: Path, told: set[Path], display: Display) -> None:
         display.say(read_json(path))
 
 
-def _command(plan_file: Path, cores: int, extra: Sequence[str]) -> list[str]:
+def _command(plan_file: Path, cores: int, executor: str, extra: Sequence[str]) -> list[str]:
     if not has_snakemake():
         if extra:
             raise PruneError(
@@ -132,26 +142,21 @@ def _command(plan_file: Path, cores: int, extra: Sequence[str]) -> list[str]:
             )
         return [sys.executable, "-m", "nmt_prune.experiments.execution.local", str(plan_file), str(cores)]
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(plan_file.parent)]
-    command += ["--cores", str(cores), "--config", f"plan={plan_file}", "--keep-going", "--scheduler", "greedy"]
+    command += [*executor_arguments(executor, cores, extra), "--config", f"plan={plan_file}"]
+    command += ["--keep-going", "--scheduler", "greedy"]
     # Locks and marks of unfinished work outlive a kill. The runner holds a lock of its own, which does not, and what a
     # step puts in place is always complete.
     return [*command, "--nolock", "--ignore-incomplete", "--rerun-triggers", "mtime", "--nocolor", *extra]
 
 
-def has_snakemake() -> bool:
-    """Whether Snakemake is installed."""
-    return importlib.util.find_spec("snakemake") is not None
-
-
 @contextmanager
-def _executor(plan_file: Path, cores: int, extra: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def _executor(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Carries out the steps in the folder of the runs, and ends them with everything that they started."""
-    command = _command(plan_file, cores, extra)
-    with (plan_file.parent / LOG).open("wb") as log:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=die_with_parent,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.devices import ON_CPU, environment
+from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, begin_deaf, listening
 from nmt_prune.experiments.execution.training_log import last_error
 from nmt_prune.experiments.planning.commands import (
     data_command,
@@ -24,7 +25,7 @@ from nmt_prune.experiments.planning.commands import (
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.recipe.sections import gpus_wanted
 from nmt_prune.files import trouble, write_json
-from nmt_prune.processes import die_with_parent, exclusive, processor_time
+from nmt_prune.processes import STOPPED, die_with_parent, exclusive, processor_time
 from nmt_prune.versions import git_state, versions
 
 # How long a run or a GPU may still be held by the processes of a runner that was just killed.
@@ -46,6 +47,8 @@ def main() -> None:
             execute(report_command(plan.places), plan.places.runs / "report.log")
         else:
             prepare(plan)
+    except Requeued:
+        raise SystemExit(STOPPED) from None
     except PruneError as error:
         message = f"{' '.join([step, *names])} failed: {error}"
         with suppress(PruneError):  # on a full disk Snakemake's output has to do
@@ -74,14 +77,17 @@ def train(plan: Plan, name: str) -> None:
     """Trains a run (or searches, or prunes), or goes on where it was, and marks it as trained.
 
     Raises:
-        PruneError: the command failed.
+        PruneError: the command failed, or the scheduler stopped it.
+        Requeued: the scheduler stopped it and will start the step again.
     """
     run = plan.run(name)
     folder = plan.folder(run)
+    plan.failure("train", name).unlink(missing_ok=True)  # of an attempt that the scheduler stopped
     wanted = gpus_wanted(run.settings["training"])
     with (
         exclusive(folder.lock, f"run {name}", PATIENCE),
         environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables,
+        listening(plan.is_elsewhere) as requests,
     ):
         folder.describe(run, plan.places)
         repaired = folder.repair_checkpoint()
@@ -92,7 +98,7 @@ def train(plan: Plan, name: str) -> None:
             execute(command, folder.log)
         is_resumed = (folder.path / "checkpoint_last.pt").exists()
         start, cpu = time.perf_counter(), processor_time()
-        execute(run_command(run, plan.places), folder.log, variables)
+        execute(run_command(run, plan.places), folder.log, variables, requests)
         made = {
             "last_update": run.last_update,
             "seconds": round(time.perf_counter() - start, 2),
@@ -120,28 +126,40 @@ def score(plan: Plan, name: str) -> None:
             execute(score_command(run, plan.places), folder.score_log, variables)
 
 
-def execute(command: list[str], log: Path, variables: Mapping[str, str] = ON_CPU) -> None:
+def execute(
+    command: list[str], log: Path, variables: Mapping[str, str] = ON_CPU, requests: Requests | None = None
+) -> None:
     """Runs a command with some environment variables set; its output is appended to a log.
+
+    Args:
+        command: the command.
+        log: the log.
+        variables: the environment variables.
+        requests: what a scheduler asks of a training; None for a command that cannot save.
 
     Raises:
         PruneError: the command failed; the message has its last error line and the log's path.
+        Requeued: see :meth:`Requests.answer`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         start = output.seek(0, os.SEEK_END)
-        process = subprocess.run(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **variables},
-            preexec_fn=die_with_parent,
+            preexec_fn=begin_deaf if requests else die_with_parent,
         )
-    if -process.returncode == signal.SIGKILL:
+        status = requests.wait(process) if requests else process.wait()
+    if requests and status == STOPPED:
+        requests.answer()
+    if -status == signal.SIGKILL:
         raise PruneError(f"killed by SIGKILL, as the system does when memory runs out; the log is {log}")
-    if process.returncode < 0:
-        raise PruneError(f"killed by {signal.Signals(-process.returncode).name}; the log is {log}")
-    if process.returncode > 0:
+    if status < 0:
+        raise PruneError(f"killed by {signal.Signals(-status).name}; the log is {log}")
+    if status > 0:
         raise PruneError(f"{last_error(log, start)}; the log is {log}")
 
 

@@ -11,6 +11,8 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places
 from nmt_prune.experiments.planning.run_folder import RunFolder
 from nmt_prune.experiments.planning.runs import Run, path_lengths
+from nmt_prune.experiments.recipe.resources import Resources, of_a_job
+from nmt_prune.experiments.recipe.sections import gpus_wanted
 from nmt_prune.files import read_json, read_object, write_json
 
 PLAN_FILE = "plan.json"
@@ -24,10 +26,11 @@ class Plan:
         runs: the runs, parents first.
         places: where they read and write; paths are relative to ``start``.
         start: folder that the user started in.
-        gpus: GPUs that the steps share, each training on its own; None leaves them to a cluster's scheduler.
+        gpus: GPUs that the steps share, each training on its own; None on a cluster, whose scheduler gives them.
         published: papers whose numbers the report shows.
         targets: corpora of a transfer matrix, each with a folder of runs; none for an ordinary recipe.
         trainings_per_gpu: trainings that share a GPU.
+        resources: what a cluster is asked for.
         data_is_given: whether the data folder is the user's own, and nothing is to be prepared.
         slots: steps that run side by side.
     """
@@ -39,6 +42,7 @@ class Plan:
     published: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     trainings_per_gpu: int = 1
+    resources: Resources | None = None
     data_is_given: bool = False
     slots: int = 1
 
@@ -116,6 +120,11 @@ class Plan:
         return self.places.runs / ".report.done"
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether a cluster runs the steps."""
+        return self.gpus is None
+
+    @property
     def gpu_locks(self) -> Path:
         """Folder of the locks on GPUs."""
         return self.places.runs / ".gpus"
@@ -146,7 +155,11 @@ class Plan:
                 "score": run.is_scored and not self.folder(run).scores.exists(),
                 "result": "scores.json" if run.is_scored else "trained.json",
                 "priority": lengths[run.name],
+                "resources": self._resources(gpus_wanted(run.settings["training"])),
             }
             for run in self.runs
         ]
         return [step for step in steps if step["train"] or step["score"]]
+
+    def _resources(self, gpus: int) -> Mapping[str, Any]:
+        return of_a_job(self.resources or Resources(), gpus) if self.is_elsewhere else {}

@@ -32,9 +32,9 @@ def recipe_plan(
     if isinstance(loaded, TransferRecipe):
         if data is not None:
             raise PruneError("--data is for recipes of one corpus; leave it out")
-        return transfer_plan(loaded, runs_dir, data_dir, only)
+        return replace(transfer_plan(loaded, runs_dir, data_dir, only), resources=loaded.resources)
     loaded = loaded if data is None else with_data(loaded, data)
     dense = None if loaded.dense is None else Path(loaded.dense.checkpoint)
     places = Places(runs_dir / loaded.name, data or loaded.data_folder(data_dir), dense=dense)
     plan = Plan.of(expand(loaded, only, data), places, loaded.published, loaded.trainings_per_gpu)
-    return replace(plan, data_is_given=data is not None)
+    return replace(plan, data_is_given=data is not None, resources=loaded.resources)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from nmt_prune.evaluation.reports.published import load_published
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique, NameOrVariant
 from nmt_prune.experiments.recipe.lr_schedulers import replaced
+from nmt_prune.experiments.recipe.resources import Resources
 from nmt_prune.experiments.recipe.sections import (
     Corpus,
     Dense,
@@ -64,6 +65,7 @@ class Recipe(Section):
         precision: arithmetic of all trainings.
         gpu_share: share of a GPU that a training takes, e.g. 0.125: eight of them side by side on each GPU, which a
             small model leaves idle. It changes no result.
+        resources: what a cluster is asked for (`nmt-prune run --executor slurm`); it changes no result.
         published: papers whose numbers the report shows beside these.
     """
 
@@ -92,6 +94,7 @@ class Recipe(Section):
     search: Annotated[list[Search], Field(min_length=1)] = Field(default_factory=lambda: [Search()])
     precision: Literal["fp32", "fp16", "memory-efficient-fp16", "bf16", "amp"] = "fp32"
     gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    resources: Resources | None = None
     published: list[str] = Field(default_factory=list)
 
     @field_validator("search", "extension", mode="before")

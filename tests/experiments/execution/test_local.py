@@ -69,8 +69,8 @@ def test_trainings_share_gpus(laboratory, monkeypatch):
 
 
 def test_arguments_of_snakemake_need_it(laboratory):
-    with pytest.raises(PruneError, match=r"--executor=slurm is for Snakemake, which is not installed: pip install"):
-        run_plan(laboratory.plan(), extra=["--executor=slurm"])
+    with pytest.raises(PruneError, match=r"--retries=2 is for Snakemake, which is not installed: pip install"):
+        run_plan(laboratory.plan(), extra=["--retries=2"])
 
 
 def test_order():

@@ -158,8 +158,8 @@ def test_failing_data_stop_everything(laboratory):
 
 
 def test_what_snakemake_refuses_is_reported(laboratory):
-    with pytest.raises(PruneError, match=r"Snakemake failed: .*no-such-executor.*snakemake\.log"):
-        run_plan(laboratory.plan(), cores=1, extra=["--executor", "no-such-executor"])
+    with pytest.raises(PruneError, match=r"Snakemake failed: .*no-such-flag.*snakemake\.log"):
+        run_plan(laboratory.plan(), cores=1, extra=["--no-such-flag"])
 
 
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

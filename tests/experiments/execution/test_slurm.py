@@ -1,0 +1,176 @@
+"""A recipe on a real SLURM of one node: jobs that are requeued, signalled, cancelled and killed change no byte.
+
+``make test-slurm`` runs this alone; it is skipped where the packages of Debian cannot be installed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.experiments.execution.slurm_node import install, slurm_node
+from tests.tasks.training import assert_same, load
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+RECIPE = """
+name: small
+corpus: {name: numbers, vocab_size: 100, size: 400, valid_size: 10, test_size: 10}
+model:
+  arch: masked_transformer_tiny
+  encoder-embed-dim: 32
+  decoder-embed-dim: 32
+  encoder-layers: 1
+  decoder-layers: 1
+  share-all-embeddings: true
+training:
+  cpu: true
+  max-update: 300
+  max-tokens: 400
+  optimizer: adam
+  lr: 0.004
+  lr-scheduler: inverse_sqrt
+  warmup-updates: 50
+  criterion: label_smoothed_cross_entropy
+  label-smoothing: 0.1
+  log-interval: 5
+  validate-interval: 1000
+  save-interval: 1000
+  eval-bleu-args: {beam: 1, max_len_a: 1.2, max_len_b: 10}
+ladder: [50]
+techniques: [gmp]
+resources: {mem_mb: 500, runtime: 10, slurm_partition: main}
+"""
+AT_ONCE = ("--slurm-init-seconds-before-status-checks", "1")
+STOPPED = "stopped on request after update"
+LONGEST = 300.0  # seconds that a busy machine may take for a job
+NAMES = ("dense-seed1", "gmp-50-seed1")
+
+
+class Cluster:
+    """The recipe in a folder, and the SLURM that runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        (folder / "small.yaml").write_text(RECIPE, encoding="utf-8")
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Starts ``nmt-prune run``."""
+        command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, **pipes)
+
+    def submit(self, *words: str) -> "subprocess.Popen[str]":
+        """Starts it on the cluster, with further arguments of Snakemake."""
+        return self.start("--executor", "slurm", "--", *AT_ONCE, *words)
+
+    def say(self, *command: str) -> str:
+        """What a command of SLURM prints."""
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def jobs(self) -> dict[str, str]:
+        """All jobs that wait or run, by what they do."""
+        lines = self.say("squeue", "--noheader", "--format=%k %i").splitlines()
+        return dict(line.removeprefix("rule_").split() for line in lines)
+
+    def at_once(self, job: str) -> bool:
+        """Has a job that is queued again begin now and not in two minutes; whether it was."""
+        is_queued = self.say("squeue", "--noheader", "--format=%T", f"--jobs={job}") == "PENDING"
+        if is_queued:
+            self.say("scontrol", "update", f"JobId={job}", "StartTime=now")
+        return is_queued
+
+    def run(self, name: str) -> Path:
+        """The folder of a run."""
+        return self.folder / "runs" / "small" / name
+
+    def log(self, name: str) -> str:
+        """What the trainings of a run have said."""
+        path = self.run(name) / "train.log"
+        return path.read_text() if path.exists() else ""
+
+    def starts(self, name: str) -> int:
+        """How often a training was started and has done an update."""
+        return sum("num_updates=" in said for said in self.log(name).split("training on 1 devices"))
+
+    def step(self, name: str) -> int:
+        """The process whose child trains."""
+        return int((self.run(name) / ".lock").read_text())
+
+    def is_trained(self) -> bool:
+        """Whether all trainings are done."""
+        return all((self.run(name) / "trained.json").exists() for name in NAMES)
+
+    def models(self) -> dict[str, dict[str, torch.Tensor]]:
+        """All weights and masks that the runs have ended with."""
+        files = [self.run(name) / f"checkpoint_{which}.pt" for name in NAMES for which in ("last", "best")]
+        return {f"{file.parent.name}/{file.name}": load(file)["model"] for file in files}
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[Cluster]:
+    install()
+    (tmp_path / "slurm").mkdir()
+    with slurm_node(tmp_path / "slurm"):
+        yield Cluster(tmp_path / "cluster")
+
+
+def follow(process: "subprocess.Popen[str]", condition: Callable[[], bool]) -> None:
+    """Waits while a process runs."""
+    deadline = time.monotonic() + LONGEST
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """The exit status of a process, and what it printed."""
+    said, _ = process.communicate(timeout=LONGEST)
+    return process.returncode, said
+
+
+def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
+    dense, pruned = NAMES
+    with ExitStack() as stack:
+        undisturbed = Cluster(tmp_path / "local")
+        local = stack.enter_context(undisturbed.start("--cores", "1"))
+        stack.callback(local.terminate)
+        run = stack.enter_context(cluster.submit())
+        stack.callback(run.terminate)
+
+        follow(run, lambda: cluster.starts(dense) == 1)
+        job = cluster.jobs()[f"train_{dense}"]
+        cluster.say("scontrol", "requeue", job)  # as preemption does: SIGTERM, and the job is queued again
+        follow(run, lambda: cluster.at_once(job))
+        follow(run, lambda: cluster.starts(dense) == 2)
+        cluster.say("scancel", "--signal=USR1", job)  # as before the end of its time: the job queues itself again
+        follow(run, lambda: cluster.at_once(job))
+        follow(run, lambda: cluster.starts(pruned) == 1)
+        run.terminate()  # which cancels the jobs
+        assert end(run)[0] == 130
+        wait_until(lambda: not cluster.jobs())
+        assert cluster.log(dense).count(STOPPED) == 2
+        assert cluster.log(pruned).count(STOPPED) == 1
+
+        run = stack.enter_context(cluster.submit("--retries", "1"))
+        stack.callback(run.terminate)
+        follow(run, lambda: cluster.starts(pruned) == 2)
+        os.kill(cluster.step(pruned), signal.SIGKILL)  # as when memory runs out; Snakemake submits the job again
+        follow(run, lambda: cluster.is_trained() and (cluster.run(dense) / "scores.json").exists())
+        assert cluster.starts(pruned) == 3
+        assert cluster.log(pruned).count(STOPPED) == 1
+        follow(local, undisturbed.is_trained)
+    for file, model in undisturbed.models().items():
+        assert_same(model, cluster.models()[file])

@@ -1,0 +1,78 @@
+import os
+import signal
+import sys
+
+import pytest
+
+from nmt_prune.errors import PruneError
+from nmt_prune.experiments.execution import stop_requests
+from nmt_prune.experiments.execution.step import execute
+from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, listening
+from nmt_prune.processes import STOPPED
+
+# Listens late, as a training does, and saves.
+TRAINING = f"""
+import os, signal, sys, time
+os.kill(os.getppid(), signal.{{name}})
+time.sleep(0.3)
+signal.signal(signal.{{name}}, lambda *_: sys.exit({STOPPED}))
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def scontrol(tmp_path, monkeypatch):
+    """A SLURM that queues jobs again, or does not."""
+
+    def answer(status: int, said: str = "") -> None:
+        program = tmp_path / "scontrol"
+        program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho "{said}" >&2\nexit {status}\n')
+        program.chmod(0o755)
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    return answer
+
+
+def run_and_ask(name: str, log) -> None:
+    with listening(elsewhere=True) as requests:
+        execute([sys.executable, "-c", TRAINING.format(name=name)], log, {}, requests)
+
+
+def test_a_job_whose_time_is_over_is_queued_again(scontrol, tmp_path, monkeypatch):
+    monkeypatch.setattr(stop_requests, "SECONDS_BETWEEN_REQUESTS", 0.1)
+    before = signal.getsignal(signal.SIGUSR1)
+    scontrol(0)
+    with pytest.raises(Requeued):
+        run_and_ask("SIGUSR1", tmp_path / "log")
+    assert (tmp_path / "asked").read_text() == "requeue 12\n"
+    assert signal.getsignal(signal.SIGUSR1) == before
+    scontrol(1, "Requested operation is presently disabled")
+    with pytest.raises(
+        PruneError, match="saved; job 12 is not queued again: Requested operation is presently disabled"
+    ):
+        run_and_ask("SIGUSR1", tmp_path / "log")
+
+
+def test_any_other_signal_leaves_that_to_the_scheduler(scontrol, tmp_path):
+    scontrol(0)
+    with pytest.raises(PruneError, match="stopped by SIGTERM when it had saved"):
+        Requests([signal.SIGTERM]).answer()
+    assert not (tmp_path / "asked").exists()
+
+
+def test_without_slurm_nothing_is_queued_again(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(PruneError, match="stopped by SIGUSR1 when it had saved"):
+        Requests([signal.SIGUSR1]).answer()
+
+
+def test_on_the_users_own_machine_signals_end_a_step_as_ever():
+    before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGUSR1)]
+    with listening(elsewhere=False):
+        assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGUSR1)] == before
+
+
+def test_a_training_that_was_asked_by_someone_else_says_so(tmp_path):
+    with pytest.raises(PruneError, match="stopped by a signal when it had saved"):
+        execute([sys.executable, "-c", f"raise SystemExit({STOPPED})"], tmp_path / "log", {}, Requests())
