@@ -36,6 +36,7 @@ from nmt_prune.tasks.refusals import (
     refuse_unreachable_average,
     refuse_unwritten_points,
 )
+from nmt_prune.tasks.stopping import stop_when_asked
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 from nmt_prune.training.masking import Masking
 
@@ -72,7 +73,8 @@ def start(
 ) -> Start:
     """Gives a freshly built model its first masks, or leaves it to the checkpoint that fairseq is about to load.
 
-    A ticket is written as the ``checkpoint_last.pt`` of the save folder, which fairseq then loads like any other.
+    From its first update on the training can be asked to stop. A ticket is written as the ``checkpoint_last.pt`` of the
+    save folder, which fairseq then loads like any other.
 
     Args:
         cfg: the task's flags.
@@ -84,6 +86,7 @@ def start(
     Raises:
         PruneError: the flags contradict one another, or a file does not fit.
     """
+    stop_when_asked()
     origin = find_origin(cfg)
     # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
     wait_for_master()

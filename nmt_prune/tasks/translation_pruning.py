@@ -33,7 +33,6 @@ from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
 from nmt_prune.tasks.start import PASSES, head_dim, note, start
-from nmt_prune.tasks.stopping import stop_when_asked
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
@@ -118,7 +117,6 @@ class TranslationPruningTask(TranslationTask):
         self.schedule, self._departure, self._updates = began.schedule, began.departure, began.first_update
         self._best_is_denser = began.best_is_denser
         call_at_the_end(self._check_end)
-        stop_when_asked()
         self._model, self._model_cfg = model, cfg
         return model
 
