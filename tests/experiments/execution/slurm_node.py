@@ -54,7 +54,10 @@ def install() -> None:
         with _no_services():
             for words in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
                 command = ["apt-get", "-q", *words]
-                done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+                try:
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+                except subprocess.TimeoutExpired:
+                    pytest.skip(f"{' '.join(command)} does not end")
                 if done.returncode:
                     pytest.skip(f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
 
@@ -99,12 +102,14 @@ def slurm_node(folder: Path) -> Iterator[None]:
         ):
             stack.enter_context(_daemon(command, folder / f"{command[0]}.out"))
             time.sleep(0.5)  # what comes next asks it at once
-        _wait_for("idle", ["sinfo", "--noheader", "--format=%T"], folder)
+        if failure := _wait_for("idle", ["sinfo", "--noheader", "--format=%T"], folder):
+            pytest.skip(f"SLURM does not start here: {failure}")
         try:
             yield
         finally:
             subprocess.run(["scancel", "--user=root"])
-            _wait_for("", ["squeue", "--noheader"], folder)
+            if failure := _wait_for("", ["squeue", "--noheader"], folder):
+                pytest.fail(failure)
 
 
 @contextmanager
@@ -122,13 +127,15 @@ def _daemon(command: list[str], log: Path) -> Iterator[None]:
             process.wait()
 
 
-def _wait_for(answer: str, command: list[str], folder: Path) -> None:
+def _wait_for(answer: str, command: list[str], folder: Path) -> str:
+    """Waits until a command says something; returns what it says instead, with the daemons' logs."""
     deadline, said = time.monotonic() + LONGEST, ""
     while (said := _answer(command)) != answer:
         if time.monotonic() > deadline:
             logs = "\n".join(f"{path.name}: {path.read_text()[-1000:]}" for path in folder.glob("*.out"))
-            pytest.fail(f"{command[0]} says {said!r}, not {answer!r}\n{logs}")
+            return f"{command[0]} says {said!r}, not {answer!r}\n{logs}"
         time.sleep(0.2)
+    return ""
 
 
 def _answer(command: list[str]) -> str:

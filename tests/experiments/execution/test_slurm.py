@@ -106,7 +106,7 @@ class Cluster:
 
     def step(self, name: str) -> int:
         """The process whose child trains."""
-        return int((self.run(name) / ".lock").read_text())
+        return int((self.run(name) / ".lock").read_text().split()[0])
 
     def is_trained(self) -> bool:
         """Whether all trainings are done."""
