@@ -5,7 +5,7 @@ on the front where no other of the same batch size is both better and faster.
 """
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.shortlisting.corpus import from_folder
 from nmt_prune.shortlisting.shortlist import make_shortlist
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
+from nmt_prune.storage.model.compact_model import CompactModel
 from tests.benchmarks.real_text import RealText, joined, translate_all
 from tests.benchmarks.reporting import RESULTS, report
 from tests.benchmarks.translation_systems import Sources, System, alternate, by_engine, exported, with_shortlist
@@ -68,9 +69,7 @@ def run(runs: Path | None) -> None:
     if not found:
         print(f"pareto: {runs} has none of {', '.join(MODELS)}; make them with make frontier, or name --runs\n")
         return
-    points: dict[Way, Point] = {}
-    for name, path in found.items():
-        points |= measure(name, path)
+    points = measure(found)
     rows = [_row(way, points) for way in sorted(points, key=lambda way: (way.batch, points[way].speed))]
     report(
         "pareto",
@@ -85,30 +84,31 @@ def run(runs: Path | None) -> None:
     draw(points, RESULTS / "pareto.svg")
 
 
-def measure(name: str, path: Path) -> dict[Way, Point]:
-    """All ways to translate the test set with one model."""
-    checkpoint = Checkpoint.load(path)
-    text = RealText.of(checkpoint)
-    model = compact_model(checkpoint, text.data, "float32")
-    sides = from_folder(text.data, model, 500_000)
-    model = replace(model, shortlist=make_shortlist(model, sides, CANDIDATES, CANDIDATES, lambda line: None))
-    sources = text.sources(model)
+def measure(checkpoints: Mapping[str, Path]) -> dict[Way, Point]:
+    """All ways to translate the test set, all models in the same rounds."""
+    calls: dict[Way, Callable[[], list[list[int]]]] = {}
+    models: dict[str, CompactModel] = {}
+    for name, path in checkpoints.items():
+        checkpoint = Checkpoint.load(path)
+        text = RealText.of(checkpoint)
+        model = compact_model(checkpoint, text.data, "float32")
+        sides = from_folder(text.data, model, 500_000)
+        models[name] = replace(model, shortlist=make_shortlist(model, sides, CANDIDATES, CANDIDATES, lambda line: None))
+        sources = text.sources(model)
+        for way, system in _systems(name, models[name]).items():
+            options = SearchOptions(beam=way.beam, scores=way.beam > 1)
+            calls[way] = partial(translate_all, _short(system), sources, way.batch, options)
+    translations = {way: call() for way, call in calls.items()}
+    names = {str(index): way for index, way in enumerate(calls)}
+    seconds = alternate({one: calls[way] for one, way in names.items()}, dict.fromkeys(names, ROUNDS))
     read = sum(map(len, sources))
-    points = {}
-    for batch in BATCHES:
-        calls = {
-            way: partial(
-                translate_all, _short(system), sources, batch, SearchOptions(beam=way.beam, scores=way.beam > 1)
-            )
-            for way, system in _systems(name, model, batch).items()
-        }
-        translations = {way: call() for way, call in calls.items()}
-        names = {str(index): way for index, way in enumerate(calls)}
-        seconds = alternate({one: calls[way] for one, way in names.items()}, dict.fromkeys(names, ROUNDS))
-        for one, way in names.items():
-            bleu = score(joined(model, translations[way]), text.references).bleu
-            points[way] = Point(bleu, read / statistics.median(seconds[one]))
-    return points
+    return {
+        way: Point(
+            score(joined(models[way.model], translations[way]), text.references).bleu,
+            read / statistics.median(seconds[one]),
+        )
+        for one, way in names.items()
+    }
 
 
 def fastest(points: Mapping[Way, Point], program: str, batch: int, bleu: float) -> float | None:
@@ -170,13 +170,14 @@ def _short(system: System) -> System:
     return translate
 
 
-def _systems(name: str, model: Any, batch: int) -> dict[Way, System]:
+def _systems(name: str, model: CompactModel) -> dict[Way, System]:
+    assert model.shortlist is not None
     engine = CompiledEngine(model, "int8", "auto")
     systems: dict[Way, System] = {}
     for shortlist in (False, True):
         own = with_shortlist(engine, model.shortlist) if shortlist else by_engine(engine)
         for program, system in ((OURS, own), (CT2, exported(model, "int8", shortlist=shortlist))):
-            systems |= {Way(name, program, beam, shortlist, batch): system for beam in BEAMS}
+            systems |= {Way(name, program, beam, shortlist, batch): system for beam in BEAMS for batch in BATCHES}
     return systems
 
 
