@@ -66,7 +66,7 @@ def _read(file: IO) -> str:
     return io.TextIOWrapper(file, encoding="utf-8", errors="replace").read()
 
 
-def in_turn(plan: Plan, cores: int, left: Sequence[Mapping[str, Any]], extra: Sequence[str]) -> None:
+def in_turn(plan: Plan, cores: int, left: Sequence[Mapping[str, Any]], executor: str, extra: Sequence[str]) -> None:
     """What the runner has Snakemake do, one step after the other."""
     path = str(plan.write(left))
     steps = [["data"]]
