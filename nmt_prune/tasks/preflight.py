@@ -31,7 +31,6 @@ from nmt_prune.pruning.regularisers import regularisers
 from nmt_prune.pruning.resets import resets
 from nmt_prune.registry import load_extensions
 from nmt_prune.tasks.config import TranslationPruningConfig, pruning_settings, rewind_updates
-from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.refusals import refuse_unsupported
 
 # The flags of a training that are about pruning, and where it is saved.
@@ -53,7 +52,6 @@ def main() -> None:
                 _check_pruning(_with_own_flags(known.task, args))
             else:
                 converted[key] = cfg = convert_namespace_to_omegaconf(args)
-                refuse_missing_devices(cfg.task)
                 _check_pruning(cfg.task)
                 _check_training(cfg)
         except PruneError as error:

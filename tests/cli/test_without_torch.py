@@ -19,6 +19,7 @@ from tests.runtime.models import random_model
 TEXT = ["w1 w2 w3", "w4 w1", "w2 w2 w7"]
 NEEDS_NONE = ("user-dir", "translate", "profile")
 READS_FIRST = {
+    "status": "recipe absent does not exist",
     "transfer": "absent has no binarized text",
     "export marian": "model absent cannot be read: No such file",
 }
