@@ -26,7 +26,7 @@ def check_has_attention(architecture: Architecture) -> None:
     Raises:
         PruneError: the cross-attention of the decoder's last layer has no heads.
     """
-    if not architecture.decoder.cross_heads[-1]:
+    if not any(architecture.decoder.cross_heads[-1:]):
         raise PruneError(
             "alignments come from the cross-attention of the decoder's last layer, of which all heads are pruned in"
             " this model; align with another model"

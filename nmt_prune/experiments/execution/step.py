@@ -97,6 +97,7 @@ def train(plan: Plan, name: str) -> None:
         for command in transfer_commands(run, plan.places) if "transfer" in run.settings else ():
             execute(command, folder.log)
         is_resumed = (folder.path / "checkpoint_last.pt").exists()
+        source = {"versions": versions(), "git": git_state()}  # as it is now: files may change while a model is trained
         start, cpu = time.perf_counter(), processor_time()
         execute(run_command(run, plan.places), folder.log, variables, requests)
         made = {
@@ -104,8 +105,7 @@ def train(plan: Plan, name: str) -> None:
             "seconds": round(time.perf_counter() - start, 2),
             "cpu_seconds": round(processor_time() - cpu, 2),
             "is_resumed": is_resumed,  # what came before a kill is not among the seconds
-            "versions": versions(),
-            "git": git_state(),
+            **source,
         }
         write_json(folder.trained, made)
 
