@@ -16,6 +16,9 @@ from nmt_prune.errors import PruneError
 STOPPED = 75
 """Exit status of a training that has saved because it was asked to stop: EX_TEMPFAIL of ``sysexits.h``, try again."""
 
+HAS_STOPPED = "stopped on request after update"
+"""What its log then says."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -77,7 +80,10 @@ def exclusive(lock: Path, holder: str, patience: float = 0.0) -> Iterator[None]:
             os.write(file.fileno(), f"{os.getpid()} {socket.gethostname()}".encode())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(lock)) from error
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)  # whoever reads it on another machine cannot see that this process has ended
 
 
 def is_held(lock: Path) -> bool | None:

@@ -82,7 +82,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _OF_FAIRSEQ:
             raise
-        _give_up(error, f"{error.name} is not installed here; pip install 'nmt-prune[fairseq]'")
+        needed = (
+            "scipy" if error.name == "scipy" else "'nmt-prune[fairseq]'"
+        )  # which would replace a fairseq of the user's
+        _give_up(error, f"{error.name} is not installed here; pip install {needed}")
 
 
 def _give_up(error: Exception, line: str) -> NoReturn:

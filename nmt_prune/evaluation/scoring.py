@@ -36,6 +36,7 @@ def score_checkpoint(
     bleu_metric(subset.tokenizer)  # refused before anything is translated
     loaded = Checkpoint.load(checkpoint)
     departure = Departure.of_checkpoint(loaded)
+    source = versions(), git_state()  # as they are now: files may change while it translates
     start, cpu = time.perf_counter(), processor_time()
     translation = translate(loaded, subset, decoding)
     seconds, cpu = time.perf_counter() - start, processor_time() - cpu
@@ -74,8 +75,8 @@ def score_checkpoint(
         checkpoint_sha256=loaded.digest,
         data_sha256=data_digest(known_digests(subset.data)),
         hypotheses_sha256=digest(hypotheses),
-        versions=versions(),
-        git=git_state(),
+        versions=source[0],
+        git=source[1],
         cpu_seconds=round(cpu, 2),
     )
     record = replace(record, provenance=provenance)

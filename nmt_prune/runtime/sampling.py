@@ -22,4 +22,5 @@ def draws(options: SearchOptions, number: int, source_length: int, max_positions
     """
     steps = longest_output(options, source_length, max_positions) + 1
     seed = DEFAULT_SEED if options.seed is None else options.seed
-    return np.random.default_rng([seed, number]).random(options.beam * steps).tolist()
+    samples = (np.random.default_rng([seed, number, sample]).random(steps) for sample in range(options.beam))
+    return np.concatenate(list(samples)).tolist()

@@ -56,8 +56,9 @@ def refuse_missing_average(cfg: TranslationPruningConfig, origin: Origin) -> Non
 def same_batches(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of an iterator of mini-batches that are the same wherever the training goes on.
 
-    fairseq makes them once for all epochs, and their seed has the number of the epoch that it begins in: 1 in a
-    training that nothing has stopped. What it makes anew for each epoch stays as it is.
+    fairseq makes them once for all epochs, and their seed has the number of the epoch that it begins in. Here that is
+    1, also where a run goes on with its parent's clock: where it was stopped in between makes no difference. What
+    fairseq makes anew for each epoch stays as it is.
     """
     is_made_once = not (settings.get("disable_iterator_cache") or settings.get("update_epoch_batch_itr"))
     return {**settings, "epoch": 1} if is_made_once else settings

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from fairseq import checkpoint_utils
 
-from nmt_prune.processes import STOPPED
+from nmt_prune.processes import HAS_STOPPED, STOPPED
 from nmt_prune.tasks.workers import is_distributed
 
 logger = logging.getLogger(__name__)
@@ -59,11 +59,12 @@ def _stopping(validate_and_save: Callable[..., Any]) -> Callable[..., Any]:
         cfg: Any, trainer: Any, task: Any, epoch_itr: Any, valid_subsets: Any, end_of_epoch: bool
     ) -> tuple[Any, bool]:
         losses, is_over = validate_and_save(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch)
-        # What fairseq does between two epochs is lost when it goes on from there: rather one update more.
-        if _is_asked(trainer) and not (is_over or end_of_epoch):
+        # What fairseq does between two epochs is lost when it goes on from there, and so is the score of what was just
+        # validated and saved: rather one update more.
+        if _is_asked(trainer) and not (is_over or end_of_epoch or losses[0] is not None):
             # Without a score: an additional validation could choose another best checkpoint.
             checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
-            logger.info(f"stopped on request after update {trainer.get_num_updates()}; repeat the command to go on")
+            logger.info(f"{HAS_STOPPED} {trainer.get_num_updates()}; repeat the command to go on")
             raise SystemExit(STOPPED)
         return losses, is_over
 

@@ -88,24 +88,26 @@ def measure(checkpoints: Mapping[str, Path]) -> dict[Way, Point]:
     """All ways to translate the test set, all models in the same rounds."""
     calls: dict[Way, Callable[[], list[list[int]]]] = {}
     models: dict[str, CompactModel] = {}
+    texts: dict[str, RealText] = {}
+    read: dict[str, int] = {}
     for name, path in checkpoints.items():
         checkpoint = Checkpoint.load(path)
-        text = RealText.of(checkpoint)
+        texts[name] = text = RealText.of(checkpoint)
         model = compact_model(checkpoint, text.data, "float32")
         sides = from_folder(text.data, model, 500_000)
         models[name] = replace(model, shortlist=make_shortlist(model, sides, CANDIDATES, CANDIDATES, lambda line: None))
         sources = text.sources(model)
+        read[name] = sum(map(len, sources))
         for way, system in _systems(name, models[name]).items():
             options = SearchOptions(beam=way.beam, scores=way.beam > 1)
             calls[way] = partial(translate_all, _short(system), sources, way.batch, options)
     translations = {way: call() for way, call in calls.items()}
     names = {str(index): way for index, way in enumerate(calls)}
     seconds = alternate({one: calls[way] for one, way in names.items()}, dict.fromkeys(names, ROUNDS))
-    read = sum(map(len, sources))
     return {
         way: Point(
-            score(joined(models[way.model], translations[way]), text.references).bleu,
-            read / statistics.median(seconds[one]),
+            score(joined(models[way.model], translations[way]), texts[way.model].references).bleu,
+            read[way.model] / statistics.median(seconds[one]),
         )
         for one, way in names.items()
     }

@@ -36,7 +36,7 @@ OPTIONS = {
     "a probability": replace(SAMPLED, sampling_topp=0.6, temperature=1.5),
     "all probability": replace(SAMPLED, sampling_topp=1.0),
     "as short or long as is allowed": replace(SAMPLED, min_len=5, max_len_a=0.5, max_len_b=6, lenpen=0.3),
-    "unknown words": replace(SAMPLED, unkpen=-4.0, sampling_topp=0.9, normalize_scores=False),
+    "unknown words": replace(SAMPLED, unkpen=-4.0, sampling_topp=0.9, normalize_scores=False, seed=2),
     "another temperature": replace(SAMPLED, temperature=0.5, sampling_topk=9, seed=5),
 }
 
@@ -202,6 +202,19 @@ def test_neither_batches_nor_buffers_nor_threads_matter():
     assert [result.tokens for result in others] != found[0]
     default = Translator(compact).translate_lines(lines, replace(SAMPLED, seed=1))
     assert [result.tokens for result in default] == found[0]
+
+
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+def test_samples_neither_compete_nor_depend_on_how_long_others_may_be(engine):
+    compact = random_model(*PRE, words=20, seed=3)
+    many = SearchOptions(sampling=True, beam=50, nbest=50, max_len_b=9)  # of 24 symbols
+    (found,) = Translator(compact, engine).translate_lines(["w3 w4"], many)
+    assert len(found.lines) == 50
+    for fewer in (replace(many, beam=7, nbest=7), replace(many, max_len_b=12)):
+        (others,) = Translator(compact, engine).translate_lines(["w3 w4"], fewer)
+        kept = [tuple(tokens) for tokens in others.tokens if len(tokens) < 9]
+        assert kept
+        assert set(kept) <= {tuple(tokens) for tokens in found.tokens}
 
 
 @pytest.mark.parametrize(

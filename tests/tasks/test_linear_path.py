@@ -40,16 +40,21 @@ def test_the_barrier_is_above_the_line_between_the_ends():
 def test_of_a_ladder(corpus, dense, tmp_path):
     """Of two rungs that are the dense model itself: no barrier, and the loss that it has."""
     write_lines(tmp_path / "test.de", LINES)
-    for technique, sparsity in (("dense", 0.0), ("slt", 0.5), ("slt", 0.8)):
-        made = write_run(
-            tmp_path, f"{technique}-{sparsity}", LINES, tmp_path / "test.de", technique=technique, sparsity=sparsity
-        )
+    parents = {("dense", 0.0): None, ("slt", 0.5): "dense-0.0", ("slt", 0.8): "slt-0.5", ("mp", 0.9): "dense-0.0"}
+    parents |= {("mp", 0.8): None}  # which has the dense model beside it, not mp's other rung
+    for (technique, sparsity), parent in parents.items():
+        run = {"technique": technique, "sparsity": sparsity, "parent": parent}
+        made = write_run(tmp_path, f"{technique}-{sparsity}", LINES, tmp_path / "test.de", **run)
         (made / "checkpoint_best.pt").symlink_to(dense.folder / "checkpoint_last.pt")
     (section,) = connectivity(read_runs(tmp_path), corpus)
     dev = load_dev_set(dense.folder / "checkpoint_last.pt", corpus, SearchSettings())
     loss = f"{dev.loss(dev.evidence.model.eval()):.3f}"
     assert section.table.rows == [
-        ["SLT", f"{rungs}", "1", loss, loss, loss, "0.000"] for rungs in ("0 % to 50 %", "50 % to 80 %")
+        [technique, rungs, "1", loss, loss, loss, "0.000"]
+        for technique, rungs in [
+            *(("MP", "0 % to 80 %"), ("MP", "0 % to 90 %")),
+            *(("SLT", "0 % to 50 %"), ("SLT", "50 % to 80 %")),
+        ]
     ]
     assert f"at {POINTS} points" in section.notes[0]
     for folder in ("dense-0.0", "slt-0.5"):

@@ -19,7 +19,7 @@ POINTS = 11
 
 
 def connectivity(scored: ScoredRuns, data: Path | None = None) -> list[Section]:
-    """The barrier between each run and the rung below it, or the dense model of its seed.
+    """The barrier between each run and the rung that it comes of, or the dense model of its seed.
 
     Args:
         scored: the runs.
@@ -57,12 +57,10 @@ def connectivity(scored: ScoredRuns, data: Path | None = None) -> list[Section]:
 
 
 def _pairs(scored: ScoredRuns) -> list[tuple[ScoredRun, ScoredRun]]:
-    """Every pruned run with what lies below it on its ladder, where both have their checkpoints."""
-    pairs, last = [], dict[tuple[str, int], ScoredRun]()
+    """Every pruned run with its parent, or the dense model of its seed, where both have their checkpoints."""
+    by_name, pairs = {run.name: run for run in scored.scored}, []
     for run in with_tickets(scored):
-        ladder = (run.record.technique, run.record.seed)
-        below = last.get(ladder, scored.dense.get(run.record.seed))
-        last[ladder] = run
+        below = by_name.get(run.record.parent or "") or scored.dense.get(run.record.seed)
         if below is not None and below.checkpoint.is_file():
             pairs.append((below, run))
     return pairs

@@ -12,7 +12,7 @@ from pathlib import Path
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.devices import ON_CPU, environment
 from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, begin_deaf, listening
-from nmt_prune.experiments.execution.training_log import last_error
+from nmt_prune.experiments.execution.training_log import last_error, read_tail
 from nmt_prune.experiments.planning.commands import (
     data_command,
     is_quantized,
@@ -25,7 +25,7 @@ from nmt_prune.experiments.planning.commands import (
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.recipe.sections import gpus_wanted
 from nmt_prune.files import trouble, write_json
-from nmt_prune.processes import STOPPED, die_with_parent, exclusive, processor_time
+from nmt_prune.processes import HAS_STOPPED, STOPPED, die_with_parent, exclusive, processor_time
 from nmt_prune.versions import git_state, versions
 
 # How long a run or a GPU may still be held by the processes of a runner that was just killed.
@@ -38,6 +38,7 @@ def main() -> None:
     plan_file, step, *names = sys.argv[1:]
     plan = Plan.read(Path(plan_file))
     os.chdir(plan.start)
+    plan.failure(step, *names).unlink(missing_ok=True)  # of an attempt before this one
     try:
         if step == "train":
             train(plan, names[0])
@@ -82,7 +83,6 @@ def train(plan: Plan, name: str) -> None:
     """
     run = plan.run(name)
     folder = plan.folder(run)
-    plan.failure("train", name).unlink(missing_ok=True)  # of an attempt that the scheduler stopped
     wanted = gpus_wanted(run.settings["training"])
     with (
         exclusive(folder.lock, f"run {name}", PATIENCE),
@@ -153,8 +153,8 @@ def execute(
             preexec_fn=begin_deaf if requests else die_with_parent,
         )
         status = requests.wait(process) if requests else process.wait()
-    if requests and status == STOPPED:
-        requests.answer()
+    if requests and (status == STOPPED or (requests.came and HAS_STOPPED in read_tail(log, start))):
+        requests.answer()  # of processes that train together only the log says it: fairseq's own ends with status 1
     if -status == signal.SIGKILL:
         raise PruneError(f"killed by SIGKILL, as the system does when memory runs out; the log is {log}")
     if status < 0:

@@ -50,10 +50,10 @@ class Requests:
         """
         if not self.came:
             raise PruneError("stopped by a signal when it had saved")
-        name = self.came[-1].name
         job = os.environ.get("SLURM_JOB_ID")
-        if name != "SIGUSR1" or job is None:
-            raise PruneError(f"stopped by {name} when it had saved")
+        # At the end of the time SIGTERM follows.
+        if signal.SIGUSR1 not in self.came or job is None:
+            raise PruneError(f"stopped by {self.came[-1].name} when it had saved")
         try:
             answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
         except FileNotFoundError:

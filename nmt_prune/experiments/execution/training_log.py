@@ -73,7 +73,9 @@ def last_error(log: Path, start: int = 0) -> str:
 
 
 def dying_words(log: Path) -> str | None:
-    """The error that a log ends with; None if what it ends with is none."""
+    """The error that a log ends with; None if what it ends with is none, or Ctrl-C."""
     lines = [line.strip() for line in read_tail(log).splitlines() if line.strip()]
-    is_error = bool(lines) and bool(_ERROR.search(lines[-1])) and not _LOGGED.match(lines[-1])
+    if not lines or lines[-1].startswith("KeyboardInterrupt"):
+        return None
+    is_error = bool(_ERROR.search(lines[-1])) and not _LOGGED.match(lines[-1])
     return last_error(log) if is_error else None

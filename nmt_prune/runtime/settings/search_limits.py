@@ -66,12 +66,14 @@ def check_finite(name: str, is_finite: bool) -> None:
 
 
 def fit_beam(options: SearchOptions, words: int) -> SearchOptions:
-    """Narrows a beam that is wider than there are words, as fairseq does.
+    """Narrows a beam that is wider than there are words, as fairseq does; samples do not compete, and all stay.
 
     Args:
         options: the settings.
         words: size of the target dictionary; its padding is never said.
     """
+    if options.sampling:
+        return options
     beam = min(options.beam, words - 1)
     return replace(options, beam=beam, nbest=min(options.nbest, beam))
 

@@ -66,7 +66,7 @@ void Model::check_draws(const std::vector<std::vector<double>>& draws, const std
 
 void Model::check(const std::vector<Sentence>& sources, const SearchOptions& options,
                   const std::vector<Sentence>& prefixes) const {
-  if (options.beam < 1 || options.beam >= decoder_.vocabulary())
+  if (options.beam < 1 || (options.beam >= decoder_.vocabulary() && !options.sampling))
     throw InvalidInput("beam is " + std::to_string(options.beam) + ", not from 1 to the number of target words");
   if (options.nbest < 1 || options.nbest > options.beam)
     throw InvalidInput("nbest is " + std::to_string(options.nbest) + ", not from 1 to beam");

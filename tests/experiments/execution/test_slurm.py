@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nmt_prune.processes import HAS_STOPPED
 from tests.experiments.execution.slurm_node import install, slurm_node
 from tests.tasks.training import assert_same, load
 from tests.waiting import wait_until
@@ -50,7 +51,6 @@ techniques: [gmp]
 resources: {mem_mb: 500, runtime: 10, slurm_partition: main}
 """
 AT_ONCE = ("--slurm-init-seconds-before-status-checks", "1")
-STOPPED = "stopped on request after update"
 LONGEST = 300.0  # seconds that a busy machine may take for a job
 NAMES = ("dense-seed1", "gmp-50-seed1")
 
@@ -161,8 +161,8 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         run.terminate()  # which cancels the jobs
         assert end(run)[0] == 130
         wait_until(lambda: not cluster.jobs())
-        assert cluster.log(dense).count(STOPPED) == 2
-        assert cluster.log(pruned).count(STOPPED) == 1
+        assert cluster.log(dense).count(HAS_STOPPED) == 2
+        assert cluster.log(pruned).count(HAS_STOPPED) == 1
 
         run = stack.enter_context(cluster.submit("--retries", "1"))
         stack.callback(run.terminate)
@@ -170,7 +170,7 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         os.kill(cluster.step(pruned), signal.SIGKILL)  # as when memory runs out; Snakemake submits the job again
         follow(run, lambda: cluster.is_trained() and (cluster.run(dense) / "scores.json").exists())
         assert cluster.starts(pruned) == 3
-        assert cluster.log(pruned).count(STOPPED) == 1
+        assert cluster.log(pruned).count(HAS_STOPPED) == 1
         follow(local, undisturbed.is_trained)
     for file, model in undisturbed.models().items():
         assert_same(model, cluster.models()[file])

@@ -72,7 +72,7 @@ def test_done_running_waiting_and_failed(laboratory):
         before = {path: path.stat().st_mtime_ns for path in laboratory.runs.rglob("*")}
         result = invoke(laboratory.runs)
         values = json.loads(invoke(laboratory.runs, "--json").output)
-    assert {path: path.stat().st_mtime_ns for path in laboratory.runs.rglob("*")} == before
+        assert {path: path.stat().st_mtime_ns for path in laboratory.runs.rglob("*")} == before
     assert result.output.splitlines()[0].startswith(
         f"{laboratory.runs}: 1/5 trained, 1/5 scored; nmt-prune run is at work, 0:00:0"
     )
@@ -108,10 +108,20 @@ def test_a_training_that_was_killed_is_to_resume(laboratory):
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody has taken note
     assert states(plan)["dense-seed1"] == "to resume"
     killed.communicate()
+    assert one.lock.read_text()
     assert states(plan)["dense-seed1"] == "to resume"
     assert run_states(plan)[0].done == 12
     one.lock.write_text(f"{os.getpid()} {socket.gethostname()}")  # another process has its number by now
     assert states(plan)["dense-seed1"] == "to resume"
+
+
+def test_a_lock_that_was_let_go_names_nobody(laboratory):
+    """Whoever reads it on another machine could not see that the process has ended."""
+    plan = laboratory.plan()
+    with exclusive(plan.lock, "it"):
+        assert is_held(plan.lock)
+    assert plan.lock.read_text() == ""
+    assert is_held(plan.lock) is False
 
 
 def test_what_holds_a_lock_elsewhere_is_at_work_as_long_as_it_writes(laboratory):

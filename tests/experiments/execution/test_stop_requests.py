@@ -8,7 +8,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import stop_requests
 from nmt_prune.experiments.execution.step import execute
 from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, listening
-from nmt_prune.processes import STOPPED
+from nmt_prune.processes import HAS_STOPPED, STOPPED
 
 # Listens late, as a training does, and saves.
 TRAINING = f"""
@@ -52,6 +52,16 @@ def test_a_job_whose_time_is_over_is_queued_again(scontrol, tmp_path, monkeypatc
         PruneError, match="saved; job 12 is not queued again: Requested operation is presently disabled"
     ):
         run_and_ask("SIGUSR1", tmp_path / "log")
+
+
+def test_processes_that_train_together_say_in_the_log_that_they_have_saved(scontrol, tmp_path):
+    """Their parent, fairseq's own, ends with status 1; and at the end of its time a job gets SIGTERM, too."""
+    scontrol(0)
+    program = f"print('{HAS_STOPPED} 7'); raise SystemExit(1)"
+    with pytest.raises(Requeued):
+        execute([sys.executable, "-c", program], tmp_path / "log", {}, Requests([signal.SIGUSR1, signal.SIGTERM]))
+    with pytest.raises(PruneError, match="the log is"):  # said by an earlier attempt
+        execute([sys.executable, "-c", "raise SystemExit(1)"], tmp_path / "log", {}, Requests([signal.SIGUSR1]))
 
 
 def test_any_other_signal_leaves_that_to_the_scheduler(scontrol, tmp_path):
