@@ -53,7 +53,8 @@ def test_it_goes_on_where_it_was(run_training, whole, monkeypatch, request_):
         assert asked_at(monkeypatch, run, at, request_).code == STOPPED
         assert [signal.getsignal(one) for one in REQUESTS] == before
     parts = run()
-    assert [line["num_updates"] for line in parts.progress()] == [11, 12]
+    # Asked in update 10, which is validated, it has stopped after 11.
+    assert [line["num_updates"] for line in parts.progress()] == [12]
     assert_same(whole.state()["model"], parts.state()["model"])
     assert_same(whole.state("checkpoint_best")["model"], parts.state("checkpoint_best")["model"])
     assert parts.state()["extra_state"]["best"] == whole.state()["extra_state"]["best"]
