@@ -13,12 +13,13 @@ from data_prep.digests import folder_digests
 from data_prep.download.fetching import Fetching
 from data_prep.pipeline import BINARY, HELD_OUT, MODEL, RAW, Pipeline
 from data_prep.preparation import Preparation
+from nmt_prune.data_digests import MANIFEST
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, read_object, write_json
 from nmt_prune.processes import exclusive
 from nmt_prune.versions import versions
 
-MANIFEST, SUMMARY = "manifest.json", "cleaning"
+SUMMARY = "cleaning"
 _BEHIND_DATA = ("nmt-prune", "sentencepiece", "sacremoses", "num2words", "ve-fairseq", "fairseq")
 
 

@@ -23,7 +23,7 @@ def known_digests(folder: Path) -> dict[str, Any]:
             return dict(read_object(manifest)["files"])
         except (KeyError, TypeError, ValueError):
             raise PruneError(f"{manifest} has no digests of files; make the folder anew") from None
-    read = [path for path in sorted(folder.glob("*")) if path.suffix in (".bin", ".idx", ".txt")]
+    read = sorted(path for kind in ("*.bin", "*.idx", "dict.*.txt") for path in folder.glob(kind))
     return {path.name: file_digest(path) for path in read}
 
 

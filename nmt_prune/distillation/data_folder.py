@@ -14,7 +14,7 @@ from data_prep.text.texts import Text
 from nmt_prune import __version__
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import check_data
-from nmt_prune.data_digests import data_digest, known_digests
+from nmt_prune.data_digests import MANIFEST, data_digest, known_digests
 from nmt_prune.distillation.settings import Distillation
 from nmt_prune.distillation.targets import TRANSLATED, Targets
 from nmt_prune.errors import PruneError
@@ -23,8 +23,6 @@ from nmt_prune.processes import exclusive
 from nmt_prune.storage.checkpoints.vocabularies import group
 from nmt_prune.text.dictionaries import read_symbols
 from nmt_prune.text.languages import language_pairs
-
-MANIFEST = "manifest.json"
 
 _PAIRS_PER_BLOCK = 500
 _SETTINGS = "settings.json"

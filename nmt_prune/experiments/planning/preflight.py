@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nmt_prune.data_digests import MANIFEST
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import inputs, train_arguments
 from nmt_prune.experiments.planning.plan import Plan
@@ -36,7 +37,7 @@ def _check_corpus(corpus: dict[str, Any], folder: Path) -> None:
     from data_prep.corpora import choose
     from data_prep.preparation import Preparation
 
-    if (folder / "manifest.json").exists():
+    if (folder / MANIFEST).exists():
         return  # prepared before: its settings are compared when the run starts
     general = ("vocab_size", "model_type", "sample_size", "max_length", "max_ratio", "clean", "identify_languages")
     own = {key: value for key, value in corpus.items() if key not in ("name", "folder", *general)}

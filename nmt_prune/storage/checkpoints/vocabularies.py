@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.data_digests import MANIFEST
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json
 from nmt_prune.storage.model.splitting import AS_FOUND, KINDS, MODEL_FILE, Splitting, read_subwords, tokenization
@@ -23,8 +24,6 @@ from nmt_prune.text.subwords import (
     joining_kind,
     kind_of,
 )
-
-_MANIFEST = "manifest.json"
 
 
 class Vocabularies(NamedTuple):
@@ -148,7 +147,7 @@ def _check_kind(name: Any, kind: str, dictionary: str) -> None:
 
 def _normalisation(folder: Path) -> dict[str, Any]:
     """What nmt-prune data noted: a corpus that was cleaned has been normalised."""
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     manifest = read_json(path) if path.is_file() else None
     settings = manifest.get("settings") if isinstance(manifest, Mapping) else None
     is_normalised = isinstance(settings, Mapping) and bool(settings.get("clean"))
