@@ -5,14 +5,13 @@
 the steps, and the programs' own ``main`` with the arguments that they would be called with. Only Snakemake is left out.
 """
 
-import io
+import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -25,45 +24,37 @@ from nmt_prune.processes import die_with_parent
 from tests.data_prep.archives import use_sacrebleu
 from tests.programs import become
 
-_START = subprocess.run
 
+class Forked(subprocess.Popen):
+    """A process whose ``python -m MODULE ARGUMENTS`` is a fork of this one; with all else of its base class.
 
-def run_forked(
-    command: Sequence[str],
-    *,
-    stdout: Any = None,
-    stderr: Any = None,
-    env: Mapping[str, str] | None = None,
-    capture_output: bool = False,
-    text: bool = False,
-    preexec_fn: Callable[[], None] | None = None,
-    input: str | None = None,
-    **others: Any,
-) -> subprocess.CompletedProcess:
-    """``subprocess.run`` for ``python -m MODULE ARGUMENTS``, without starting Python anew."""
-    if list(command[:2]) != [sys.executable, "-m"]:
-        settings = {"env": env, "capture_output": capture_output, "text": text, "preexec_fn": preexec_fn, **others}
-        if input is not None:
-            settings["input"] = input
-        return _START(command, **settings, **({} if capture_output else {"stdout": stdout, "stderr": stderr}))
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        outputs = (out, err) if capture_output else (stdout, out if stderr is None else stdout)
+    Whoever starts processes, by ``subprocess.run`` or by itself, gets this.
+    """
+
+    def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, *others: Any) -> None:
+        if not isinstance(args, Sequence) or list(args[:2]) != [sys.executable, "-m"]:
+            return super()._execute_child(args, executable, preexec_fn, *others)
+        folder, environment = others[2:4]
+        pipes = others[7:13]
+        stdin, typed, _, stdout, _, stderr = pipes
         sys.stdout.flush()
         sys.stderr.flush()
-        child = os.fork()
-        if child == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             die_with_parent()
-            if input is not None:
-                sys.stdin = io.StringIO(input)
-            os._exit(become(command[2:], env, [file.fileno() for file in outputs], preexec_fn))
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        said = [_read(file) for file in (out, err)] if capture_output else [None, None]
-    return subprocess.CompletedProcess(command, status, *said)
-
-
-def _read(file: IO) -> str:
-    file.seek(0)
-    return io.TextIOWrapper(file, encoding="utf-8", errors="replace").read()
+            if folder is not None:
+                os.chdir(folder)
+            if stdin != -1:
+                sys.stdin = os.fdopen(stdin, encoding="utf-8")
+            if typed != -1:  # else this process waits for what it could type itself
+                os.close(typed)
+            outputs = [own if given == -1 else given for own, given in ((1, stdout), (2, stderr))]
+            status = become(list(map(str, args[2:])), environment, outputs, preexec_fn)
+            for worker in multiprocessing.active_children():  # else they hold the outputs open for seconds
+                worker.terminate()
+            os._exit(status)
+        self._child_created = True
+        self._close_pipe_fds(*pipes)
 
 
 def in_turn(plan: Plan, cores: int, left: Sequence[Mapping[str, Any]], executor: str, extra: Sequence[str]) -> None:
@@ -80,7 +71,7 @@ def in_turn(plan: Plan, cores: int, left: Sequence[Mapping[str, Any]], executor:
 
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "run", run_forked)
+        patch.setattr(subprocess, "Popen", Forked)
         patch.setattr(runner, "_execute", in_turn)
         if "SACREBLEU" in os.environ:
             use_sacrebleu(Path(os.environ["SACREBLEU"]), patch)
