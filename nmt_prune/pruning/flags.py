@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nmt_prune.masks.prunable import PruneSet
 
+FILES = ("mask_from", "rewind_from", "counts_from")
+"""The flags that name checkpoints or mask files; in recipes' runs RUN/FILE."""
+
 
 @dataclass(frozen=True)
 class PruningFlags:

@@ -16,7 +16,7 @@ from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.departure import Departure
-from nmt_prune.pruning.flags import PruningFlags
+from nmt_prune.pruning.flags import FILES, PruningFlags
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.pruner import Pruner
@@ -39,7 +39,7 @@ class PruningSettings(PruningFlags):
         decided = asdict(self)
         del decided["max_update"]
         decided["prune_seed"] = decided.pop("seed")
-        for flag in ("mask_from", "rewind_from", "counts_from"):
+        for flag in FILES:
             if decided[flag] is not None:
                 path = Path(decided[flag])
                 decided[flag] = {"name": path.name, "sha256": file_digest(path) if path.is_file() else None}

@@ -14,13 +14,13 @@ from nmt_prune.evaluation.quality.text import digest, read_lines
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
 from nmt_prune.evaluation.reports.gathering import reference_file
 from nmt_prune.files import file_digest, read_object
+from nmt_prune.pruning.flags import FILES
 
 TOLERANCE = 1e-6
 """Differences in a score that are rounding."""
 
 _SCORES = ("bleu", "chrf", "ter")
 _VERSION = "|version:"
-_MADE_OF = ("mask_from", "rewind_from", "counts_from")
 
 
 @dataclass
@@ -155,7 +155,7 @@ def _parents(folder: Path, run: RunRecord) -> Iterator[tuple[str, str | None]]:
     path = folder / "pruning.json"
     kept: dict[str, Any] = read_object(path) if path.is_file() else {}
     flags = kept.get("flags") or {}
-    for flag in _MADE_OF:
+    for flag in FILES:
         if named := (run.settings.get("pruning") or {}).get(flag):
             recorded = (flags.get(flag) or {}).get("sha256")
             yield named, recorded or (kept.get("parent_sha256") if flag == "mask_from" else None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune.experiments.planning.runs import Run
+from nmt_prune.pruning.flags import FILES
 
 PACKAGE = Path(__file__).parents[2]
 
@@ -27,9 +28,6 @@ STANDARD_FLAGS = {
     "log_format": "simple",
     "log_interval": 20,
 }
-
-PATHS = frozenset({"mask_from", "rewind_from", "counts_from"})
-"""Pruning flags whose values are RUN/FILE."""
 
 DISTILLED = "data"
 """In the folder of a run that distils: the data folder."""
@@ -136,7 +134,7 @@ def distill_command(run: Run, places: Places) -> list[str]:
 def inputs(run: Run) -> Iterator[str]:
     """The files of other runs that a run is made of, as RUN/FILE."""
     settings = run.settings
-    named = [(settings.get("pruning") or {}).get(key) for key in sorted(PATHS)]
+    named = [(settings.get("pruning") or {}).get(key) for key in FILES]
     teacher = settings.get("teacher") or {}
     named.append(teacher["checkpoint"] if teacher and (teacher["word"] or teacher["hidden"]) else None)
     named.append((settings.get("search") or {}).get("checkpoint"))
@@ -150,7 +148,7 @@ def train_arguments(run: Run, places: Places) -> list[str]:
     settings = run.settings
     precision = {} if settings["precision"] == "fp32" else {settings["precision"].replace("-", "_"): True}
     pruning = dict(settings["pruning"])
-    for key in PATHS & pruning.keys():
+    for key in pruning.keys() & FILES:
         pruning[key] = str(places.runs / pruning[key])
     flags = {
         "user_dir": str(PACKAGE),

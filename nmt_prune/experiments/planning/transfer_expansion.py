@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.planning.commands import PATHS, Places
+from nmt_prune.experiments.planning.commands import Places
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.runs import Run, with_ancestors
 from nmt_prune.experiments.recipe.transfer_recipe import TICKET, TransferRecipe
+from nmt_prune.pruning.flags import FILES
 from nmt_prune.techniques import DENSE
 
 TRANSFERRED, PARENT = "transferred.safetensors", "parent.pt"
@@ -69,7 +70,7 @@ def _within(label: str, run: Run) -> Run:
     """The run in the folder of its corpus."""
     settings, pruning = dict(run.settings), dict(run.settings["pruning"])
     parent = f"{label}/{run.parent}" if run.parent else None
-    for key in PATHS & pruning.keys():
+    for key in pruning.keys() & FILES:
         pruning[key] = f"{label}/{pruning[key]}"
     needs = tuple(pruning[key].rpartition("/")[0] for key in ("rewind_from", "counts_from") if key in pruning)
     settings |= {"parent": parent, "pruning": pruning}
