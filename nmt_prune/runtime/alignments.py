@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.settings.search_options import Alignment, Attention
 from nmt_prune.storage.model.architecture import Architecture
@@ -44,11 +46,7 @@ def hard_alignment(attention: Attention, source: Sequence[int], target: Sequence
     Returns:
         Positions in the source and in the target, counted from 0, ends of sentence left out.
     """
-    words = [place for place, row in enumerate(source) if row != EOS]
-    rows = [weights for weights, row in zip(attention, target, strict=True) if row != EOS]
-    if not words:
+    weights = attention[np.not_equal(target, EOS)][:, np.not_equal(source, EOS)]
+    if not weights.shape[1]:
         return []
-    return [
-        (max(range(len(words)), key=lambda word: weights[words[word]]), position)
-        for position, weights in enumerate(rows)
-    ]
+    return [(place, position) for position, place in enumerate(weights.argmax(axis=1).tolist())]

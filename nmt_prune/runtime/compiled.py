@@ -96,17 +96,10 @@ class CompiledEngine:
             PruneError: a token is not in the dictionary, or a sentence is too long.
         """
         try:
-            found = self._model.attention(sources, targets)
+            found: list[list[Attention]] = self._model.attention(sources, targets)
         except ValueError as error:
             raise PruneError(str(error)) from None
-        return [
-            [_attention(*pair, source) for pair in zip(weights, read, strict=True)]
-            for weights, read, source in zip(found, targets, sources, strict=True)
-        ]
-
-
-def _attention(weights: Sequence[float], target: Sequence[int], source: Sequence[int]) -> Attention:
-    return np.reshape(weights, (len(target), len(source))).tolist()
+        return found
 
 
 def _groups(model: CompactModel) -> dict[str, list[str]]:

@@ -52,7 +52,7 @@ def as_json(number: int, result: LineResult, alignment: str | None = None) -> st
     if alignment == "hard":
         found["alignments"] = result.alignments
     elif alignment == "soft":
-        found["attention"] = [[[round(p, 6) for p in row] for row in rows] for rows in result.attention]
+        found["attention"] = [rows.astype(float).round(6).tolist() for rows in result.attention]
     return json.dumps(found, ensure_ascii=False) + "\n"
 
 
@@ -64,4 +64,4 @@ def _column(result: LineResult, place: int, alignment: str | None) -> str:
         return "\t"
     if alignment == "hard":
         return "\t" + " ".join(f"{source}-{target}" for source, target in result.alignments[place])
-    return "\t" + " ".join(",".join(f"{p:.6f}" for p in row) for row in result.attention[place])
+    return "\t" + " ".join(",".join(f"{p:.6f}" for p in row) for row in result.attention[place].tolist())

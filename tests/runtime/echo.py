@@ -10,6 +10,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from nmt_prune.runtime import loading
 from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
 from nmt_prune.storage.model.architecture import Architecture, Stack
@@ -54,7 +56,7 @@ class EchoEngine:
             return [0.75 * (column == place) + 0.25 * (column == length - 1) for column in range(length)]
 
         return [
-            [[row(place, len(source)) for place in range(len(target))] for target in own]
+            [np.array([row(place, len(source)) for place in range(len(target))], np.float32) for target in own]
             for source, own in zip(sources, targets, strict=True)
         ]
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fairseq.data.data_utils import collate_tokens
@@ -65,7 +66,7 @@ def test_as_in_fairseq(name, engine):
         for (hypothesis, weights), (tokens, alignment), (_, rows) in zip(mine, hards, softs, strict=True):
             assert hypothesis.tokens == tokens
             assert hard_alignment(weights, source, tokens) == alignment
-            assert [len(row) for row in weights] == [len(source)] * len(tokens)
+            assert (weights.shape, weights.dtype) == ((len(tokens), len(source)), np.float32)
             theirs = [[float(p) for p in row] for row in rows]
             assert torch.allclose(torch.tensor(weights), torch.tensor(theirs), rtol=0, atol=2e-6)
             pairs |= set(alignment)

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Attention = Sequence[Sequence[float]]
+Attention = npt.NDArray[np.float32]
 """A row for each target token, a column for each source token; rows sum up to 1."""
 Alignment = Sequence[tuple[int, int]]
 """Positions in source and target, counted from 0; ends of sentence do not count, a ``<s>`` does, as in fairseq."""
@@ -71,7 +71,7 @@ class Hypothesis(NamedTuple):
     tokens: list[int]
     score: float
     token_scores: list[float]
-    attention: Attention = ()
+    attention: Attention = np.zeros((0, 0), np.float32)
     alignment: Alignment = ()
 
 
@@ -97,7 +97,8 @@ class Engine(Protocol):
             draws: of each source, where words are sampled: see ``nmt_prune.runtime.sampling.draws``.
 
         Returns:
-            For each source its ``nbest`` hypotheses, the best first.
+            For each source its ``nbest`` hypotheses, the best first; fewer, or none, where the options forbid every
+            word or logits are not numbers.
         """
         ...
 

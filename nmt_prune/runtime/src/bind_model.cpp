@@ -18,6 +18,7 @@ namespace {
 
 using Vector = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Weights = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 using PythonHypothesis = std::tuple<std::vector<std::int32_t>, float, std::vector<float>>;
 
 template <class T>
@@ -91,6 +92,13 @@ SearchOptions options_of(const nb::dict& dict) {
   return options;
 }
 
+// An array that owns what it shows.
+Weights table(std::vector<float>&& values, std::size_t rows, std::size_t columns) {
+  auto* owned = new std::vector<float>(std::move(values));
+  const nb::capsule owner(owned, [](void* own) noexcept { delete static_cast<std::vector<float>*>(own); });
+  return Weights(owned->data(), {rows, columns}, owner);
+}
+
 // A model and what it refers to.
 class BoundModel {
  public:
@@ -132,10 +140,18 @@ class BoundModel {
     return result;
   }
 
-  std::vector<std::vector<std::vector<float>>> attention(const std::vector<Sentence>& sources,
-                                                         const std::vector<std::vector<Sentence>>& targets) const {
-    const nb::gil_scoped_release released;
-    return model_->attention(sources, targets);
+  std::vector<std::vector<Weights>> attention(const std::vector<Sentence>& sources,
+                                              const std::vector<std::vector<Sentence>>& targets) const {
+    std::vector<std::vector<std::vector<float>>> found;
+    {
+      const nb::gil_scoped_release released;
+      found = model_->attention(sources, targets);
+    }
+    std::vector<std::vector<Weights>> result(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i)
+      for (std::size_t j = 0; j < found[i].size(); ++j)
+        result[i].push_back(table(std::move(found[i][j]), targets[i][j].size(), sources[i].size()));
+    return result;
   }
 
  private:
@@ -158,7 +174,7 @@ void bind_model(nb::module_& module) {
            " target dictionary from which translations are made, ascending; empty: all. draws: where words are sampled,"
            " of each source beam x (longest output + 1) numbers from 0 to 1.")
       .def("attention", &BoundModel::attention, "sources"_a, "targets"_a,
-           "Of each target of each source: target x source words, how much of each source word it takes.");
+           "Of each target of each source an array, target x source words: how much of each source word it takes.");
 }
 
 }  // namespace nmt_prune

@@ -44,7 +44,11 @@ class TorchEngine:
         words: npt.NDArray[np.int32] | None = None,
         draws: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``."""
+        """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``.
+
+        Raises:
+            PruneError: words are to be sampled, and there are not the draws for it.
+        """
         tokens = _padded(sources)
         visible = _visible(tokens)
         limits = [longest_output(options, len(source), self._positions) for source in sources]
@@ -74,7 +78,8 @@ class TorchEngine:
         weights = torch.cat(state.attention, dim=1)
         for row, owner in zip(weights, owners, strict=True):
             target = targets[owner][len(found[owner])]
-            found[owner].append(row[: len(target), : len(sources[owner])].tolist())
+            # A copy: the batch's padding is not kept.
+            found[owner].append(np.array(row[: len(target), : len(sources[owner])]))
         return found
 
 
