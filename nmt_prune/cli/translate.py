@@ -52,7 +52,9 @@ def translate(
         int | None, typer.Option(min=1, help="sentences of a batch", show_default="32 without --max-tokens")
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of a batch, with padding")] = None,
-    buffer_size: Annotated[int, typer.Option(min=1, help="lines that are read at a time and sorted by length")] = 1000,
+    buffer_size: Annotated[
+        int | None, typer.Option(min=1, help="lines that are read at a time and sorted by length", show_default="1000")
+    ] = None,
     interactive: Annotated[
         bool, typer.Option("--interactive", help="answer line by line, as on a terminal; no buffer")
     ] = False,
@@ -79,14 +81,17 @@ def translate(
 ) -> None:
     """Translate text on a CPU, skipping what was pruned: raw lines in, detokenized lines out, in their order.
 
-    Subwords, and how the text is tokenized, are in the model. An empty line stays empty. A line longer than the model
-    can read becomes an empty one, and one that is not UTF-8 is translated as far as it can be read, both with a warning
-    on stderr that gives its number. The hypotheses are those of fairseq-generate with the same settings.
+    Subwords, and how the text is tokenized, are in the model. An empty line stays empty: an empty translation (--nbest:
+    so many, of score 0) with an empty alignment. A line that the model cannot read, being too long, or for which the
+    options leave no translation, becomes an empty one (--nbest: no lines, --json: no hypotheses), and one that is not
+    UTF-8 is translated as far as it can be read, each with a warning on stderr that gives its number. The hypotheses
+    are those of fairseq-generate with the same settings.
     """
     # For torch: each of --threads is one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from nmt_prune.runtime.alignments import check_kind_of_alignment
     from nmt_prune.runtime.batching import BatchSize
+    from nmt_prune.runtime.cached import check_cacheable
     from nmt_prune.runtime.settings.search_limits import check_options
     from nmt_prune.runtime.settings.search_options import SearchOptions
     from nmt_prune.runtime.text_streams import as_json as json_line
@@ -110,9 +115,19 @@ def translate(
         seed=seed,
     )
     check_options(options)
+    if cache:
+        check_cacheable(options)
     check_kind_of_alignment(print_alignment)
     if prefix_size is not None and prefix is None:
         raise PruneError(f"--prefix-size {prefix_size} does nothing without --prefix; give the file")
+    if interactive:
+        batching = {"--batch-size": batch_size, "--max-tokens": max_tokens, "--buffer-size": buffer_size}
+        batching["--threads"] = threads if threads > 1 else None
+        for flag, value in batching.items():
+            if value is not None:
+                raise PruneError(
+                    f"{flag} {value} does nothing with --interactive, a line at a time; leave one of them out"
+                )
     splitting = shared.splitting(bpe, bpe_codes, sentencepiece_model, tokenizer)
     one_by_one = interactive or (input is None and sys.stdin.isatty())
     size = BatchSize(32 if batch_size is None and max_tokens is None else batch_size, max_tokens)
@@ -125,7 +140,7 @@ def translate(
             prefixes=None if prefix is None else read_lines(beginnings, meter.warn, str(prefix), f"{prefix}, line"),
             prefix_size=prefix_size,
             batch_size=size,
-            buffer_size=1 if one_by_one else buffer_size,
+            buffer_size=1 if one_by_one else buffer_size or 1000,
             return_attention=print_alignment is not None,
         )
         for number, result in enumerate(results):

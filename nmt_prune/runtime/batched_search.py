@@ -1,8 +1,9 @@
 """From subwords of sentences in any order and number to their hypotheses."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.alignments import hard_alignment
@@ -42,6 +43,20 @@ class BatchedSearch:
         self._threads, self._process = threads, 0
         self._pool: ThreadPoolExecutor | None = None
 
+    def check(self, options: SearchOptions, names: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Refuses what no sentence could be searched for with.
+
+        Args:
+            options: what to search for.
+            names: see ``check_options``.
+
+        Raises:
+            PruneError: the settings contradict each other, or the longest translation is too short for them.
+            TypeError: one is of another type.
+        """
+        check_options(options, names)
+        check_limits(options, [self._longest_source], self._longest_output, names)
+
     def search(
         self,
         sources: Sequence[Subwords],
@@ -62,14 +77,14 @@ class BatchedSearch:
             first: number of the first sentence, from which what is drawn follows.
 
         Returns:
-            Hypotheses of each sentence, the best first; none of one that is too long.
+            Hypotheses of each sentence, the best first; see :meth:`why_nothing` where there are none.
 
         Raises:
             PruneError: the arguments contradict each other.
         """
         if len(prefixes) != len(sources):
             raise PruneError(f"{len(prefixes)} prefixes for {len(sources)} sentences; give one for each")
-        check_options(options)
+        self.check(options)
         options = fit_beam(options, len(self._target))
         rows = [[*self._source.rows(source), EOS] for source in sources]
         begin = [self._target.rows(prefix) for prefix in prefixes]
@@ -94,7 +109,10 @@ class BatchedSearch:
         length = len(self._source.rows(source)) + 1
         if length > self._longest_source:
             return f"its {length} tokens are more than the {self._longest_source} that the model can read"
-        return "no translation is as long as, or has the prefix that, is asked for"
+        return (
+            "no translation has a probability above 0: the length, prefix or repetitions that are asked for forbid all,"
+            " or the model's numbers overflow"
+        )
 
     def _in_batches(
         self,

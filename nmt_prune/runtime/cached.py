@@ -13,6 +13,16 @@ from nmt_prune.runtime.settings.search_options import AligningEngine, Attention,
 Key = tuple[tuple[int, ...], tuple[int, ...], SearchOptions]
 
 
+def check_cacheable(options: SearchOptions) -> None:
+    """Refuses to remember what is drawn.
+
+    Raises:
+        PruneError: translations are to be drawn.
+    """
+    if options.sampling:
+        raise PruneError("--sampling draws each sentence anew, and --cache would repeat it; leave one of them out")
+
+
 class CachedEngine:
     """What an engine found for a source, a prefix and options is found again as long as it is among the latest.
 
@@ -39,10 +49,9 @@ class CachedEngine:
         """Translates one batch; see ``nmt_prune.runtime.settings.search_options.Engine``.
 
         Raises:
-            PruneError: translations are to be drawn.
+            PruneError: see :func:`check_cacheable`.
         """
-        if options.sampling:
-            raise PruneError("--sampling draws each sentence anew, and --cache would repeat it; leave one of them out")
+        check_cacheable(options)
         given = prefixes or [()] * len(sources)
         keys: list[Key] = [
             (tuple(source), tuple(prefix), options) for source, prefix in zip(sources, given, strict=True)

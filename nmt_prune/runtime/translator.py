@@ -11,15 +11,14 @@ from nmt_prune.errors import PruneError
 from nmt_prune.runtime.alignments import check_has_attention
 from nmt_prune.runtime.batched_search import BatchedSearch
 from nmt_prune.runtime.batching import BatchSize
-from nmt_prune.runtime.cached import CachedEngine
+from nmt_prune.runtime.cached import CachedEngine, check_cacheable
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.loading import load_model
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.runtime.settings.arguments import check_kind, check_number, iter_lines, subwords
-from nmt_prune.runtime.settings.search_limits import check_options
 from nmt_prune.runtime.settings.search_options import Alignment, Attention, Hypothesis, SearchOptions
 from nmt_prune.storage.model.compact_model import CompactModel
-from nmt_prune.storage.model.splitting import AS_FOUND, Splitting
+from nmt_prune.storage.model.splitting import AS_FOUND, Splitting, resplit
 
 _CALLED = {
     "beam": "beam_size",
@@ -37,7 +36,8 @@ class TranslationResult(NamedTuple):
     """What was found for a sentence.
 
     Attributes:
-        hypotheses: subwords of each translation, the best first; none where the sentence was too long for the model.
+        hypotheses: subwords of each translation, the best first; none where the sentence was too long for the model, or
+            the arguments allow of no translation.
         scores: their scores, if asked for.
         attention: see ``Hypothesis.attention``; of each hypothesis, if asked for.
         alignments: see ``Hypothesis.alignment``; of each hypothesis, if attention was asked for.
@@ -80,7 +80,7 @@ class Translator:
         model: a compact model, or the path of one or of a checkpoint of fairseq's.
         engine: ``auto``, ``compiled`` or ``torch``.
         threads: batches that are translated at the same time.
-        values: type to which weights are converted, as ``nmt-prune pack`` calls it; None: as they are.
+        values: of a file: type to which weights are converted, as ``nmt-prune pack`` calls it; None: as they are.
         data: of a checkpoint: the folder with its dictionaries; None: the one that it was trained on.
         splitting: what is known about the splitting of its text; the rest is as the model says.
         shortlist: translate a batch with the candidates of its subwords alone, which is faster and may change
@@ -88,7 +88,7 @@ class Translator:
         cache: sentences whose translations are remembered, the latest; with a shortlist as they were in their batch.
 
     Raises:
-        PruneError: there is no such model or engine, or the model has no shortlist.
+        PruneError: there is no such model or engine, the model has no shortlist, or an argument is for files alone.
         TypeError: an argument is of another type.
     """
 
@@ -116,9 +116,13 @@ class Translator:
         self._arguments = (engine, threads, values, data and data.absolute(), splitting.absolute(), shortlist, cache)
         if not isinstance(model, CompactModel):
             model = load_model(model, data, values, splitting=splitting)
+        elif given := [name for name, value in (("values", values), ("data", data)) if value is not None]:
+            raise PruneError(f"{given[0]} is for models in files; give the path of one, or leave it out")
+        else:
+            model = resplit(model, splitting)
         self._segmentation, self._architecture = Segmentation(model), model.architecture
         runner = make_engine(model, engine)
-        runner = CachedEngine(runner, cache) if cache else runner
+        runner, self._is_cached = CachedEngine(runner, cache) if cache else runner, cache > 0
         self._search = BatchedSearch(model, runner, threads, shortlist)
 
     def __reduce__(self) -> tuple[type["Translator"], tuple[Any, ...]]:
@@ -171,7 +175,7 @@ class Translator:
             ValueError: a number is out of range.
         """
         sentences = subwords("source", source)
-        prefixes = subwords("target_prefix", target_prefix or [None] * len(sentences))
+        prefixes = subwords("target_prefix", [None] * len(sentences) if target_prefix is None else target_prefix)
         check_number("max_batch_size", max_batch_size, int, 1)
         check_kind("return_scores", return_scores, bool, "True or False")
         self._check_attention(return_attention)
@@ -188,7 +192,7 @@ class Translator:
             no_repeat_ngram_size=no_repeat_ngram_size,
             scores=return_scores,
         )
-        check_options(options, _CALLED)
+        self._search.check(options, _CALLED)
         return [
             TranslationResult(
                 [self._search.subwords(hypothesis) for hypothesis in found],
@@ -230,7 +234,9 @@ class Translator:
             SearchOptions() if options is None else options,
             BatchSize() if batch_size is None else batch_size,
         )
-        check_options(options)
+        self._search.check(options)
+        if self._is_cached:
+            check_cacheable(options)
         check_kind("batch_size", size, BatchSize, "a BatchSize")
         for name, most in size._asdict().items():
             if most is not None:

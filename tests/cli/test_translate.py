@@ -156,6 +156,10 @@ def test_progress_is_counted_on_stderr(translate):
         (["--prefix-size", 2], "--prefix-size 2 does nothing without --prefix; give the file"),
         (["--sampling-topk", 2], "--sampling-topk 2 does nothing without --sampling; add it"),
         (["--seed", 1], "--seed 1 does nothing without --sampling; add it"),
+        (["--sampling", "--cache", 9], "--sampling draws each sentence anew, and --cache would repeat it"),
+        (["--lenpen", 2, "--unnormalized"], "--lenpen 2.0 does nothing with --unnormalized"),
+        (["--interactive", "--buffer-size", 9], "--buffer-size 9 does nothing with --interactive"),
+        (["--interactive", "--threads", 2], "--threads 2 does nothing with --interactive"),
         (["--print-alignment", "both"], "--print-alignment both is unknown; choose hard or soft"),
     ],
 )

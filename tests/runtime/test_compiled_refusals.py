@@ -81,7 +81,6 @@ def test_architectures_that_cannot_be(encoder, message):
         ([EOS], {"temperature": 0.0}, None, "temperature"),
         ([EOS], {"lenpen": math.nan}, None, "not a number"),
         ([EOS], {"min_len": 9, "max_len_b": 8}, None, "min_len 9 is above max_len 8"),
-        ([EOS], {"no_repeat_ngram_size": 1, "min_len": 50, "max_len_b": 50}, None, "forbid every word"),
     ],
 )
 def test_searches_that_cannot_be(source, options, prefixes, message):

@@ -1,5 +1,6 @@
 """The translator, around an engine that echoes and around one that translates."""
 
+import json
 import random
 from itertools import count
 
@@ -9,8 +10,10 @@ from nmt_prune.errors import PruneError
 from nmt_prune.runtime import translator as module
 from nmt_prune.runtime.batching import BatchSize
 from nmt_prune.runtime.settings.search_options import SearchOptions
+from nmt_prune.runtime.text_streams import as_json, as_nbest, as_text
 from nmt_prune.runtime.torch_engine.engine import TorchEngine
 from nmt_prune.runtime.translator import LineResult, Translator
+from nmt_prune.storage.model.splitting import Splitting
 from nmt_prune.text.dictionaries import EOS
 from tests.runtime.echo import WORDS, EchoEngine, echo_model
 from tests.runtime.models import random_model
@@ -126,7 +129,8 @@ def test_line_prefixes(engine):
         ({"temperature": 0.0}, "--temperature 0.0"),
         ({"max_len_b": -1}, "--max-len-b -1"),
         ({"no_repeat_ngram_size": -1}, "--no-repeat-ngram-size -1"),
-        ({"min_len": 60}, "--min-len 60 is more than the longest translation, 49, of a source of 2 tokens"),
+        ({"min_len": 60}, "--min-len 60 is more than the longest translation, 49, of a source of 50 tokens"),
+        ({"lenpen": 2.0, "normalize_scores": False}, "--lenpen 2.0 does nothing with --unnormalized"),
         ({"min_len": 9, "max_len_a": 2.0, "max_len_b": 3}, "longest translation, 7, of a source of 2 tokens"),
     ],
 )
@@ -143,6 +147,14 @@ def test_other_arguments_that_mean_nothing(engine):
         translator.translate_batch([["one"]], batch_type="words")
     with pytest.raises(PruneError, match="1 prefixes for 2 sentences"):
         translator.translate_batch([["one"], ["two"]], [["one"]])
+    with pytest.raises(PruneError, match="0 prefixes for 1 sentences"):
+        translator.translate_batch([["one"]], [])
+    with pytest.raises(
+        PruneError, match=r"min_decoding_length 9 is .* translation, 4, .* or raise max_decoding_length"
+    ):
+        translator.translate_batch([["one"]], max_decoding_length=4, min_decoding_length=9)
+    with pytest.raises(PruneError, match="--min-len 9"):  # before a line is read
+        translator.translate_lines(iter(()), SearchOptions(min_len=9, max_len_b=4))
     with pytest.raises(PruneError, match="prefix has the end of sentence"):
         translator.translate_batch([["one"]], [["</s>"]])
 
@@ -169,3 +181,38 @@ def test_a_beam_wider_than_the_dictionary_is_narrowed():
     )
     assert wide == fitting
     assert len(fitting[0].hypotheses) == 9
+
+
+@pytest.mark.parametrize("scores", [True, False])
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_a_line_without_a_translation_does_not_end_the_run(engine, scores):
+    # Of 22 words none may come twice, but for those of a prefix.
+    options = SearchOptions(beam=1, min_len=24, max_len_b=26, no_repeat_ngram_size=1, scores=scores)
+    translator = Translator(random_model(words=20), engine)
+    results = list(
+        translator.translate_lines(["w3", "w4", "w3"], options, prefixes=["", "w1 w1 w1", ""], return_attention=True)
+    )
+    assert [len(result.lines) for result in results] == [0, 1, 0]
+    assert results[0] == LineResult([], [], [], translator._search.why_nothing(["w3"]), ["w3"], [], [])
+    assert "no translation has a probability above 0" in results[0].problem
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_an_empty_line_has_empty_translations(engine):
+    translator, options = Translator(random_model(words=20), engine), SearchOptions(nbest=2)
+    (found,) = translator.translate_lines([" "], options, prefixes=["w3"], return_attention=True)
+    assert (found.lines, found.scores, found.problem, found.alignments) == (["", ""], [0, 0], "", [(), ()])
+    assert [as_text(0, found, kind) for kind in (None, "hard", "soft")] == ["\n", "\t\n", "\t\n"]
+    assert as_nbest(4, found, "soft") == "4\t0.000000\t\t\n" * 2
+    assert json.loads(as_json(0, found, "soft"))["attention"] == [[], []]
+
+
+def test_what_is_for_files_alone_is_refused_of_a_model_in_memory(engine):
+    for name, value in (("values", "int8"), ("data", "folder")):
+        with pytest.raises(PruneError, match=f"{name} is for models in files; give the path of one, or leave it out"):
+            Translator(echo_model(), **{name: value})
+
+
+def test_a_model_in_memory_is_split_as_is_said(engine):
+    with pytest.raises(PruneError, match="the model's subwords are by sentencepiece, but"):
+        Translator(echo_model(), splitting=Splitting(bpe="sentencepiece"))

@@ -31,7 +31,10 @@ def settings_of(generation: Any) -> SearchOptions:
     known = {
         name: kind(value) for name, kind in _SETTINGS.items() if (value := getattr(generation, name, None)) is not None
     }
-    return SearchOptions(**known, normalize_scores=not getattr(generation, "unnormalized", False))
+    is_unnormalized = getattr(generation, "unnormalized", False)
+    if is_unnormalized:
+        known.pop("lenpen", None)  # of which fairseq then takes no notice
+    return SearchOptions(**known, normalize_scores=not is_unnormalized)
 
 
 def search_options(decoding: Decoding) -> SearchOptions:

@@ -40,6 +40,11 @@ def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProx
         raise ArgumentError(
             f"{name['nbest']} {options.nbest} is more than {name['beam']} {options.beam}; widen the beam"
         )
+    if options.lenpen != SearchOptions.lenpen and not options.normalize_scores:
+        raise ArgumentError(
+            f"{name['lenpen']} {options.lenpen} does nothing with --unnormalized (normalize_scores=False), which"
+            " divides no scores; leave one of them out"
+        )
     _check_sampling(options, name)
 
 
@@ -89,13 +94,19 @@ def longest_output(options: SearchOptions, source_length: int, max_positions: in
     return min(int(options.max_len_a * source_length + options.max_len_b), max_positions - 1)
 
 
-def check_limits(options: SearchOptions, lengths: Sequence[int], max_positions: int) -> None:
+def check_limits(
+    options: SearchOptions,
+    lengths: Sequence[int],
+    max_positions: int,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Refuses a shortest translation that is longer than the longest one of some source.
 
     Args:
         options: the settings.
         lengths: tokens of the sources, ends of sentence included.
         max_positions: longest sequence of the decoder.
+        names: see :func:`check_options`.
 
     Raises:
         ArgumentError: there is such a source.
@@ -105,6 +116,6 @@ def check_limits(options: SearchOptions, lengths: Sequence[int], max_positions: 
     limit = longest_output(options, min(lengths), max_positions)
     if options.min_len > limit:
         raise ArgumentError(
-            f"--min-len {options.min_len} is more than the longest translation, {limit}, of a source of {min(lengths)}"
-            " tokens; lower it or raise --max-len-b"
+            f"{names.get('min_len', '--min-len')} {options.min_len} is more than the longest translation, {limit}, of a"
+            f" source of {min(lengths)} tokens; lower it or raise {names.get('max_len_b', '--max-len-b')}"
         )

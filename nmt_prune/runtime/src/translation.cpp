@@ -61,7 +61,9 @@ void Model::check_draws(const std::vector<std::vector<double>>& draws, const std
   for (std::size_t i = 0; fit && i < draws.size(); ++i)
     fit = static_cast<std::int64_t>(draws[i].size()) == options.beam * (max_len(sources[i], options) + 1) &&
           std::all_of(draws[i].begin(), draws[i].end(), [](double draw) { return draw >= 0 && draw < 1; });
-  if (!fit) throw InvalidInput("sampling takes beam x (max_len + 1) draws of each source, from 0 to 1");
+  if (!fit)
+    throw InvalidInput("sampling takes beam x (max_len + 1) draws of each source, from 0 to 1; make them with "
+                       "nmt_prune.runtime.sampling.draws");
 }
 
 void Model::check(const std::vector<Sentence>& sources, const SearchOptions& options,
@@ -147,11 +149,6 @@ std::vector<std::vector<Hypothesis>> Model::search(const std::vector<Sentence>& 
   for (std::thread& thread : others) thread.join();
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
-  for (std::size_t i = 0; i < results.size(); ++i)
-    if (results[i].empty())
-      throw InvalidInput("source " + std::to_string(i) +
-                         " has no translation of a probability above 0: the model's weights are not numbers, or the "
-                         "options forbid every word");
   return results;
 }
 

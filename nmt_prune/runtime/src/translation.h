@@ -28,7 +28,8 @@ class Model {
 
   // prefixes: empty or one per source. Sentences are dealt out to threads. words: those from which translations are
   // made, ascending, with the end of sentence and what prefixes hold; empty: all. draws: where words are sampled, of
-  // each source what BeamSearch needs.
+  // each source what BeamSearch needs. A source has fewer than nbest hypotheses, or none, where the options forbid every
+  // word or logits are not numbers.
   std::vector<std::vector<Hypothesis>> search(const std::vector<Sentence>& sources, const SearchOptions& options,
                                               const std::vector<Sentence>& prefixes, std::int64_t threads,
                                               const std::vector<std::int32_t>& words,

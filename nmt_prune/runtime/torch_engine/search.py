@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nmt_prune.errors import PruneError
 from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
 from nmt_prune.runtime.torch_engine.sampling import drawn_words
 from nmt_prune.text.dictionaries import EOS, PAD, UNK
@@ -25,6 +26,9 @@ class BeamSearch:
         options: what to search for.
         prefixes: tokens with which each translation must begin.
         draws: of each sentence, where words are sampled: beam × (longest output + 1).
+
+    Raises:
+        PruneError: words are to be sampled, and the draws are not such.
     """
 
     def __init__(
@@ -50,8 +54,15 @@ class BeamSearch:
         self._scores = torch.zeros(len(limits), self._beam)
         self._draws = torch.zeros(len(limits), self._beam, max(limits, default=0) + 1, dtype=torch.float64)
         if options.sampling:
-            for table, own, limit in zip(self._draws, draws or (), limits, strict=True):
-                table[:, : limit + 1] = torch.tensor(own, dtype=torch.float64).view(self._beam, -1)
+            given = [torch.tensor(own, dtype=torch.float64) for own in draws or ()]
+            fit = [len(own) for own in given] == [self._beam * (limit + 1) for limit in limits]
+            if not fit or not all(((own >= 0) & (own < 1)).all() for own in given):
+                raise PruneError(
+                    "sampling takes beam x (max_len + 1) draws of each source, from 0 to 1; make them with"
+                    " nmt_prune.runtime.sampling.draws"
+                )
+            for table, own, limit in zip(self._draws, given, limits, strict=True):
+                table[:, : limit + 1] = own.view(self._beam, -1)
 
     @property
     def is_done(self) -> bool:
@@ -78,7 +89,9 @@ class BeamSearch:
             Which sentences go on (None: all), and which hypothesis each new one continues, both by index.
         """
         log_probs = self._log_probs(logits)
-        totals = log_probs if self._options.is_greedy else log_probs + self._scores.unsqueeze(2)
+        before = self._scores.unsqueeze(2)
+        # What could not go on does not rise again.
+        totals = log_probs.masked_fill(before == _NEVER, _NEVER) if self._options.is_greedy else log_probs + before
         words, rows = totals.shape[2], self._beam
         if self._options.sampling:
             # Each goes on by itself.

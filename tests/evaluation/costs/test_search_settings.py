@@ -28,7 +28,7 @@ def test_as_fairseq_reads_them(flags):
 def test_all_of_them():
     flags = "--unkpen 0.5 --max-len-a 1.5 --max-len-b 9 --min-len 2 --no-repeat-ngram-size 3 --temperature 0.5"
     found = search_options(Decoding(3, 0.8, extra=(*flags.split(), "--unnormalized")))
-    assert found == SearchOptions(3, 1, 0.8, 0.5, 1.5, 9, 2, 3, False, 0.5)
+    assert found == SearchOptions(3, 1, 1.0, 0.5, 1.5, 9, 2, 3, False, 0.5)
 
 
 @pytest.mark.parametrize("flags", ["--sampling", "--prefix-size 2", "--diverse-beam-groups=2"])
