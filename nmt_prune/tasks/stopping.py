@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import wraps
 from types import FrameType, ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from fairseq import checkpoint_utils
 
 from nmt_prune.processes import HAS_STOPPED, STOPPED
-from nmt_prune.tasks.workers import is_distributed
+from nmt_prune.tasks.workers import is_distributed, wait_for_master
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def _stopping(validate_and_save: Callable[..., Any]) -> Callable[..., Any]:
         if _is_asked(trainer) and not (is_over or end_of_epoch or losses[0] is not None):
             # Without a score: an additional validation could choose another best checkpoint.
             checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
+            wait_for_master()  # torch ends all processes when the first of them has ended, even one that is saving
             logger.info(f"{HAS_STOPPED} {trainer.get_num_updates()}; repeat the command to go on")
             raise SystemExit(STOPPED)
         return losses, is_over
@@ -82,17 +83,22 @@ def _is_asked(trainer: Any) -> bool:
 
 @contextmanager
 def _requests() -> Iterator[None]:
-    """Collects requests to stop; before and after they end the process at once."""
+    """Collects requests to stop; before and after they end the process at once, but not while it ends after saving."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     requests = [signal.SIGUSR1] if is_distributed() else [signal.SIGUSR1, signal.SIGTERM]
-    before = {request: signal.signal(request, _ask) for request in requests}
-    try:
-        yield
-    finally:
-        for request, handler in before.items():
-            signal.signal(request, handler)
+    with ExitStack() as restored:
+        for request in requests:
+            restored.callback(signal.signal, request, signal.signal(request, _ask))
+        try:
+            yield
+        except SystemExit as end:
+            if end.code == STOPPED:
+                restored.pop_all()
+                for request in requests:
+                    signal.signal(request, signal.SIG_IGN)  # Python lets go of its own handlers before it ends
+            raise
 
 
 def _ask(number: int, frame: FrameType | None) -> None:

@@ -3,11 +3,13 @@
 import os
 import signal
 from collections.abc import Callable
+from unittest.mock import MagicMock
 
 import pytest
 from fairseq.trainer import Trainer
 
 from nmt_prune.processes import STOPPED
+from nmt_prune.tasks import stopping
 from tests.tasks.training import Training, assert_same, train
 
 pytestmark = pytest.mark.slow
@@ -44,17 +46,20 @@ def whole(corpus, tmp_path_factory) -> Training:
 
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_it_goes_on_where_it_was(run_training, whole, monkeypatch, request_):
-    before = [signal.getsignal(one) for one in REQUESTS]
+    before = {one: signal.getsignal(one) for one in REQUESTS}
 
     def run():
         return run_training("parts", FLAGS, without="--disable-validation")
 
     for at in (2, 6, 9):
         assert asked_at(monkeypatch, run, at, request_).code == STOPPED
-        assert [signal.getsignal(one) for one in REQUESTS] == before
+        assert signal.getsignal(request_) == signal.SIG_IGN  # it has saved: asked once more, it must not die of it
+        for one, handler in before.items():
+            signal.signal(one, handler)
     parts = run()
     # Asked in update 10, which is validated, it has stopped after 11.
     assert [line["num_updates"] for line in parts.progress()] == [12]
+    assert {one: signal.getsignal(one) for one in REQUESTS} == before
     assert_same(whole.state()["model"], parts.state()["model"])
     assert_same(whole.state("checkpoint_best")["model"], parts.state("checkpoint_best")["model"])
     assert parts.state()["extra_state"]["best"] == whole.state()["extra_state"]["best"]
@@ -71,3 +76,15 @@ def test_the_last_update_ends_the_training_as_ever(run_training, whole, monkeypa
     monkeypatch.setattr(Trainer, "train_step", step)
     done = run_training("done", FLAGS, without="--disable-validation")
     assert_same(whole.state()["model"], done.state()["model"])
+
+
+def test_none_of_several_processes_ends_before_all_is_saved(monkeypatch):
+    """torch would end the one that saves, too."""
+    done = []
+    monkeypatch.setattr(stopping, "_is_asked", lambda trainer: True)
+    monkeypatch.setattr(stopping.checkpoint_utils, "save_checkpoint", lambda *_: done.append("saved"))
+    monkeypatch.setattr(stopping, "wait_for_master", lambda: done.append("waited"))
+    step = stopping._stopping(lambda *_: ([None], False))
+    with pytest.raises(SystemExit):
+        step(MagicMock(), MagicMock(), None, None, None, False)
+    assert done == ["saved", "waited"]

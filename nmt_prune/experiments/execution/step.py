@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.devices import ON_CPU, environment
-from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, begin_deaf, listening
+from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, Stopped, begin_deaf, listening
 from nmt_prune.experiments.execution.training_log import last_error, read_tail
 from nmt_prune.experiments.planning.commands import (
     data_command,
@@ -51,7 +51,7 @@ def main() -> None:
     except Requeued:
         raise SystemExit(STOPPED) from None
     except PruneError as error:
-        message = f"{' '.join([step, *names])} failed: {error}"
+        message = f"{' '.join([step, *names])} {'' if isinstance(error, Stopped) else 'failed: '}{error}"
         with suppress(PruneError):  # on a full disk Snakemake's output has to do
             write_json(plan.failure(step, *names), message)
         raise SystemExit(message) from error
@@ -87,7 +87,7 @@ def train(plan: Plan, name: str) -> None:
     with (
         exclusive(folder.lock, f"run {name}", PATIENCE),
         environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables,
-        listening(plan.is_elsewhere) as requests,
+        listening(plan.is_elsewhere, together=run.step == "train" and wanted > 1) as requests,
     ):
         folder.describe(run, plan.places)
         repaired = folder.repair_checkpoint()
@@ -140,6 +140,7 @@ def execute(
     Raises:
         PruneError: the command failed; the message has its last error line and the log's path.
         Requeued: see :meth:`Requests.answer`.
+        Stopped: likewise, or a signal of the scheduler has ended it before it could save.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -153,8 +154,10 @@ def execute(
             preexec_fn=begin_deaf if requests else die_with_parent,
         )
         status = requests.wait(process) if requests else process.wait()
-    if requests and (status == STOPPED or (requests.came and HAS_STOPPED in read_tail(log, start))):
+    if requests and (status == STOPPED or (status and HAS_STOPPED in read_tail(log, start))):
         requests.answer()  # of processes that train together only the log says it: fairseq's own ends with status 1
+    if requests and -status in requests.came:
+        raise Stopped(f"stopped by {signal.Signals(-status).name} before it could save; the log is {log}")
     if -status == signal.SIGKILL:
         raise PruneError(f"killed by SIGKILL, as the system does when memory runs out; the log is {log}")
     if status < 0:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt_prune.files import refusal
-from nmt_prune.processes import with_reason
+from nmt_prune.processes import STOPPED, with_reason
 
 _TAIL = 32 * 1024
 _UPDATES = re.compile(r"num_updates[= ](\d+)|Loaded checkpoint .* @ (\d+) updates")
@@ -73,9 +73,11 @@ def last_error(log: Path, start: int = 0) -> str:
 
 
 def dying_words(log: Path) -> str | None:
-    """The error that a log ends with; None if what it ends with is none, or Ctrl-C."""
+    """The error that a log ends with; None if what it ends with is none, Ctrl-C, or comes of a stop on request."""
     lines = [line.strip() for line in read_tail(log).splitlines() if line.strip()]
     if not lines or lines[-1].startswith("KeyboardInterrupt"):
         return None
+    if lines[-1].endswith(f"exit code {STOPPED}"):
+        return None  # of processes that train together, as torch says it
     is_error = bool(_ERROR.search(lines[-1])) and not _LOGGED.match(lines[-1])
     return last_error(log) if is_error else None

@@ -7,7 +7,7 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import stop_requests
 from nmt_prune.experiments.execution.step import execute
-from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, listening
+from nmt_prune.experiments.execution.stop_requests import Requests, Requeued, Stopped, listening
 from nmt_prune.processes import HAS_STOPPED, STOPPED
 
 # Listens late, as a training does, and saves.
@@ -64,6 +64,28 @@ def test_processes_that_train_together_say_in_the_log_that_they_have_saved(scont
         execute([sys.executable, "-c", "raise SystemExit(1)"], tmp_path / "log", {}, Requests([signal.SIGUSR1]))
 
 
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGTERM"])
+def test_processes_that_train_together_are_asked_themselves(name, tmp_path, monkeypatch):
+    """Again and again, as they listen late; their parent would pass nothing on, and would end by SIGTERM."""
+    monkeypatch.setattr(stop_requests, "SECONDS_BETWEEN_REQUESTS", 0.1)
+    worker = f"""
+import signal, sys, time
+time.sleep(0.3)
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit({STOPPED}))
+time.sleep(60)
+"""
+    parent = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {worker!r}]))"
+    requests = Requests([signal.Signals[name]], together=True)
+    with pytest.raises(Stopped, match=f"stopped by {name} when it had saved"):
+        execute([sys.executable, "-c", parent], tmp_path / "log", {}, requests)
+
+
+def test_what_a_signal_ends_before_it_could_save_was_stopped_too(tmp_path):
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    with pytest.raises(Stopped, match="stopped by SIGTERM before it could save; the log is"):
+        execute([sys.executable, "-c", program], tmp_path / "log", {}, Requests([signal.SIGTERM]))
+
+
 def test_any_other_signal_leaves_that_to_the_scheduler(scontrol, tmp_path):
     scontrol(0)
     with pytest.raises(PruneError, match="stopped by SIGTERM when it had saved"):
@@ -84,5 +106,6 @@ def test_on_the_users_own_machine_signals_end_a_step_as_ever():
 
 
 def test_a_training_that_was_asked_by_someone_else_says_so(tmp_path):
-    with pytest.raises(PruneError, match="stopped by a signal when it had saved"):
-        execute([sys.executable, "-c", f"raise SystemExit({STOPPED})"], tmp_path / "log", {}, Requests())
+    for program in (f"raise SystemExit({STOPPED})", f"print('{HAS_STOPPED} 7'); raise SystemExit(1)"):
+        with pytest.raises(PruneError, match="stopped by a signal when it had saved"):
+            execute([sys.executable, "-c", program], tmp_path / "log", {}, Requests())

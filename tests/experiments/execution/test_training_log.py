@@ -93,5 +93,9 @@ def test_a_log_that_ends_with_an_error(tmp_path):
     assert dying_words(log) is None
     log.write_text("Traceback (most recent call last):\n  File x\nKeyboardInterrupt\n")  # Ctrl-C is no failure
     assert dying_words(log) is None
+    log.write_text(
+        "Traceback (most recent call last):\ntorch...ProcessExitedException: process 1 ended with exit code 75\n"
+    )
+    assert dying_words(log) is None  # asked to stop, it has saved
     log.write_text("2026-11-21 07:00:00 | INFO | fairseq.trainer | an error of 0.1 cannot be seen\n")
     assert dying_words(log) is None
