@@ -14,6 +14,7 @@ from nmt_prune.processes import is_held
 
 State = Literal["done", "running", "scoring", "to score", "failed", "waiting", "to resume", "to do"]
 
+_FAILED = "failed: "
 QUIET = 300.0
 """Seconds without a line in its log after which a step on another machine counts as gone."""
 
@@ -24,11 +25,12 @@ class RunState:
 
     Attributes:
         run: the run.
-        state: ``running`` is the training, or what the run is instead; ``waiting`` is for a run before it or a free
-            core, while a runner is at work; ``to resume`` and ``to do`` are for a runner.
+        state: ``running`` is the training, or what the run is instead; ``waiting`` is for a run before it, a free
+            core or a scheduler that has stopped it, while a runner is at work; ``to resume`` and ``to do`` are for a
+            runner.
         log: what its training logged last.
         waits_for: runs that must be trained before.
-        reason: why it failed.
+        reason: why it failed, or was stopped.
         done: updates of this run that are done; all of them for a step without updates.
         is_trained: whether its training, or what it is instead, has ended.
         bleu: BLEU on the test set.
@@ -80,10 +82,12 @@ def _untrained(plan: Plan, run: Run, trained: Collection[str], is_run: bool) -> 
     done = 0 if log.update is None else _within(run, log.update)
     if is_at_work:
         return RunState(run, "running", done, log)
-    if reason := _failure(plan.failure("train", run.name), f"train {run.name} failed: ", folder.log, is_run):
-        return RunState(run, "failed", done, log, reason=reason)
+    end = _end(plan.failure("train", run.name), f"train {run.name} ", folder.log, is_run)
+    if end is not None and end.startswith(_FAILED):
+        return RunState(run, "failed", done, log, reason=end.removeprefix(_FAILED))
+    state: State = "waiting" if is_run else "to resume" if has_begun else "to do"
     waits_for = tuple(name for name in run.after if name not in trained)
-    return RunState(run, "waiting" if is_run else "to resume" if has_begun else "to do", done, log, waits_for=waits_for)
+    return RunState(run, state, done, log, waits_for=waits_for, reason=end)
 
 
 def _trained(plan: Plan, run: Run, is_run: bool) -> RunState:
@@ -98,8 +102,8 @@ def _trained(plan: Plan, run: Run, is_run: bool) -> RunState:
         return trained
     if _is_at_work(folder.lock, folder.score_log):
         return replace(trained, state="scoring")
-    if reason := _failure(plan.failure("score", run.name), f"score {run.name} failed: ", folder.score_log, is_run):
-        return replace(trained, state="failed", reason=reason)
+    if end := _end(plan.failure("score", run.name), f"score {run.name} ", folder.score_log, is_run):
+        return replace(trained, state="failed", reason=end.removeprefix(_FAILED))
     return replace(trained, state="to score")
 
 
@@ -119,9 +123,9 @@ def _is_at_work(lock: Path, log: Path) -> bool:
         return False
 
 
-def _failure(note: Path, head: str, log: Path, is_run: bool) -> str | None:
-    """What the runner kept of a failure; without a runner also what the log ends with, as after a full disk."""
+def _end(note: Path, head: str, log: Path, is_run: bool) -> str | None:
+    """How a step has failed or was stopped; without a runner also what the log ends with, as after a full disk."""
     if note.exists():
         return str(read_json(note)).removeprefix(head)
     words = None if is_run else dying_words(log)
-    return None if words is None else f"{words}; the log is {log}"
+    return None if words is None else f"{_FAILED}{words}; the log is {log}"

@@ -56,7 +56,7 @@ class Status:
         for one in self.snapshot.runs:
             updates = f"{one.done}/{one.run.updates}" if one.run.updates else "–"
             table.add_row(one.run.name, one.state, updates, _bleu(one.dev_bleu), _bleu(one.bleu), _note(one))
-        failed = {one.run.name: one.reason for one in self.snapshot.runs if one.reason is not None}
+        failed = {one.run.name: one.reason for one in self.snapshot.runs if one.state == "failed"}
         lines = [Text(f"{name} failed: {reason}") for name, reason in (failed | dict(self.problems)).items()]
         return Group(Text(self.heading()), table, *lines)
 
@@ -94,6 +94,8 @@ def _note(one: RunState) -> str:
         return f"after {', '.join(one.waits_for)}"
     if one.has_ended_early:
         return "ended early"
+    if one.state != "failed" and one.reason is not None:
+        return one.reason
     if one.state != "running":
         return ""
     speeds = ((one.log.updates_per_second, "updates/s", ".2f"), (one.log.words_per_second, "words/s", ",.0f"))

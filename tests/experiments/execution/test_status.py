@@ -135,6 +135,19 @@ def test_what_holds_a_lock_elsewhere_is_at_work_as_long_as_it_writes(laboratory)
     assert states(plan)["dense-seed1"] == "to resume"
 
 
+def test_what_a_scheduler_has_stopped_waits_or_is_to_resume(laboratory):
+    plan = laboratory.plan()
+    begin(plan, "dense-seed1")
+    plan.write()
+    write_json(plan.failure("train", "dense-seed1"), "train dense-seed1 stopped by SIGTERM when it had saved")
+    stopped = ["12/20", "12.3", "–", "stopped", "by", "SIGTERM", "when", "it", "had", "saved"]
+    result = invoke(laboratory.runs)
+    assert rows(result.output)["dense-seed1"] == ["to", "resume", *stopped]
+    assert "failed" not in result.output
+    with exclusive(plan.lock, "it"):
+        assert rows(invoke(laboratory.runs).output)["dense-seed1"] == ["waiting", *stopped]
+
+
 def test_a_failure_that_no_runner_could_note_stands_in_the_log(laboratory):
     plan = laboratory.plan()
     one = begin(plan, "dense-seed1", "Traceback\nOSError: [Errno 28] No space left on device: 'a.pt'\n")
