@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
@@ -70,11 +71,9 @@ def exclusive(lock: Path, holder: str, patience: float = 0.0) -> Iterator[None]:
                 if time.monotonic() < deadline:
                     time.sleep(0.1)
                     continue
-                file.seek(0)
-                process, _, host = file.read().strip().partition(" ")
-                where = f" on {host}" if host not in ("", socket.gethostname()) else ""
-                owner = f"process {process or 'unknown'}{where}"
-                raise PruneError(f"{holder} is in use by another nmt-prune ({owner}); wait until it ends") from None
+                way = f", or rm {lock} if it has ended there" if is_held(lock) is None else ""
+                owner = f"{holder} is in use by another nmt-prune ({held_by(lock)})"
+                raise PruneError(f"{owner}; wait until it ends{way}") from None
         file.truncate(0)
         try:
             os.write(file.fileno(), f"{os.getpid()} {socket.gethostname()}".encode())
@@ -104,6 +103,13 @@ def is_held(lock: Path) -> bool | None:
     if host not in ("", socket.gethostname()):
         return None
     return _has_open(int(process), lock)
+
+
+def held_by(lock: Path) -> str:
+    """Which process took a lock of :func:`exclusive` last, on which other machine, and when."""
+    process, _, host = lock.read_text(encoding="utf-8").partition(" ")
+    where = f" on {host}" if host not in ("", socket.gethostname()) else ""
+    return f"process {process or 'unknown'}{where}, since {datetime.fromtimestamp(lock.stat().st_mtime):%Y-%m-%d %H:%M}"
 
 
 def _has_open(process: int, path: Path) -> bool:

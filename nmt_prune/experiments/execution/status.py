@@ -12,7 +12,7 @@ from nmt_prune.experiments.execution.progress import Monitor, Snapshot, clock
 from nmt_prune.experiments.execution.states import RunState
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.files import read_json
-from nmt_prune.processes import is_held
+from nmt_prune.processes import held_by, is_held
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,17 @@ class Status:
 
     Attributes:
         plan: the plan.
-        is_run: whether a runner is at work.
+        is_run: whether a runner is at work; one of another machine is as long as its lock names it.
         snapshot: the runs.
         problems: what went wrong with the steps of no single run: data and report.
+        elsewhere: the runner, if it is one of another machine.
     """
 
     plan: Plan
     is_run: bool
     snapshot: Snapshot
     problems: Mapping[str, str]
+    elsewhere: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -40,6 +42,8 @@ class Status:
         """What is done, who is at work, and how long it takes."""
         if self.is_done:
             work = f"done; the report is {self.plan.places.runs / 'report'}"
+        elif self.elsewhere is not None:
+            work = f"nmt-prune run is at work ({self.elsewhere}; rm {self.plan.lock} if it has ended there)"
         elif self.is_run:
             work = f"nmt-prune run is at work, {clock(self.snapshot.elapsed)} elapsed"
         else:
@@ -79,14 +83,14 @@ def watch(plan: Plan) -> Iterator[Status]:
     """The state now, as often as it is asked for: what it takes is learned from one look to the next."""
     monitor = Monitor(plan)
     while True:
-        is_run = is_held(plan.lock) is not False
-        if is_run:
+        held = is_held(plan.lock)
+        if is_run := held is not False:
             monitor.started = plan.lock.stat().st_mtime
         problems = {}
         for step in ("data", "report"):
             if (note := plan.failure(step)).exists():
                 problems[step] = str(read_json(note)).removeprefix(f"{step} failed: ")
-        yield Status(plan, is_run, monitor.look(), problems)
+        yield Status(plan, is_run, monitor.look(), problems, held_by(plan.lock) if held is None else None)
 
 
 def _note(one: RunState) -> str:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -133,6 +134,22 @@ def test_what_holds_a_lock_elsewhere_is_at_work_as_long_as_it_writes(laboratory)
     old = one.log.stat().st_mtime - QUIET - 1
     os.utime(one.log, (old, old))
     assert states(plan)["dense-seed1"] == "to resume"
+
+
+def test_a_runner_of_another_machine_may_have_ended_there(laboratory):
+    """Killed, it leaves the lock behind; nothing here can tell."""
+    plan = laboratory.plan()
+    plan.write()
+    with exclusive(plan.lock, "it"):
+        plan.lock.write_text("7 another-machine")
+        os.utime(plan.lock, (0, time.mktime((2026, 11, 29, 4, 5, 0, 0, 0, -1))))
+        owner, way = "process 7 on another-machine, since 2026-11-29 04:05", f"rm {plan.lock} if it has ended there"
+        heading = invoke(laboratory.runs).output.splitlines()[0]
+        assert heading.endswith(f"; nmt-prune run is at work ({owner}; {way})")
+        with pytest.raises(PruneError) as refused, exclusive(plan.lock, "it"):
+            pass
+    message = f"it is in use by another nmt-prune ({owner}); wait until it ends, or {way}"
+    assert str(refused.value) == message
 
 
 def test_what_a_scheduler_has_stopped_waits_or_is_to_resume(laboratory):
