@@ -2,7 +2,8 @@
 
 Each matrix is a uint8 tensor of ceil(rows · columns / 8) bytes, row-major, the first weight in the highest bit of the
 first byte. The metadata has one key, ``nmt_prune``, a JSON object with ``format`` (1), ``matrices`` (name to shape,
-aliases and padding row) and ``provenance`` (free-form). Equal masks and provenance give equal bytes.
+aliases and padding row), ``digest`` (of the masks; files of earlier versions have none) and ``provenance`` (free-form).
+Equal masks and provenance give equal bytes.
 """
 
 import json
@@ -47,6 +48,7 @@ def save_masks(masks: MaskSet, path: Path | str, provenance: Mapping[str, Any]) 
             }
             for prunable in masks.prunables
         },
+        "digest": masks.digest(),
         "provenance": {**provenance, "kept_of": counts, "sparsity_reached": masks.sparsity()},
     }
     tensors = {name: np.packbits(masks[name].cpu().numpy()) for name in masks}
@@ -91,7 +93,10 @@ def load_masks(path: Path | str) -> tuple[MaskSet, dict[str, Any]]:
         masks[prunable] = mask
     if packed:
         raise PruneError(f"{path}: unknown tensor {next(iter(packed))}; the file is damaged")
-    return MaskSet(masks), header.get("provenance", {})
+    found = MaskSet(masks)
+    if header.get("digest", found.digest()) != found.digest():
+        raise PruneError(f"{path} is damaged: its digest is not that of its masks; copy or make the file again")
+    return found, header.get("provenance", {})
 
 
 def _unpack(name: str, facts: Mapping[str, Any], bits: np.ndarray) -> tuple[Prunable, Tensor]:

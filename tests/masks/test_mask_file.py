@@ -103,6 +103,15 @@ def test_a_truncated_file_is_refused(file, cut):
         load_masks(file)
 
 
+def test_a_flipped_bit_is_refused(file):
+    save_masks(toy_masks(), file, {})
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0x80  # the last matrix has a whole last byte
+    file.write_bytes(content)
+    with pytest.raises(PruneError, match=r"m\.safetensors is damaged: its digest is not that of its masks"):
+        load_masks(file)
+
+
 KINDS = {b"hello world": "a text, ", b"\x80\x04]\x94.": "a checkpoint, ", bytes(range(256)): ""}
 
 

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -129,17 +130,28 @@ class RunFolder:
         Returns:
             What was done, if anything was.
         """
-        last, best = self.path / "checkpoint_last.pt", self.path / "checkpoint_best.pt"
+        last = self.path / "checkpoint_last.pt"
         if not last.exists():
             return None
         if zipfile.is_zipfile(last):
             return self._begin_anew_without_optimizer(last)
-        if best.exists() and zipfile.is_zipfile(best):
+        if (before := self._newest_but(last)) is not None:
             with atomic_path(last) as temporary:
-                temporary.write_bytes(best.read_bytes())
-            return f"{last} was truncated; training goes on from {best.name}"
+                temporary.write_bytes(before.read_bytes())
+            return f"{last} was truncated; training goes on from {before.name}"
         last.unlink()
         return f"{last} was truncated; training starts anew"
+
+    def _newest_but(self, last: Path) -> Path | None:
+        """The checkpoint of most updates that a training can go on from; several can be half copied."""
+        from nmt_prune.checkpoints import Checkpoint  # imports torch
+
+        found: dict[Path, int] = {}
+        for path in self.path.glob("checkpoint*.pt"):
+            with suppress(PruneError):
+                if path != last and (checkpoint := Checkpoint.load(path)).has_optimizer:
+                    found[path] = checkpoint.num_updates
+        return max(found, key=lambda path: (found[path], path.name), default=None)
 
     def _begin_anew_without_optimizer(self, last: Path) -> str | None:
         from nmt_prune.checkpoints import Checkpoint  # imports torch

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.run_folder import RunFolder, check_all
-from tests.experiments.fake_programs import read_checkpoint, write_checkpoint
 
 
 @pytest.fixture
@@ -97,19 +97,23 @@ def test_a_description_follows_the_plan_but_its_settings_never_change(laboratory
     folder.check(run)
 
 
-def test_a_truncated_last_checkpoint_is_replaced_by_the_best(tmp_path):
+def test_a_truncated_last_checkpoint_is_replaced_by_the_newest_that_is_whole(tmp_path):
     folder = RunFolder(tmp_path)
-    last, best = tmp_path / "checkpoint_last.pt", tmp_path / "checkpoint_best.pt"
+    last = tmp_path / "checkpoint_last.pt"
     assert folder.repair_checkpoint() is None
-    write_checkpoint(last, 20)
+    for updates, name in ((10, "best"), (20, "1_20"), (25, "1_25"), (20, "last")):
+        state = {"model": {}, "optimizer_history": [{"num_updates": updates}], "last_optimizer_state": {}}
+        torch.save(
+            {**state, "last_optimizer_state": None} if updates == 25 else state, tmp_path / f"checkpoint_{name}.pt"
+        )
     assert folder.repair_checkpoint() is None
-    write_checkpoint(best, 10)
-    last.write_bytes(last.read_bytes()[:-30])
-    assert "goes on from checkpoint_best.pt" in folder.repair_checkpoint()
-    assert read_checkpoint(last) == 10
+    for updates, other in ((20, "checkpoint_1_20.pt"), (10, "checkpoint_best.pt")):
+        last.write_bytes(last.read_bytes()[:-30])
+        assert folder.repair_checkpoint() == f"{last} was truncated; training goes on from {other}"
+        assert Checkpoint.load(last).num_updates == updates
+        (tmp_path / other).write_bytes(b"half")
     last.write_bytes(b"half")
-    best.write_bytes(b"half")
-    assert "starts anew" in folder.repair_checkpoint()
+    assert folder.repair_checkpoint() == f"{last} was truncated; training starts anew"
     assert not last.exists()
 
 
