@@ -4,6 +4,7 @@ fairseq has nothing of the kind: a signal ends it at once, and what it did since
 """
 
 import logging
+import math
 import signal
 import sys
 import threading
@@ -45,10 +46,12 @@ def stop_when_asked() -> None:
 
 def _listening(train: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(train)
-    def train_an_epoch(cfg: Any, *arguments: Any) -> Any:
+    def train_an_epoch(cfg: Any, trainer: Any, *arguments: Any) -> Any:
+        if trainer.get_num_updates() >= (cfg.optimization.max_update or math.inf):
+            return [None], True  # it was killed after its last save; fairseq would look after one update more
         saves = not (cfg.checkpoint.no_save or cfg.checkpoint.no_last_checkpoints)
         with _requests() if saves else nullcontext():
-            return train(cfg, *arguments)
+            return train(cfg, trainer, *arguments)
 
     return train_an_epoch
 
