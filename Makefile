@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm quick lint readmes bench wheels gpu-check lock clean
+.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm soak quick lint readmes bench wheels gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -54,6 +54,9 @@ quick: $(READY) ## lint, types and the tests that train nothing
 
 lint: $(READY) ## format and check
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
+
+soak: $(READY) ## kills, full disks and damaged files strike small sweeps, which must end with the same bytes (OPTIONS="--kills 20")
+	$(BIN)/python -m tests.soak $(OPTIONS)
 
 bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks
