@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import multiprocessing
 import os
 import stat
 import subprocess
@@ -61,7 +62,10 @@ def _begin(command: list[str], streams: Sequence[int], environment: Any, prepare
         _close_files_of_the_parent({*outputs, *kept})
         for call in began:
             call(command)
-        return become(command, environment, outputs, prepare)
+        status = become(command, environment, outputs, prepare)
+        for worker in multiprocessing.active_children():  # else they hold the outputs open for seconds
+            worker.terminate()
+        return status
     except BaseException:
         traceback.print_exc()
         return 1

@@ -19,6 +19,8 @@ from nmt_prune.storage.format.compact_file import load_compact
 # What a clock, a busy processor or the bytes of another file that holds such a time decide.
 _TIMES = ("seconds", "speed", "tokens_per", "cpu", "sha256", "is_resumed", "previous_training_time")
 _UNLIKE = frozenset({"metrics", "cfg", "args", "provenance", "git", "engine"})
+# What notes that a training has gone on; fairseq adds an entry to its history of optimizers.
+_GOING_ON = frozenset({"optimizer_history", "first_update", "resets"})
 
 _BESIDE = re.compile(r"\.|checkpoint_\d")
 
@@ -78,7 +80,8 @@ def content(path: Path) -> Iterator[tuple[str, bytes]]:
     """
     match path.suffix:
         case ".pt":
-            yield from flat(Checkpoint.load(path).state)
+            checkpoint = Checkpoint.load(path)
+            yield from flat({**checkpoint.state, "last": checkpoint.history})
         case ".nmt":
             yield from flat(checkpoint_state(load_compact(path), str(path))["model"])
         case ".safetensors":
@@ -100,7 +103,7 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, bytes]]:
         yield f"{name} {value.dtype} {list(value.shape)}", numbers.view(torch.uint8).numpy().tobytes()
     elif isinstance(value, dict):
         for key, part in value.items():
-            if key not in _UNLIKE and not any(time in str(key) for time in _TIMES):
+            if key not in _UNLIKE | _GOING_ON and not any(time in str(key) for time in _TIMES):
                 yield from flat(part, f"{name}.{key}")
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):

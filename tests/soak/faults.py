@@ -42,7 +42,7 @@ class Faults:
 
     def kill_in(self, phase: str, most: int = 1, **variables: object) -> None:
         """SIGKILL at a random moment of one of the next phases of a kind."""
-        victim = self._chance.choices(list(VICTIMS), (3, 1, 1))[0]
+        victim = self._chance.choices(list(VICTIMS), (3, 1, 2 * self._is_alone(phase)))[0]
         typical = self._typical.get(phase, 1.0)
         if phase in BRIEF:
             strike = Strike(phase, self._chance.randint(1, most), self._chance.randint(0, int(typical)), victim)
@@ -50,6 +50,11 @@ class Faults:
         else:
             ended = self._sweep.go_on(Moment(self._chance.uniform(0, typical), phase, victim), **variables)
         self._killed(ended, VICTIMS[victim])
+
+    def _is_alone(self, phase: str) -> bool:
+        """Whether a command ends when its step fails, and does not go on with what can be done without it."""
+        first, *_, last = self._sweep.shape.runs
+        return phase != "scoring" and self._sweep.first_without("trained.json") in (first, last, None)
 
     def kill_sometime(self, seconds: float) -> None:
         """SIGKILL at a random moment."""

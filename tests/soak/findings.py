@@ -30,6 +30,7 @@ class Findings:
         lost: faults after which something was lost, done twice, or not said as it should be.
         differing: bytes that differ after sweeps with such faults.
         sweeps: finished sweeps.
+        compared: kills in finished sweeps.
         updates: updates of finished sweeps, with those that were done again.
         again: updates that were done again.
         wrong: what went wrong, in words.
@@ -42,6 +43,7 @@ class Findings:
     lost: Counter[Key] = field(default_factory=Counter)
     differing: Counter[Key] = field(default_factory=Counter)
     sweeps: int = 0
+    compared: int = 0
     updates: int = 0
     again: int = 0
     bytes: int = 0
@@ -80,6 +82,7 @@ class Findings:
     def end_sweep(self, keys: set[Key], progress: Progress, found: dict[str, int], broken: list[str]) -> None:
         """Counts what differs after a sweep for all the faults that struck it."""
         self.sweeps += 1
+        self.compared = self.kills
         self.updates += progress.updates
         self.again += progress.again
         self.count_differing(keys, sum(found.values()))
@@ -107,6 +110,7 @@ class Findings:
             "seed": self.seed,
             "seconds": round(self.seconds),
             "kills": self.kills,
+            "kills_in_finished_sweeps": self.compared,
             "faults": sum(self.count.values()),
             "lost": sum(self.lost.values()),
             "differing_bytes": self.bytes,
@@ -124,9 +128,10 @@ class Findings:
     def table(self) -> Table:
         """The table: a line for each fault and phase, and their sum."""
         found = self.as_json()
+        minutes, again = round(self.seconds / 60), f"of {self.updates:,} updates {self.again} were done again"
         caption = (
-            f"{self.kills} kills in {self.sweeps} whole sweeps and {found['seconds'] / 60:.0f} minutes, seed"
-            f" {self.seed}; of {self.updates:,} updates {self.again} were done again, because no checkpoint had them"
+            f"{self.kills} kills in {minutes} minutes, {self.compared} of them in the {self.sweeps} sweeps that were"
+            f" finished and compared; {again}, because no checkpoint had them; seed {self.seed}"
         )
         table = Table(title="Faults", caption=caption, title_justify="left", caption_justify="left")
         for index, column in enumerate(("fault", "phase", "times", "lost", "differing bytes")):

@@ -13,8 +13,10 @@ from tests.soak.comparing import flat
 from tests.tasks.test_data_parallel import GLOO, free_port
 from tests.tasks.training import arguments
 
+_EVERY, _SAVES = 5, 8
 _FLAGS = (
-    "--schedule cubic:interval=2 --sparsity 0.8 --max-update 30 --save-interval-updates 4 --keep-interval-updates 1"
+    f"--schedule cubic:interval=2 --sparsity 0.8 --max-update {_EVERY * _SAVES + 20} --save-interval-updates {_EVERY}"
+    " --max-tokens 100"
 )
 _LONGEST = 120.0  # seconds
 _UNTIL_DEAD = 60.0  # seconds in which the other process notices
@@ -61,13 +63,15 @@ class Pair:
         return dict(flat(states))
 
     def kill_one(self, chance: random.Random) -> list[str]:
-        """Kills one of them at a random update; returns what is wrong with how the other takes it."""
-        processes, log = self.start(), self._folder / "0.log"
-        at, deadline = chance.randint(1, 25), time.monotonic() + _LONGEST
-        while all(process.is_alive() for process in processes) and time.monotonic() < deadline:
-            if log.exists() and f'"num_updates": "{at}"' in log.read_text(errors="replace"):
-                break
-            time.sleep(0.005)
+        """Kills one of them some time after a random save; returns what is wrong with how the other takes it."""
+        processes, deadline = self.start(), time.monotonic() + _LONGEST
+        saved = f"run/checkpoint_*_{_EVERY * chance.randint(1, _SAVES)}.pt"
+        while not any(self._folder.glob(saved)) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.1))
+        if not all(process.is_alive() for process in processes):
+            _join(processes, 0)
+            return ["a training of two processes ends before it could be struck"]
         victim = chance.choice(processes)
         victim.kill()
         _join(processes, _UNTIL_DEAD)

@@ -129,7 +129,7 @@ class Soak:
             case "kill":
                 faults.kill_in(phase, _PASSES.get(phase, 1))
             case "time":
-                faults.kill_sometime(self._seconds / 6)
+                faults.kill_sometime(self._seconds / 10)
             case "disk":
                 faults.fill_disk()
             case "clock":
