@@ -33,7 +33,7 @@ class Faults:
     def __init__(
         self, sweep: Sweep, findings: Findings, chance: random.Random, typical: dict[str, float], disk_is_own: bool
     ) -> None:
-        self.progress, self.keys = Progress(), set[Key]()
+        self.progress, self.keys, self.failures = Progress(), set[Key](), 0
         self._sweep, self._findings, self._chance = sweep, findings, chance
         self._typical, self._disk_is_own = typical, disk_is_own
 
@@ -45,11 +45,18 @@ class Faults:
         victim = self._chance.choices(list(VICTIMS), (3, 1, 2 * self._is_alone(phase)))[0]
         typical = self._typical.get(phase, 1.0)
         if phase in BRIEF:
-            strike = Strike(phase, self._chance.randint(1, most), self._chance.randint(0, int(typical)), victim)
-            ended = self._sweep.go_on(strike=strike, **variables)
+            calls = self._chance.randint(0, int(typical))
+            self.kill_at(Strike(phase, self._chance.randint(1, most), calls, victim), **variables)
         else:
-            ended = self._sweep.go_on(Moment(self._chance.uniform(0, typical), phase, victim), **variables)
-        self._killed(ended, VICTIMS[victim])
+            self.kill_at(Moment(self._chance.uniform(0, typical), phase, victim), **variables)
+
+    def kill_at(self, moment: Strike | Moment, **variables: object) -> None:
+        """SIGKILL by a process of the command itself, or from outside."""
+        if isinstance(moment, Strike):
+            ended = self._sweep.go_on(strike=moment, **variables)
+        else:
+            ended = self._sweep.go_on(moment, **variables)
+        self._killed(ended, VICTIMS[moment.victim])
 
     def _is_alone(self, phase: str) -> bool:
         """Whether a command ends when its step fails, and does not go on with what can be done without it."""
@@ -63,7 +70,9 @@ class Faults:
     def _killed(self, ended: Ended, fault: str) -> None:
         wrong = self.progress.look(self._sweep, ended)
         if ended.status > 0:
-            wrong += one_line(ended, "killed by SIGKILL|runner failed")
+            unlike = one_line(ended, "killed by SIGKILL|runner failed")
+            self.failures += bool(unlike)
+            wrong += unlike
         if ended.status or wrong:  # else it was quicker
             self._add(fault, ended.phase, wrong)
 
@@ -72,6 +81,7 @@ class Faults:
         ended = self._sweep.go_on()
         wrong = self.progress.look(self._sweep, ended)
         if ended.status:
+            self.failures += 1
             wrong += [f"the same command ends with status {ended.status}: {ended.said.strip()[-400:]}"]
         if wrong:
             self._add("none", ended.phase, wrong)

@@ -17,6 +17,7 @@ from tests.soak.sweep import MASK, MODEL, Ended, Shape, Sweep
 
 # How often a phase may be struck in one sweep, where it would begin anew each time.
 _MOST = {"start": 2, "data preparation": 4, "scoring": 5, "report": 3}
+_FAILURES = 3  # that no strike explains, until a sweep is given up
 _PASSES = {"training": 12, "mask change": 8, "validation": 2, "saving": 3}
 """How many of a phase go by at most before one is struck."""
 
@@ -59,6 +60,17 @@ class Soak:
 
     def run(self) -> None:
         """Runs the undisturbed sweep, then the others."""
+        self.run_undisturbed()
+        self._strike_pairs()
+        while self.findings.kills < self.findings.wanted and self.findings.seconds < 60 * self.minutes:
+            self._strike_a_sweep()
+
+    def run_undisturbed(self) -> None:
+        """Runs the sweep that nothing strikes, and sees how long it takes.
+
+        Raises:
+            RuntimeError: it fails.
+        """
         began = time.monotonic()
         sweep = Sweep(self.undisturbed, self.tools, self.shape)
         while not sweep.is_finished:
@@ -71,9 +83,6 @@ class Soak:
                     self._typical[phase] = calls / min(entries, COUNTED)
         self._seconds = time.monotonic() - began
         self.findings.say(f"the undisturbed sweep has taken {self._seconds:.0f} s")
-        self._strike_pairs()
-        while self.findings.kills < self.findings.wanted and self.findings.seconds < 60 * self.minutes:
-            self._strike_a_sweep()
 
     def _strike_pairs(self) -> None:
         data = self.undisturbed / "data-bin" / "numbers.en-de"
@@ -83,21 +92,28 @@ class Soak:
             key = self.findings.add("worker of two dies", "training", pair.kill_one(self.chance))
             self.findings.count_differing({key}, differing_in(pair.finish(), expected))
 
-    def _strike_a_sweep(self) -> None:
+    def new_sweep(self) -> tuple[Sweep, Faults]:
+        """A sweep, and what may strike it."""
         sweep = Sweep(self.folder / "struck", self.tools, self.shape)
-        faults = Faults(sweep, self.findings, self.chance, self._typical, self.disk_is_own)
+        return sweep, Faults(sweep, self.findings, self.chance, self._typical, self.disk_is_own)
+
+    def _strike_a_sweep(self) -> None:
+        sweep, faults = self.new_sweep()
         before, struck = self.findings.kills, Counter[str]()
-        failures = 0
-        while not sweep.is_finished and failures < 3:
+        while not sweep.is_finished and faults.failures < _FAILURES:
             kills = self.findings.kills
-            if kills - before >= self.each or kills >= self.findings.wanted:
-                failures += not faults.go_on()
+            is_enough = kills - before >= self.each or kills >= self.findings.wanted
+            if is_enough and not sweep.at and sweep.first_without("scores.json") is not None:
+                faults.kill_in("report")  # what comes last is struck too, however often what comes before it was
             else:
                 self._strike(sweep, faults, struck)
-        found = differing(sweep.folder, self.undisturbed)
-        broken = unreadable(sweep.folder)
+        self.compare(sweep, faults)
+
+    def compare(self, sweep: Sweep, faults: Faults) -> None:
+        """Compares a sweep with the undisturbed one, and removes it; what differs is kept beside the JSON file."""
+        found, broken = differing(sweep.folder, self.undisturbed), unreadable(sweep.folder)
         self.findings.end_sweep(faults.keys, faults.progress, found, broken)
-        if found or broken or failures:
+        if found or broken or not sweep.is_finished:
             kept = self.findings.path.with_name(f"struck-{self.findings.sweeps}")
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(sweep.folder, kept)
@@ -109,15 +125,18 @@ class Soak:
             self._strike_after_the_run(sweep, faults, struck)
             return
         run = sweep.first_without("trained.json")
-        phases = [phase for phase in self._phases_ahead(sweep, run) if struck[phase] < _MOST.get(phase, 99)]
+        phases = self._phases_ahead(sweep, run)
+        if run is not None and struck[run] >= self.each / len(self.shape.runs):
+            phases = ["scoring" if run == self.shape.runs[-1] else "rung change"]  # on to the next one
+        phases = [phase for phase in phases if struck[phase] < _MOST.get(phase, 99)]
         if not phases:
             faults.go_on()
             return
         hits = Counter[str]()
         for (_, phase), count in self.findings.count.items():
             hits[phase] += count
-        phase = self.chance.choices(phases, [1 / (1 + hits[phase]) for phase in phases])[0]
-        struck[phase] += 1
+        phase = self.chance.choices(phases, [1 / (1 + hits[phase]) ** 2 for phase in phases])[0]
+        struck.update([phase, *([run] if run is not None and sweep.has_data else [])])
         has_checkpoint = run is not None and (sweep.runs / run / "checkpoint_last.pt").exists()
         others = {
             "time": 2,
