@@ -23,6 +23,8 @@ _UNLIKE = frozenset({"metrics", "cfg", "args", "provenance", "git", "engine"})
 _GOING_ON = frozenset({"optimizer_history", "first_update", "resets"})
 
 _BESIDE = re.compile(r"\.|checkpoint_\d")
+"""Temporaries, which a kill leaves behind under hidden names, and the checkpoint of an update, which fairseq may not
+have come to remove; checkpoint_last.pt is the same."""
 
 
 def differing(folder: Path, undisturbed: Path) -> dict[str, int]:
@@ -44,12 +46,12 @@ def unreadable(folder: Path) -> list[str]:
 
 
 def _results(folder: Path) -> Iterator[Path]:
-    # fairseq may not come to remove its checkpoint before the last: that one stays as checkpoint_EPOCH_UPDATE.pt.
     kinds = ("*.pt", "hypotheses.*.txt", "scores.json", "trained.json", "pruning.json", "report/results.csv")
-    for place, patterns in (("runs", kinds), ("data-bin", ("*",)), (".", ("model.nmt", "mask.*", "translations.txt"))):
+    for place, patterns in (("runs", kinds), ("data-bin", ("*",)), ("", ("model.nmt", "mask.*", "translations.txt"))):
         for pattern in patterns:
-            found = (folder / place).glob(pattern) if place == "." else (folder / place).rglob(pattern)
-            yield from (path for path in found if path.is_file() and not _BESIDE.match(path.name))
+            for path in (folder / place).rglob(pattern) if place else folder.glob(pattern):
+                if path.is_file() and not any(_BESIDE.match(part) for part in path.relative_to(folder).parts):
+                    yield path
 
 
 def _file(one: Path, other: Path) -> int:
