@@ -39,6 +39,11 @@ def asked_at(monkeypatch, run: Callable[[], object], at: int, request: signal.Si
     return caught.value
 
 
+@pytest.fixture(autouse=True)
+def _no_later_training_is_asked(monkeypatch):
+    monkeypatch.setattr(stopping, "_asked", [])
+
+
 @pytest.fixture(scope="module")
 def whole(corpus, tmp_path_factory) -> Training:
     return train(corpus, tmp_path_factory.mktemp("whole"), FLAGS, without="--disable-validation")
