@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm soak quick lint readmes bench wheels gpu-check lock clean
+.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm test-arm soak quick lint readmes bench wheels gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -47,6 +47,10 @@ test: $(READY) ## lint, types and all tests, the slow ones too
 
 test-slurm: $(READY) ## a recipe on a SLURM of one node, installed from Debian's packages (as root)
 	$(BIN)/python -m pytest -s -rs --durations=0 tests/experiments/execution/test_slurm.py
+
+test-arm: $(READY) ## the engine for 64-bit ARM, compiled here and run by qemu (as root on Debian: it installs both)
+	apt-get install --yes --no-install-recommends g++-aarch64-linux-gnu mmdebstrap qemu-user-static
+	$(BIN)/python -m pytest -rs --durations=0 tests/runtime/test_arm.py
 
 quick: $(READY) ## lint, types and the tests that train nothing
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

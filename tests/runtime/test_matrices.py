@@ -13,7 +13,7 @@ SHAPES = [(1, 1), (7, 5), (33, 70), (256, 64), (300, 1500), (520, 130)]
 TOKENS = (1, 2, 4, 5, 8, 9, 16, 17, 24, 31, 33, 40, 64, 70)
 
 
-@pytest.fixture(params=["avx512vbmi", "avx512vnni", "avx512", "avxvnni", "avx2", "portable"])
+@pytest.fixture(params=["avx512vbmi", "avx512vnni", "avx512", "avxvnni", "avx2", "dotprod", "portable"])
 def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param not in engine.instruction_sets():
         pytest.skip(f"this CPU has no {request.param}")

@@ -5,6 +5,9 @@
 #ifdef NMT_PRUNE_AVXVNNI
 #include <cpuid.h>
 #endif
+#if defined(NMT_PRUNE_ARM) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace nmt_prune {
 
@@ -18,6 +21,9 @@ namespace avx512 { extern const Kernels kernels; }
 namespace avx512vnni { extern const Kernels kernels; }
 namespace avx512vbmi { extern const Kernels kernels; }
 #endif
+#ifdef NMT_PRUNE_ARM
+namespace dotprod { extern const Kernels kernels; }
+#endif
 
 namespace {
 
@@ -26,6 +32,18 @@ namespace {
 bool has_avxvnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 4));
+}
+#endif
+
+#ifdef NMT_PRUNE_ARM
+bool has_dotprod() {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP) & (1ul << 20);  // asimddp
+#elif defined(__APPLE__)
+  return true;
+#else
+  return false;
+#endif
 }
 #endif
 
@@ -46,6 +64,9 @@ std::vector<const Kernels*> detect() {
   if (has_avx2 && has_avxvnni()) found.push_back(&avxvnni::kernels);
 #endif
   if (has_avx2) found.push_back(&avx2::kernels);
+#endif
+#ifdef NMT_PRUNE_ARM
+  if (has_dotprod()) found.push_back(&dotprod::kernels);
 #endif
   found.push_back(&portable::kernels);
   return found;

@@ -36,7 +36,7 @@ struct Kernels {
 
   // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized,
   // |quantized| <= 127, padded with zeros to columns4 * 4;
-  // offsets[t] = 128 * sum of quantized, what the stored weights' + 128 adds.
+  // offsets[t] = what the stored weights' + 128 adds to the sums of dense_int8.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    void* quantized, float* scales, std::int32_t* offsets);
   void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales,

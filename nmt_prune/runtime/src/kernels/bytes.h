@@ -1,10 +1,18 @@
-// Dot products of four unsigned by four signed bytes per lane, by whatever the instruction set has for it.
+// Dot products of four weights (bytes, stored plus 128) by four inputs per lane, by whatever the instruction set has for
+// it.
 #pragma once
 #include "simd.h"
 
 namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
+
+// What products are too large by, for each input: the instructions of x86 multiply unsigned weights.
+#if defined(__ARM_FEATURE_DOTPROD)
+constexpr std::int32_t weight_offset = 0;
+#else
+constexpr std::int32_t weight_offset = 128;
+#endif
 
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 
@@ -76,6 +84,23 @@ NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   std::memcpy(&even, x, sizeof even);
   std::memcpy(&odd, x + 2, sizeof odd);
   return add(sums, add(multiply_add(weights.even, same(even)), multiply_add(weights.odd, same(odd))));
+}
+
+#elif defined(__ARM_FEATURE_DOTPROD)
+
+typedef std::int8_t Quantized;
+constexpr int lane_order[4] = {0, 1, 2, 3};
+constexpr int dot_lanes = 4;
+typedef int32x4_t Sums;
+struct Weights { int8x16_t bytes; };
+NMT_PRUNE_INLINE Sums no_sums() { return vdupq_n_s32(0); }
+NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) {
+  return {vreinterpretq_s8_u8(veorq_u8(vld1q_u8(at), vdupq_n_u8(128)))};
+}
+NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
+  std::int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  return vdotq_s32(sums, weights.bytes, vreinterpretq_s8_s32(vdupq_n_s32(four)));
 }
 
 #else

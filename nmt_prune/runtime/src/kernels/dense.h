@@ -57,6 +57,8 @@ void dense_tokens(const DenseLayout& weights, std::int64_t panel, const float* i
 constexpr int token_block = 12, block_vectors = 2;
 #elif defined(__AVX2__)
 constexpr int token_block = 6, block_vectors = 2;
+#elif defined(__ARM_NEON)
+constexpr int token_block = 6, block_vectors = 4;
 #else
 constexpr int token_block = 4, block_vectors = 2;
 #endif

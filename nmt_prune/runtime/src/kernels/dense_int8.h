@@ -34,7 +34,7 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
       }
     }
     scales[t] = largest / 127.0f;
-    offsets[t] = 128 * sum;
+    offsets[t] = weight_offset * sum;
   }
 }
 
@@ -91,6 +91,8 @@ constexpr int int8_block = 12, int8_vectors = 2;
 constexpr int int8_block = 6, int8_vectors = 2;
 #elif defined(__AVX2__)
 constexpr int int8_block = 4, int8_vectors = 2;
+#elif defined(__ARM_FEATURE_DOTPROD)
+constexpr int int8_block = 6, int8_vectors = 4;
 #else
 constexpr int int8_block = 4, int8_vectors = 2;
 #endif

@@ -8,6 +8,8 @@
 #include <immintrin.h>
 #elif defined(__SSE2__)
 #include <emmintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 #define NMT_PRUNE_INLINE inline __attribute__((always_inline))

@@ -50,6 +50,29 @@ struct Step<16> {
 };
 #endif
 
+#elif defined(__ARM_NEON)
+
+template <int Lanes>
+struct Step {
+  static_assert(Lanes == 4, "registers have four lanes");
+  float32x4_t weights[2];
+  NMT_PRUNE_INLINE explicit Step(const float* values) : weights{vld1q_f32(values), vld1q_f32(values + 4)} {}
+  NMT_PRUNE_INLINE explicit Step(const std::uint16_t* values) {
+    const float16x8_t eight = vreinterpretq_f16_u16(vld1q_u16(values));
+    weights[0] = vcvt_f32_f16(vget_low_f16(eight));
+    weights[1] = vcvt_high_f32_f16(eight);
+  }
+  NMT_PRUNE_INLINE explicit Step(const std::int8_t* values) {
+    const int16x8_t eight = vmovl_s8(vld1_s8(values));
+    weights[0] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(eight)));
+    weights[1] = vcvtq_f32_s32(vmovl_high_s16(eight));
+  }
+  template <int Row>
+  NMT_PRUNE_INLINE Floats4 weight() const {
+    return vdupq_laneq_f32(weights[Row / 4], Row % 4);
+  }
+};
+
 #else
 
 template <int Lanes>
@@ -160,7 +183,7 @@ void sum_window(const SparseLayout& weights, std::int64_t window, const float* x
 
 template <class Value, int Block>
 void sum_window_of_tile(const SparseLayout& weights, std::int64_t window, const float* x, int tile, float* sums) {
-  // Registers: 16 of 16 or 32 bytes, 32 of 64 bytes.
+  // Registers: 16 of 16 or 32 bytes, 32 of 64 bytes; of ARM 32 of 16 bytes.
   switch (tile) {
 #if defined(__AVX512F__)
     case 8: return sum_window<Value, 8, 1, Block, 8>(weights, window, x, sums);
@@ -169,6 +192,10 @@ void sum_window_of_tile(const SparseLayout& weights, std::int64_t window, const 
     case 8: return sum_window<Value, 8, 1, Block, 8>(weights, window, x, sums);
     case 16: return sum_window<Value, 8, 2, Block, 4>(weights, window, x, sums);
     case 24: return sum_window<Value, 8, 3, Block, 4>(weights, window, x, sums);
+#elif defined(__ARM_NEON)
+    case 4: return sum_window<Value, 4, 1, Block, 8>(weights, window, x, sums);
+    case 8: return sum_window<Value, 4, 2, Block, 8>(weights, window, x, sums);
+    case 16: return sum_window<Value, 4, 4, Block, 4>(weights, window, x, sums);
 #else
     case 4: return sum_window<Value, 4, 1, Block, 8>(weights, window, x, sums);
     case 8: return sum_window<Value, 4, 2, Block, 4>(weights, window, x, sums);

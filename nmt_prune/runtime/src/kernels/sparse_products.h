@@ -21,6 +21,8 @@ int sparse_tile(std::int64_t tokens) {
   return tokens <= 8 ? 8 : 16;  // 32 were slower: inputs of 512 columns leave a first-level cache
 #elif defined(__AVX2__)
   return tokens <= 8 ? 8 : tokens <= 16 ? 16 : 24;
+#elif defined(__ARM_NEON)
+  return tokens <= 4 ? 4 : tokens <= 8 ? 8 : 16;
 #else
   return tokens <= 4 ? 4 : 8;
 #endif

@@ -1,0 +1,2 @@
+#define NMT_PRUNE_KERNELS dotprod
+#include "all.h"
