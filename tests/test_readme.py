@@ -149,6 +149,7 @@ NOT_RUN = {
     "nmt_prune/subnetworks/README.md": "trains; tests/tasks/test_search.py does the same",
     "nmt_prune/techniques/README.md": "trains; tests/tasks trains with each of these flags",
     "nmt_prune/tasks/README.md": "trains; tests/models/test_fairseq_commands.py trains with Hydra",
+    "tests/soak/README.md": "kills for an hour; tests/soak/test_soak.py does it a few times",
 }
 
 
