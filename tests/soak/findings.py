@@ -33,6 +33,7 @@ class Findings:
         compared: kills in finished sweeps.
         updates: updates of finished sweeps, with those that were done again.
         again: updates that were done again.
+        bytes: that differ, in all.
         wrong: what went wrong, in words.
     """
 

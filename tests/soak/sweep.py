@@ -1,6 +1,5 @@
 """A small sweep in a folder, by the commands that a user would give, each repeated until it has succeeded."""
 
-import fcntl
 import os
 import signal
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from nmt_prune.processes import exclusive
 from tests import programs
 from tests.soak.board import Board
 
@@ -41,6 +41,8 @@ training:
 generation: {beam: 1}
 """
 MODEL, MASK = "model.nmt", "mask.safetensors"
+LONGEST = 900.0  # seconds of a command, on a machine that others use too
+UNTIL_DEAD = 30.0  # seconds until the last process of a killed command has ended
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,6 @@ class Shape:
             f"mask runs/small/dense-seed1/checkpoint_best.pt --sparsity 0.5 --out {MASK}",
             f"translate {MODEL} --beam 1 --input data-bin/numbers.en-de/raw/test.en --output translations.txt",
         )
-
-
-LONGEST = 900.0  # seconds of a command, on a machine that others use too
-UNTIL_DEAD = 30.0  # seconds until the last process of a killed command has ended
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,8 @@ class Sweep:
             if process.is_alive():
                 self._kill(process, "all")
             process.join()
-            _wait_for_all(self.tools / "alive")
+            with exclusive(self.tools / "alive", "a sweep whose command has been killed", UNTIL_DEAD):
+                pass  # all processes that held it are gone
         status = process.exitcode if process.exitcode is not None else 1
         said_, notes = (path.read_text(errors="replace") for path in (said, log))
         return Ended(status, self.board.phase, said_, notes.splitlines(), time.monotonic() - began)
@@ -212,21 +211,3 @@ class Sweep:
                 os.killpg(os.getpgid(at_work), signal.SIGKILL)
             if victim == "worker":
                 os.kill(at_work, signal.SIGKILL)
-
-
-def _wait_for_all(alive: Path) -> None:
-    """Waits until no process of a command holds its lock.
-
-    Raises:
-        RuntimeError: one lives on.
-    """
-    deadline = time.monotonic() + UNTIL_DEAD
-    with alive.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise RuntimeError("a process of a killed command lives on") from None
-                time.sleep(0.005)
