@@ -27,7 +27,10 @@ def git_state() -> str | None:
     """Commit of the source, with ``-dirty`` where files differ from it; None outside of a checkout of its own."""
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
-    return _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+    commit = _git("rev-parse", "HEAD")
+    # Without a lock, which `describe --dirty` takes: killed meanwhile, it would keep the user from committing.
+    changes = _git("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if commit and changes else commit
 
 
 def _git(*words: str) -> str | None:
