@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from tests.benchmarks.__main__ import show_table
-from tests.benchmarks.instruction_sets import AVX2, of_ctranslate2, parsed
+from tests.benchmarks.instruction_sets import RESTRICTED, of_ctranslate2, parsed
 from tests.benchmarks.reporting import INSTRUCTIONS, machine
 
 ON_INTEL = """
@@ -25,8 +27,18 @@ def test_what_ctranslate2_says_on_intel():
     }
 
 
+INT8 = "Intel(R) Advanced Vector Extensions 512 (Intel(R) AVX-512) with support for INT8 instructions"
+WITHOUT = "Intel(R) Advanced Vector Extensions 2 (Intel(R) AVX2)"
+
+
+@pytest.mark.parametrize(("said", "understood"), [(INT8, INT8), (f"{WITHOUT} enabled processors", WITHOUT)])
+def test_what_mkl_multiplies_with(said, understood):
+    line = f"MKL_VERBOSE oneMKL 2025 Update 3 Product build 20251007 for Intel(R) 64 architecture {said}, Lnx 2.30GHz"
+    assert parsed(line) == {"MKL ISA": understood}
+
+
 def test_what_ctranslate2_says_here_when_it_is_held_to_avx2(monkeypatch):
-    for variable, value in AVX2.items():
+    for variable, value in RESTRICTED["avx2"].items():
         monkeypatch.setenv(variable, value)
     used = of_ctranslate2()
     assert used["ISA"] == "AVX2"

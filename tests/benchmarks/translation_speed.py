@@ -11,7 +11,7 @@ from typing import Any
 
 from nmt_prune.runtime import _engine
 from nmt_prune.storage.model.compact_model import CompactModel
-from tests.benchmarks.instruction_sets import again_with_avx2, of_ctranslate2
+from tests.benchmarks.instruction_sets import again_restricted, of_ctranslate2
 from tests.benchmarks.random_transformer import pruned_transformer
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import (
@@ -29,7 +29,7 @@ SIZE, LENGTH, BEAM = "base, 61 M", 25, 5
 ROUNDS = {1: (15, 5), 8: (7, 3), 64: (3, 2)}
 """Rounds by number of sentences in a batch: of most programs, and of the slow ones."""
 
-AVX2_ROUNDS = {1: (9, 3), 8: (5, 2), 64: (3, 2)}
+RESTRICTED_ROUNDS = {1: (9, 3), 8: (5, 2), 64: (3, 2)}
 REPEATS = {1: 2, 8: 1, 64: 1}
 CT2, INT8, TORCH, FAIRSEQ = "CTranslate2 int8", "ours, dense int8", "PyTorch", "fairseq"
 SLOW = ("ours, dense float32", "CTranslate2 float32", TORCH, FAIRSEQ)
@@ -38,13 +38,13 @@ HALF = "half size, "
 
 
 def run() -> None:
-    """Measures with all instructions and with AVX2 alone, where there is more."""
+    """Measures with all instructions and, where there are more, with AVX-VNNI and with AVX2 alone."""
     _measure("translation_speed", {TORCH: pytorch, FAIRSEQ: fairseq}, ROUNDS)
-    again_with_avx2(_with_avx2)
+    again_restricted(_measure_restricted)
 
 
-def _with_avx2() -> None:
-    _measure("translation_speed_avx2", {}, AVX2_ROUNDS)
+def _measure_restricted(instructions: str) -> None:
+    _measure(f"translation_speed_{instructions}", {}, RESTRICTED_ROUNDS)
 
 
 def _measure(name: str, others: Mapping[str, Callable[..., System]], rounds: Mapping[int, tuple[int, int]]) -> None:

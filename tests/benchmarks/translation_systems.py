@@ -18,6 +18,7 @@ from nmt_prune.runtime.torch_engine.engine import TorchEngine
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.shortlist import Shortlist
 from nmt_prune.text.dictionaries import EOS, PAD, SPECIAL
+from tests.benchmarks.instruction_sets import let_ctranslate2_use_all
 from tests.runtime.models import fairseq_model
 
 Sources = Sequence[Sequence[int]]
@@ -64,6 +65,7 @@ def exported(model: CompactModel, quantization: str, threads: int = 1, shortlist
     with tempfile.TemporaryDirectory(prefix="nmt-prune-") as folder:
         path = Path(folder) / "model"
         export_ctranslate2(model, path, quantization)
+        let_ctranslate2_use_all()
         translator = ctranslate2.Translator(
             str(path), compute_type=quantization, inter_threads=threads, intra_threads=1
         )

@@ -7,11 +7,40 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
+// Tokens that one pass over a panel's weights serves, at most.
+#if defined(__AVX512F__) || (defined(__AVX2__) && !defined(__AVXVNNI__))
+constexpr int int8_block = 12;
+#elif defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
+constexpr int int8_block = 6;
+#else
+constexpr int int8_block = 4;
+#endif
+
+// Registers of rows in such a pass: sums, weights and products fill all registers that there are.
+template <int Tokens>
+constexpr int int8_vectors() {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return 4;
+#elif defined(__AVX2__) && !defined(__AVX512F__) && !defined(__AVXVNNI__)
+  return Tokens > 5 ? 1 : 2;
+#else
+  return 2;
+#endif
+}
+
+// Tokens are taken in passes of the same number, but for the last.
+std::int64_t int8_tile(std::int64_t tokens) {
+  const std::int64_t passes = (tokens + int8_block - 1) / int8_block;
+  return passes ? (tokens + passes - 1) / passes : 1;
+}
+
 void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4, void* quantized,
               float* scales, std::int32_t* offsets) {
+  const std::int64_t full = int8_tile(tokens);
   for (std::int64_t t = 0; t < tokens; ++t) {
     const float* x = input + t * columns;
-    Quantized* q = static_cast<Quantized*>(quantized) + t * columns4 * 4;
+    const std::int64_t in_tile = t % full, first = t - in_tile, tile = tokens - first < full ? tokens - first : full;
+    Quantized* q = static_cast<Quantized*>(quantized) + first * columns4 * 4 + in_tile * 4;
     const float largest = largest_magnitude(x, columns);
     const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
     std::int32_t sum = 0;
@@ -20,7 +49,7 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
       for (int i = 0; i < 4; ++i) {
         const float value = x[4 * four + lane_order[i]] * inverse;
         const std::int32_t rounded = static_cast<std::int32_t>(value + (value < 0.0f ? -0.5f : 0.5f));
-        q[4 * four + i] = static_cast<Quantized>(rounded);
+        q[4 * four * tile + i] = static_cast<Quantized>(rounded);
         sum += rounded;
       }
     }
@@ -29,7 +58,7 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
         const std::int64_t column = 4 * four + lane_order[i];
         const float value = column < columns ? x[column] * inverse : 0.0f;
         const std::int32_t rounded = static_cast<std::int32_t>(value + (value < 0.0f ? -0.5f : 0.5f));
-        q[4 * four + i] = static_cast<Quantized>(rounded);
+        q[4 * four * tile + i] = static_cast<Quantized>(rounded);
         sum += rounded;
       }
     }
@@ -54,10 +83,11 @@ void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row,
   }
 }
 
-template <int Tokens, int Vectors>
+template <int Tokens>
 void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
                  const std::int32_t* offsets, float* output) {
-  const std::int64_t columns4 = job.weights.columns4, stride = columns4 * 4;
+  constexpr int Vectors = int8_vectors<Tokens>();
+  const std::int64_t columns4 = job.weights.columns4;
   for (int part = 0; part < panel_rows; part += Vectors * dot_lanes) {
     const std::int64_t row = panel * panel_rows + part, left = job.weights.rows - row;
     if (left <= 0) return;
@@ -74,7 +104,7 @@ void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, con
       NMT_PRUNE_UNROLL
       for (int t = 0; t < Tokens; ++t) {
         NMT_PRUNE_UNROLL
-        for (int v = 0; v < Vectors; ++v) sums[t][v] = add_dots(sums[t][v], weights[v], x + t * stride + four * 4);
+        for (int v = 0; v < Vectors; ++v) sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
       }
     }
     const std::int64_t count = left < Vectors * dot_lanes ? left : Vectors * dot_lanes;
@@ -85,39 +115,23 @@ void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, con
   }
 }
 
-#if defined(__AVX512F__)
-constexpr int int8_block = 12, int8_vectors = 2;
-#elif defined(__AVXVNNI__)
-constexpr int int8_block = 6, int8_vectors = 2;
-#elif defined(__AVX2__)
-constexpr int int8_block = 4, int8_vectors = 2;
-#elif defined(__ARM_FEATURE_DOTPROD)
-constexpr int int8_block = 6, int8_vectors = 4;
-#else
-constexpr int int8_block = 4, int8_vectors = 2;
-#endif
-
+// So many tokens, at most Tokens.
 template <int Tokens>
-void int8_tail(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
+void int8_pass(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
                const std::int32_t* offsets, std::int64_t tokens, float* output) {
-  if (tokens == Tokens) return int8_tokens<Tokens, int8_vectors>(job, panel, x, scales, offsets, output);
-  if constexpr (Tokens > 1) int8_tail<Tokens - 1>(job, panel, x, scales, offsets, tokens, output);
+  if (tokens == Tokens) return int8_tokens<Tokens>(job, panel, x, scales, offsets, output);
+  if constexpr (Tokens > 1) int8_pass<Tokens - 1>(job, panel, x, scales, offsets, tokens, output);
 }
 
 void dense_int8(const DenseInt8Layout& weights, const void* quantized, const float* scales,
                 const std::int32_t* offsets, std::int64_t tokens, const float* bias, bool relu, float* output) {
   const Int8Job job{weights, bias, relu};
   const Quantized* x = static_cast<const Quantized*>(quantized);
-  const std::int64_t stride = weights.columns4 * 4;
-  for (std::int64_t panel = 0; panel < weights.panels; ++panel) {
-    std::int64_t t = 0;
-    for (; t + int8_block <= tokens; t += int8_block)
-      int8_tokens<int8_block, int8_vectors>(job, panel, x + t * stride, scales + t, offsets + t,
-                                            output + t * weights.rows);
-    if (t < tokens)
-      int8_tail<int8_block - 1>(job, panel, x + t * stride, scales + t, offsets + t, tokens - t,
-                                output + t * weights.rows);
-  }
+  const std::int64_t stride = weights.columns4 * 4, tile = int8_tile(tokens);
+  for (std::int64_t panel = 0; panel < weights.panels; ++panel)
+    for (std::int64_t t = 0; t < tokens; t += tile)
+      int8_pass<int8_block>(job, panel, x + t * stride, scales + t, offsets + t,
+                            tokens - t < tile ? tokens - t : tile, output + t * weights.rows);
 }
 
 }  // namespace
