@@ -33,6 +33,8 @@ class Matrix:
     @property
     def nbytes(self) -> int: ...
 
+def halves(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]: ...
+
 class Model:
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Model:
         pad: int,
         eos: int,
         unk: int,
+        with_halves: bool,
     ) -> None: ...
     def search(
         self,

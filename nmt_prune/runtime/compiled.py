@@ -32,6 +32,8 @@ class CompiledEngine:
     own length, not from the longest one of its batch; ``no_repeat_ngram_size`` works, which in fairseq 0.12 it does not
     on a CPU; and a minimum length holds for each sentence from the end of its own prefix on.
 
+    Where weights are int8, keys and values of the decoder are float16: they round by far less than the weights do.
+
     Args:
         model: the model; nothing of it is needed afterwards.
         values: type to which weights are converted, as in ``nmt-prune pack``; None: as they are stored.
@@ -52,18 +54,20 @@ class CompiledEngine:
         matrices: dict[str, _engine.Matrix] = {}
         vectors: dict[str, npt.NDArray[np.float32]] = {}
         built: dict[tuple[str, ...], _engine.Matrix] = {}
+        rounds = formats == "dense-int8"
         for name, keys in _groups(model).items():
             stored = tuple(model.aliases.get(key, key) for key in keys)
             if len(model.weights[stored[0]].shape) == 2 and not name.endswith("embed_positions.weight"):
                 if stored not in built:
                     columns = model.weights[stored[0]].shape[1]
                     rows = [_rows(key, model.weights[key], values) for key in stored]
+                    rounds |= any(part.values.dtype == np.int8 for part in rows)
                     built[stored] = matrix(_stacked(rows), columns, formats)
                 matrices[name] = built[stored]
             else:
                 vectors[name] = _vector(name, [model.weights[key] for key in stored])
         try:
-            self._model = _engine.Model(asdict(model.architecture), matrices, vectors, PAD, EOS, UNK)
+            self._model = _engine.Model(asdict(model.architecture), matrices, vectors, PAD, EOS, UNK, rounds)
         except ValueError as error:
             raise PruneError(f"the model cannot be run: {error}") from None
 

@@ -51,7 +51,9 @@ def test_every_instruction_set_finds_the_same(formats, instruction_set):
     engine, options = CompiledEngine(compact, formats=formats), replace(SHORT, nbest=5)
     found = engine.search(sentences(compact, [1, 9, 33]), options)
     _engine.use("portable")
-    assert_equal(found, engine.search(sentences(compact, [1, 9, 33]), options))
+    # What is rounded, inputs and float16 keys, may fall on the other side.
+    tolerance = 5e-3 if formats == "dense-int8" else 1e-4
+    assert_equal(found, engine.search(sentences(compact, [1, 9, 33]), options), tolerance)
 
 
 @pytest.mark.parametrize("formats", ["sparse", "dense"])
@@ -67,8 +69,8 @@ def test_rounded_values(values, formats):
     converting = CompiledEngine(compact, values=values, formats=formats)
     stored = CompiledEngine(replace(compact, weights=rounded), formats=formats)
     for engine in (converting, stored):
-        # Inputs of int8 weights may be rounded to 8 bits too.
-        assert_equal(engine.search(sources, SHORT), expected, tolerance=0.01 if values == "int8" else 1e-4)
+        # Inputs of int8 weights may be rounded to 8 bits too, and keys and values are to float16.
+        assert_equal(engine.search(sources, SHORT), expected, tolerance=0.02 if values == "int8" else 1e-4)
 
 
 def test_weights_of_different_types_in_one_layer():
@@ -76,7 +78,7 @@ def test_weights_of_different_types_in_one_layer():
     key = "decoder.layers.0.self_attn.v_proj.weight"
     mixed = replace(compact, weights={**compact.weights, key: converted(key, compact.weights[key], "int8")})
     expected = TorchEngine(mixed).search(sentences(compact), SHORT)
-    assert_equal(CompiledEngine(mixed).search(sentences(compact), SHORT), expected)
+    assert_equal(CompiledEngine(mixed).search(sentences(compact), SHORT), expected, 1e-3)  # keys are float16
 
 
 def test_no_weight_stays_behind():

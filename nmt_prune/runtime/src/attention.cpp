@@ -56,7 +56,7 @@ void Model::force(const std::vector<Job>& jobs, const std::vector<Sentence>* tar
       longest = std::max(longest, targets[i][j].size());
     }
   const Positions::Table positions = decoder_.positions().first(static_cast<std::int64_t>(longest));
-  StateCache cache(decoder_.floats_per_slot());
+  StateCache cache(decoder_.bytes_per_slot());
   std::vector<float> weights;
   for (std::size_t step = 0; step < longest; ++step) {
     std::vector<LastWord> words;

@@ -92,6 +92,13 @@ SearchOptions options_of(const nb::dict& dict) {
   return options;
 }
 
+nb::ndarray<nb::numpy, std::uint16_t, nb::ndim<1>> halves(const Vector& values) {
+  auto* owned = new std::vector<Half>(values.size());
+  const nb::capsule owner(owned, [](void* own) noexcept { delete static_cast<std::vector<Half>*>(own); });
+  kernels().vectors.to_half(values.data(), static_cast<std::int64_t>(values.size()), owned->data());
+  return {owned->data(), {values.size()}, owner};
+}
+
 // An array that owns what it shows.
 Weights table(std::vector<float>&& values, std::size_t rows, std::size_t columns) {
   auto* owned = new std::vector<float>(std::move(values));
@@ -103,7 +110,7 @@ Weights table(std::vector<float>&& values, std::size_t rows, std::size_t columns
 class BoundModel {
  public:
   BoundModel(const nb::dict& architecture, const nb::dict& matrices, const nb::dict& vectors, std::int32_t pad,
-             std::int32_t eos, std::int32_t unk) {
+             std::int32_t eos, std::int32_t unk, bool with_halves) {
     Parameters parameters;
     for (const auto [key, value] : matrices) {
       const auto name = nb::cast<std::string>(key);
@@ -121,7 +128,7 @@ class BoundModel {
     }
     const Architecture stacks{stack_of(item<nb::dict>(architecture, "", "encoder"), "encoder."),
                               stack_of(item<nb::dict>(architecture, "", "decoder"), "decoder.")};
-    model_ = std::make_unique<Model>(stacks, parameters, Symbols{pad, eos, unk});
+    model_ = std::make_unique<Model>(stacks, parameters, Symbols{pad, eos, unk}, with_halves);
   }
 
   std::vector<std::vector<PythonHypothesis>> search(const std::vector<Sentence>& sources, const nb::dict& options,
@@ -164,10 +171,13 @@ class BoundModel {
 
 void bind_model(nb::module_& module) {
   using namespace nb::literals;
+  module.def("halves", &halves, "values"_a, "float32 as keys and values are remembered: the bits of a float16 each.");
   nb::class_<BoundModel>(module, "Model", "A translation model.")
-      .def(nb::init<const nb::dict&, const nb::dict&, const nb::dict&, std::int32_t, std::int32_t, std::int32_t>(),
-           "architecture"_a, "matrices"_a, "vectors"_a, "pad"_a, "eos"_a, "unk"_a,
-           "architecture as dataclasses.asdict gives it; matrices and vectors by name, which are used where they are.")
+      .def(nb::init<const nb::dict&, const nb::dict&, const nb::dict&, std::int32_t, std::int32_t, std::int32_t,
+                    bool>(),
+           "architecture"_a, "matrices"_a, "vectors"_a, "pad"_a, "eos"_a, "unk"_a, "with_halves"_a,
+           "architecture as dataclasses.asdict gives it; matrices and vectors by name, which are used where they are."
+           " with_halves: the decoder remembers keys and values as float16.")
       .def("search", &BoundModel::search, "sources"_a, "options"_a, "prefixes"_a, "threads"_a, "words"_a,
            "draws"_a,
            "Hypotheses of each source as tuples (tokens, score, token scores), the best first. words: rows of the"

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
-#include "source_attention.h"
-
 namespace nmt_prune {
+namespace {
+
+void keep(const float* from, std::int64_t size, float* to) { std::copy(from, from + size, to); }
+void keep(const float* from, std::int64_t size, Half* to) { kernels().vectors.to_half(from, size, to); }
+
+}  // namespace
 
 Decoder::SelfAttention::SelfAttention(Parameters& parameters, const std::string& layer, const Stack& stack,
                                       std::int64_t heads, std::int64_t offset)
@@ -18,6 +22,7 @@ Decoder::SelfAttention::SelfAttention(Parameters& parameters, const std::string&
   output_ = Linear(parameters, layer + "self_attn.out_proj", stack.dim, width);
 }
 
+template <class Stored>
 void Decoder::SelfAttention::apply(const std::vector<LastWord>& words, StateCache& cache, float* states,
                                    Scratch& scratch) const {
   const auto rows = static_cast<std::int64_t>(words.size());
@@ -25,15 +30,17 @@ void Decoder::SelfAttention::apply(const std::vector<LastWord>& words, StateCach
     const std::int64_t width = heads_ * head_dim_;
     float* projected = scratch.projected.grow(rows * 3 * width);
     float* context = scratch.context.grow(rows * width);
+    std::vector<const Stored*>& keys = scratch.keys_of<Stored>();
     projections_.apply(input, rows, projected, scratch.products);
     for (std::int64_t row = 0; row < rows; ++row, projected += 3 * width) {
       const std::vector<std::int32_t>& slots = *words[row].slots;
-      std::copy(projected + width, projected + 3 * width, cache.at(slots.back()) + offset_);
-      scratch.keys.resize(slots.size());
-      for (std::size_t p = 0; p < slots.size(); ++p) scratch.keys[p] = cache.at(slots[p]) + offset_;
+      keep(projected + width, 2 * width, cache.at<Stored>(slots.back()) + offset_);
+      keys.resize(slots.size());
+      for (std::size_t p = 0; p < slots.size(); ++p) keys[p] = cache.at<Stored>(slots[p]) + offset_;
       const auto positions = static_cast<std::int64_t>(slots.size());
-      kernels().vectors.attend_scattered(projected, scratch.keys.data(), positions, heads_, head_dim_,
-                                         scratch.scores.grow(heads_ * padded(positions)), context + row * width);
+      attention_to<Stored>(kernels().vectors)
+          .scattered(projected, keys.data(), positions, heads_, head_dim_,
+                     scratch.scores.grow(heads_ * padded(positions)), context + row * width);
     }
     output_.apply(context, rows, output, scratch.products);
   });
@@ -52,6 +59,7 @@ Decoder::CrossAttention::CrossAttention(Parameters& parameters, const std::strin
   output_ = Linear(parameters, layer + "encoder_attn.out_proj", stack.dim, width);
 }
 
+template <class Stored>
 void Decoder::CrossAttention::remember(const float* encoded, std::int64_t rows, std::vector<SourceMemory>& memories,
                                        Scratch& scratch) const {
   if (heads_ == 0) return;
@@ -59,12 +67,15 @@ void Decoder::CrossAttention::remember(const float* encoded, std::int64_t rows, 
   float* projected = scratch.projected.grow(rows * 2 * width);
   memory_.apply(encoded, rows, projected, scratch.products);
   for (SourceMemory& memory : memories) {
-    lay_out_heads(projected, projected + width, 2 * width, memory.positions, heads_, head_dim_,
-                  memory.values.data() + earlier_heads_ * head_memory_size(memory.positions, head_dim_));
+    const std::int64_t size = heads_ * head_memory_size(memory.positions, head_dim_);
+    float* laid_out = scratch.memory.grow(size);
+    lay_out_heads(projected, projected + width, 2 * width, memory.positions, heads_, head_dim_, laid_out);
+    keep(laid_out, size, memory.of_heads<Stored>(earlier_heads_, head_dim_));
     projected += memory.positions * 2 * width;
   }
 }
 
+template <class Stored>
 void Decoder::CrossAttention::apply(const std::vector<LastWord>& words, float* states, Scratch& scratch,
                                     float* attention) const {
   const auto rows = static_cast<std::int64_t>(words.size());
@@ -78,16 +89,17 @@ void Decoder::CrossAttention::apply(const std::vector<LastWord>& words, float* s
       for (last = first + 1; last < rows && words[last].source == &source; ++last) {
       }
       attend(queries + first * width, last - first, width,
-             source.values.data() + earlier_heads_ * head_memory_size(source.positions, head_dim_), source.positions,
-             heads_, head_dim_, context + first * width, scratch, attention);
+             source.of_heads<Stored>(earlier_heads_, head_dim_), source.positions, heads_, head_dim_,
+             context + first * width, scratch, attention);
       if (attention != nullptr) attention += (last - first) * source.positions;
     }
     output_.apply(context, rows, output, scratch.products);
   });
 }
 
-Decoder::Decoder(const Stack& stack, std::int64_t source_dim, Parameters& parameters, std::int32_t pad)
-    : stack_(stack), embedding_(parameters, "decoder.", stack, pad) {
+Decoder::Decoder(const Stack& stack, std::int64_t source_dim, Parameters& parameters, std::int32_t pad,
+                 bool with_halves)
+    : stack_(stack), with_halves_(with_halves), embedding_(parameters, "decoder.", stack, pad) {
   if (stack.ffn.size() != stack.heads.size() || stack.cross_heads.size() != stack.heads.size())
     throw InvalidInput("decoder.heads, decoder.cross_heads and decoder.ffn differ in length");
   for (std::size_t i = 0; i < stack.heads.size(); ++i) {
@@ -108,11 +120,25 @@ std::vector<SourceMemory> Decoder::remember(const float* encoded, const std::vec
   std::int64_t rows = 0;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     memories[i].positions = lengths[i];
-    memories[i].values.grow(cross_heads_ * head_memory_size(lengths[i], stack_.head_dim));
+    memories[i].bytes.grow(cross_heads_ * head_memory_size(lengths[i], stack_.head_dim) * bytes_of_number());
     rows += lengths[i];
   }
-  for (const Layer& layer : layers_) layer.cross_attention.remember(encoded, rows, memories, scratch);
+  for (const Layer& layer : layers_)
+    if (with_halves_)
+      layer.cross_attention.remember<Half>(encoded, rows, memories, scratch);
+    else
+      layer.cross_attention.remember<float>(encoded, rows, memories, scratch);
   return memories;
+}
+
+template <class Stored>
+void Decoder::apply_layers(const std::vector<LastWord>& words, StateCache& cache, float* states, Scratch& scratch,
+                           float* attention) const {
+  for (const Layer& layer : layers_) {
+    layer.self_attention.apply<Stored>(words, cache, states, scratch);
+    layer.cross_attention.apply<Stored>(words, states, scratch, &layer == &layers_.back() ? attention : nullptr);
+    layer.feed_forward.apply(states, static_cast<std::int64_t>(words.size()), scratch);
+  }
 }
 
 const float* Decoder::step(const std::vector<LastWord>& words, const Positions::Table& positions, StateCache& cache,
@@ -122,11 +148,10 @@ const float* Decoder::step(const std::vector<LastWord>& words, const Positions::
   for (std::int64_t row = 0; row < rows; ++row)
     embedding_.apply(words[row].token, positions.row(static_cast<std::int64_t>(words[row].slots->size()) - 1),
                      states + row * stack_.dim);
-  for (const Layer& layer : layers_) {
-    layer.self_attention.apply(words, cache, states, scratch);
-    layer.cross_attention.apply(words, states, scratch, &layer == &layers_.back() ? attention : nullptr);
-    layer.feed_forward.apply(states, rows, scratch);
-  }
+  if (with_halves_)
+    apply_layers<Half>(words, cache, states, scratch, attention);
+  else
+    apply_layers<float>(words, cache, states, scratch, attention);
   if (stack_.final_norm) final_norm_.apply(states, rows, stack_.dim, states);
   return states;
 }

@@ -6,14 +6,24 @@
 #include <vector>
 
 #include "layers.h"
+#include "source_attention.h"
 #include "state_cache.h"
 
 namespace nmt_prune {
 
-// Keys and values of the cross-attention of all layers for one sentence.
+// Keys and values of the cross-attention of all layers for one sentence, as float or Half.
 struct SourceMemory {
   std::int64_t positions = 0;
-  Aligned<float> values;
+  Aligned<unsigned char> bytes;
+
+  template <class Stored>
+  Stored* of_heads(std::int64_t earlier, std::int64_t head_dim) {
+    return reinterpret_cast<Stored*>(bytes.data()) + earlier * head_memory_size(positions, head_dim);
+  }
+  template <class Stored>
+  const Stored* of_heads(std::int64_t earlier, std::int64_t head_dim) const {
+    return reinterpret_cast<const Stored*>(bytes.data()) + earlier * head_memory_size(positions, head_dim);
+  }
 };
 
 // The last word of a hypothesis, to be continued.
@@ -25,12 +35,13 @@ struct LastWord {
 
 class Decoder {
  public:
-  Decoder(const Stack& stack, std::int64_t source_dim, Parameters& parameters, std::int32_t pad);
+  // with_halves: keys and values are remembered as Half, of which fewer leave the caches.
+  Decoder(const Stack& stack, std::int64_t source_dim, Parameters& parameters, std::int32_t pad, bool with_halves);
   std::int64_t vocabulary() const { return output_.weight->rows(); }
   std::int64_t max_positions() const { return stack_.max_positions; }
   const Positions& positions() const { return embedding_.positions(); }
   std::int64_t dim() const { return stack_.dim; }
-  std::int64_t floats_per_slot() const { return slot_size_; }
+  std::size_t bytes_per_slot() const { return slot_size_ * bytes_of_number(); }
   bool has_attention() const { return !stack_.cross_heads.empty() && stack_.cross_heads.back() > 0; }
 
   // encoded: the encoder's outputs of sentences of these lengths, one behind the other.
@@ -50,6 +61,7 @@ class Decoder {
    public:
     SelfAttention(Parameters& parameters, const std::string& layer, const Stack& stack, std::int64_t heads,
                   std::int64_t offset);
+    template <class Stored>
     void apply(const std::vector<LastWord>& words, StateCache& cache, float* states, Scratch& scratch) const;
 
    private:
@@ -61,7 +73,9 @@ class Decoder {
    public:
     CrossAttention(Parameters& parameters, const std::string& layer, const Stack& stack, std::int64_t source_dim,
                    std::int64_t heads, std::int64_t earlier_heads);
+    template <class Stored>
     void remember(const float* encoded, std::int64_t rows, std::vector<SourceMemory>& memories, Scratch& scratch) const;
+    template <class Stored>
     void apply(const std::vector<LastWord>& words, float* states, Scratch& scratch, float* attention) const;
 
    private:
@@ -75,7 +89,13 @@ class Decoder {
     FeedForward feed_forward;
   };
 
+  template <class Stored>
+  void apply_layers(const std::vector<LastWord>& words, StateCache& cache, float* states, Scratch& scratch,
+                    float* attention) const;
+  std::size_t bytes_of_number() const { return with_halves_ ? sizeof(Half) : sizeof(float); }
+
   Stack stack_;
+  bool with_halves_;
   Embedding embedding_;
   std::vector<Layer> layers_;
   Norm final_norm_;

@@ -4,6 +4,11 @@
 
 namespace nmt_prune {
 
+// A float of 16 bits, IEEE 754's binary16.
+struct Half {
+  std::uint16_t bits;
+};
+
 // Static: each translation unit keeps the copy that its own flags made.
 static inline float half_to_float(std::uint16_t half) {
   // The exponent is re-biased by a multiplication, which is right for subnormal numbers too.

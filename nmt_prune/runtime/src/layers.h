@@ -17,9 +17,23 @@ namespace nmt_prune {
 // Scratch memory of one thread for a whole model; buffers grow to what the largest batch so far needs.
 struct Scratch {
   Workspace products;
-  std::vector<const float*> keys;
   Aligned<float> states, normed, change, projected, context, hidden, scores, memory, logits;
+
+  template <class Stored>
+  std::vector<const Stored*>& keys_of();
+
+ private:
+  std::vector<const float*> keys_;
+  std::vector<const Half*> half_keys_;
 };
+template <>
+inline std::vector<const float*>& Scratch::keys_of() {
+  return keys_;
+}
+template <>
+inline std::vector<const Half*>& Scratch::keys_of() {
+  return half_keys_;
+}
 
 struct Norm {
   const float* gain = nullptr;

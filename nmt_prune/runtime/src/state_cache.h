@@ -1,6 +1,7 @@
 // Keys and values of the words written so far.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@ namespace nmt_prune {
 // holds any longer is used again.
 class StateCache {
  public:
-  explicit StateCache(std::int64_t floats_per_slot) : stride_(floats_per_slot + skew) {}
+  explicit StateCache(std::size_t bytes_per_slot) : stride_(bytes_per_slot + skew) {}
 
   // A slot, held once.
   std::int32_t take() {
@@ -31,7 +32,10 @@ class StateCache {
     for (const std::int32_t slot : slots)
       if (--holders_[slot] == 0) free_.push_back(slot);
   }
-  float* at(std::int32_t slot) { return chunks_[slot / chunk_slots].data() + slot % chunk_slots * stride_; }
+  template <class Stored>
+  Stored* at(std::int32_t slot) {
+    return reinterpret_cast<Stored*>(chunks_[slot / chunk_slots].data() + slot % chunk_slots * stride_);
+  }
 
  private:
   void add_chunk() {
@@ -43,9 +47,9 @@ class StateCache {
 
   static constexpr std::int32_t chunk_slots = 32;
   // A power of two between slots would put all of them into the same few lines of the first cache.
-  static constexpr std::int64_t skew = 48;
-  std::int64_t stride_;
-  std::vector<Aligned<float>> chunks_;  // never moved
+  static constexpr std::size_t skew = 192;
+  std::size_t stride_;
+  std::vector<Aligned<unsigned char>> chunks_;  // never moved
   std::vector<std::int32_t> holders_, free_;
 };
 

@@ -27,10 +27,10 @@ constexpr std::int64_t encoded_at_once = 1024;
 
 }  // namespace
 
-Model::Model(const Architecture& architecture, Parameters& parameters, const Symbols& symbols)
+Model::Model(const Architecture& architecture, Parameters& parameters, const Symbols& symbols, bool with_halves)
     : symbols_(symbols),
       encoder_(architecture.encoder, parameters, symbols.pad),
-      decoder_(architecture.decoder, architecture.encoder.dim, parameters, symbols.pad) {
+      decoder_(architecture.decoder, architecture.encoder.dim, parameters, symbols.pad, with_halves) {
   parameters.refuse_unused();
   for (const std::int32_t symbol : {symbols.pad, symbols.eos, symbols.unk})
     if (symbol < 0 || symbol >= encoder_.vocabulary() || symbol >= decoder_.vocabulary())
@@ -183,7 +183,7 @@ void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options
     searches.emplace_back(options, symbols_, max_len_of_job, *job.prefix, *job.draws);
   }
   const Positions::Table positions = decoder_.positions().first(longest + 1);
-  StateCache cache(decoder_.floats_per_slot());
+  StateCache cache(decoder_.bytes_per_slot());
   const std::int64_t size = output.size();
   const std::int64_t at_once = std::max(logits_at_once / size / words_at_least, std::int64_t{1}) * words_at_least;
 

@@ -24,7 +24,8 @@ void check_tokens(const Sentence& tokens, std::int64_t vocabulary, const Symbols
 // Weights must outlive it; threads may share it.
 class Model {
  public:
-  Model(const Architecture& architecture, Parameters& parameters, const Symbols& symbols);
+  // with_halves: see Decoder.
+  Model(const Architecture& architecture, Parameters& parameters, const Symbols& symbols, bool with_halves);
 
   // prefixes: empty or one per source. Sentences are dealt out to threads. words: those from which translations are
   // made, ascending, with the end of sentence and what prefixes hold; empty: all. draws: where words are sampled, of

@@ -1,6 +1,7 @@
 // Attention of one query or several.
 #pragma once
 #include "../vector_kernels.h"
+#include "halves.h"
 #include "rows.h"
 
 namespace nmt_prune {
@@ -25,14 +26,16 @@ NMT_PRUNE_INLINE void softmax(float* scores, std::int64_t size, float scale) {
 }
 
 // Lane by lane; what does not fill a vector is left out.
-NMT_PRUNE_INLINE Vector products(const float* a, const float* b, std::int64_t size) {
+template <class Stored>
+NMT_PRUNE_INLINE Vector products(const float* a, const Stored* b, std::int64_t size) {
   Vector sums = {};
   for (std::int64_t i = 0; i + width <= size; i += width) sums += load(a + i) * load(b + i);
   return sums;
 }
 
 // Products of a query with keys that lie anywhere; they are summed for as many keys at once as a vector has lanes.
-NMT_PRUNE_INLINE void score_scattered(const float* query, const float* const* keys, std::int64_t offset,
+template <class Stored>
+NMT_PRUNE_INLINE void score_scattered(const float* query, const Stored* const* keys, std::int64_t offset,
                                       std::int64_t positions, std::int64_t head_dim, float* scores) {
   const std::int64_t rest = head_dim / width * width;
   for (std::int64_t begin = 0; begin < positions; begin += width) {
@@ -42,17 +45,18 @@ NMT_PRUNE_INLINE void score_scattered(const float* query, const float* const* ke
     store(scores + begin, sum_of_each(parts));
   }
   for (std::int64_t d = rest; d < head_dim; ++d)
-    for (std::int64_t p = 0; p < positions; ++p) scores[p] += query[d] * keys[p][offset + d];
+    for (std::int64_t p = 0; p < positions; ++p) scores[p] += query[d] * single(keys[p] + offset + d);
 }
 
 // Sum of scattered values, weighted by the scores.
-NMT_PRUNE_INLINE void mix_scattered(const float* scores, const float* const* values, std::int64_t offset,
+template <class Stored>
+NMT_PRUNE_INLINE void mix_scattered(const float* scores, const Stored* const* values, std::int64_t offset,
                                     std::int64_t positions, std::int64_t head_dim, float* output) {
   std::int64_t d = 0;
   for (; d + 4 * width <= head_dim; d += 4 * width) {
     Vector sums[4] = {};
     for (std::int64_t p = 0; p < positions; ++p) {
-      const float* value = values[p] + offset + d;
+      const Stored* value = values[p] + offset + d;
       NMT_PRUNE_UNROLL
       for (int part = 0; part < 4; ++part) sums[part] += scores[p] * load(value + part * width);
     }
@@ -65,12 +69,13 @@ NMT_PRUNE_INLINE void mix_scattered(const float* scores, const float* const* val
   }
   for (; d < head_dim; ++d) {
     output[d] = 0;
-    for (std::int64_t p = 0; p < positions; ++p) output[d] += scores[p] * values[p][offset + d];
+    for (std::int64_t p = 0; p < positions; ++p) output[d] += scores[p] * single(values[p] + offset + d);
   }
 }
 
 // In three passes over the heads: those of different heads overlap.
-void attend_scattered(const float* query, const float* const* keys, std::int64_t positions, std::int64_t heads,
+template <class Stored>
+void attend_scattered(const float* query, const Stored* const* keys, std::int64_t positions, std::int64_t heads,
                       std::int64_t head_dim, float* scores, float* output) {
   const std::int64_t row = padded(positions);
   const float scale = 1.f / __builtin_sqrtf(static_cast<float>(head_dim));
@@ -82,8 +87,8 @@ void attend_scattered(const float* query, const float* const* keys, std::int64_t
 }
 
 // Attention of `count` queries: each vector of keys and values is loaded once for all of them.
-template <int count>
-void attend_block(const float* queries, std::int64_t stride, const HeadMemory& memory, float* scores, float* output,
+template <int count, class Stored>
+void attend_block(const float* queries, std::int64_t stride, const HeadMemory<Stored>& memory, float* scores, float* output,
          std::int64_t output_stride) {
   const std::int64_t row = padded(memory.positions), head_row = padded(memory.head_dim);
   for (std::int64_t p = 0; p < row; p += 2 * width) {
@@ -106,7 +111,7 @@ void attend_block(const float* queries, std::int64_t stride, const HeadMemory& m
   for (std::int64_t d = 0; d < memory.head_dim; d += 2 * width) {
     Vector sums[count][2] = {};
     for (std::int64_t p = 0; p < memory.positions; p++) {
-      const float* value = memory.values + p * head_row + d;
+      const Stored* value = memory.values + p * head_row + d;
       Vector first = load(value), second = load(value + width);
 #pragma GCC unroll 6
       for (int q = 0; q < count; q++) {
@@ -129,7 +134,8 @@ void attend_block(const float* queries, std::int64_t stride, const HeadMemory& m
   }
 }
 
-void attend_together(const float* queries, std::int64_t count, std::int64_t stride, const HeadMemory& memory,
+template <class Stored>
+void attend_together(const float* queries, std::int64_t count, std::int64_t stride, const HeadMemory<Stored>& memory,
           float* scores, float* output, std::int64_t output_stride) {
   while (count > 0) {
     std::int64_t block = count < 6 ? count : 6;
