@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 BENCHMARKS = (
     *("mask_computation", "training_step", "distillation_step", "data_preparation"),
     *("shrunk_translation", "sparse_inference", "compact_storage", "matrix_products"),
-    *("translation_speed", "translation_deployed", "translation_memory", "translation_scaling"),
+    *("translation_speed", "translation_deployed", "translation_parts", "translation_memory", "translation_scaling"),
     *("real_model", "pareto", "serving"),
 )
 
