@@ -11,7 +11,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm test-arm soak quick lint readmes bench wheels gpu-check lock clean
+.PHONY: help demo systems frontier wmt14-en-de wmt14-en-fr test test-slurm test-arm soak quick lint readmes bench wheels wheel-arm gpu-check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -65,10 +65,22 @@ soak: $(READY) ## kills, full disks and damaged files strike small sweeps, which
 bench: $(READY) ## benchmarks; JSON in tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks
 
-wheels: $(READY) ## a wheel with the engine, for who has no compiler: dist/*.whl, for this Python and processor
-	rm -rf build/wheels
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheels .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheels/*.whl
+WHEELS ?= dist
+ARM := aarch64-linux-gnu
+WHEEL = rm -rf $(WHEELS)/built && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(WHEELS)/built
+REPAIR = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --wheel-dir $(WHEELS) $(WHEELS)/built/*.whl && rm -r $(WHEELS)/built
+wheels: $(READY) ## wheels with the engine, for who has no compiler: for this Python, on this processor and on 64-bit ARM
+	$(WHEEL) . && $(REPAIR)
+	@if command -v $(ARM)-g++ >/dev/null; then $(MAKE) --no-print-directory wheel-arm; \
+	  else echo "no wheel for ARM: there is no $(ARM)-g++ here (Debian: apt-get install g++-$(ARM))" >&2; fi
+
+# Python's headers are those of this machine: for Linux on both processors they say the same.
+wheel-arm: $(READY)
+	export _PYTHON_HOST_PLATFORM=linux-aarch64 && \
+	export SETUPTOOLS_EXT_SUFFIX=".$$($(BIN)/python -c 'import sys; print(sys.implementation.cache_tag)')-$(ARM).so" && \
+	$(WHEEL) -C cmake.define.CMAKE_SYSTEM_NAME=Linux -C cmake.define.CMAKE_SYSTEM_PROCESSOR=aarch64 \
+	  -C cmake.define.CMAKE_CXX_COMPILER=$(ARM)-g++ .
+	$(REPAIR)
 
 readmes: $(READY) ## write the tables of the READMEs that are made from the code
 	$(BIN)/python -m tests.readme_tables

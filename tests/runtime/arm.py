@@ -1,7 +1,7 @@
-"""The compiled engine for 64-bit ARM: cross-compiled, and run by qemu with Debian's Python for it.
+"""The wheel for 64-bit ARM: cross-compiled, and run by qemu with Debian's Python for it.
 
-Interpreter, headers and C library come from Debian (mmdebstrap unpacks them into a folder and runs nothing of them),
-compiled packages as wheels for ARM, all others are those of this environment.
+Interpreter and C library come from Debian (mmdebstrap unpacks them into a folder and runs nothing of them), compiled
+packages as wheels for ARM, all others are those of this environment.
 """
 
 import os
@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -31,18 +32,20 @@ class Arm:
         folder: an empty folder, where it is made.
 
     Raises:
-        pytest.skip.Exception: a program that this needs is not there.
+        pytest.skip.Exception: a program that this needs is not there, or Debian has another Python.
     """
 
     def __init__(self, folder: Path) -> None:
         missing = [program for program in (COMPILER, EMULATOR, UNPACKER) if shutil.which(program) is None]
         if missing:
             pytest.skip(f"no {', '.join(missing)} here; as root on Debian, make test-arm installs them")
+        if (here := sysconfig.get_python_version()) != PYTHON:
+            pytest.skip(f"the wheel would be for Python {here}, and Debian's is {PYTHON}")
         self.root, self.packages, self.code = (folder / name for name in ("root", "packages", "code"))
-        included = "--include=python3,libpython3-dev,libstdc++6"
+        included = "--include=python3,libstdc++6"
         _do(UNPACKER, "--arch=arm64", "--variant=extract", included, SUITE, self.root)
         self._install()
-        self._compile(folder / "build")
+        self._make_wheel(folder / "wheels")
 
     def _install(self) -> None:
         locked = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8").splitlines()
@@ -54,18 +57,13 @@ class Arm:
         where = ["--only-binary=:all:", f"--python-version={PYTHON}", "--no-deps", "--target", self.packages]
         _do(sys.executable, "-m", "pip", "install", "--quiet", *platforms, *where, *wanted)
 
-    def _compile(self, folder: Path) -> None:
-        shutil.copytree(
-            REPOSITORY, self.code, ignore=shutil.ignore_patterns(".*", "_engine*", "__pycache__", "runs", "build")
-        )
-        system = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", f"-DCMAKE_CXX_COMPILER={COMPILER}"]
-        headers = self.root / "usr" / "include"
-        python = [f"-DPython_EXECUTABLE={sys.executable}", f"-DPython_INCLUDE_DIR={headers / f'python{PYTHON}'}"]
-        flags = f"-DCMAKE_CXX_FLAGS=-I{headers}"
-        _do("cmake", "-S", REPOSITORY / "nmt_prune" / "runtime", "-B", folder, *system, *python, flags)
-        _do("cmake", "--build", folder)
-        (engine,) = folder.glob("_engine*.so")
-        shutil.copy(engine, self.code / "nmt_prune" / "runtime" / "_engine.so")
+    def _make_wheel(self, folder: Path) -> None:
+        here = f"BIN={Path(sys.executable).parent}"
+        _do("make", "-o", ".venv/.ready", "wheel-arm", here, f"WHEELS={folder}")
+        (wheel,) = folder.glob("*-manylinux*_aarch64.whl")
+        with ZipFile(wheel) as file:
+            file.extractall(self.code)
+        shutil.copytree(REPOSITORY / "tests", self.code / "tests", ignore=shutil.ignore_patterns("__pycache__"))
 
     def python(self, *words: object, cpu: str = WITH_DOTPROD) -> str:
         """What a Python program prints there.
