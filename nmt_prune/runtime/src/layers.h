@@ -1,6 +1,7 @@
 // The parts of which both stacks are made.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -57,8 +58,16 @@ struct Linear {
         bias(parameters.optional_vector(name + ".bias", outputs)) {}
   void apply(const float* x, std::int64_t rows, float* output, Workspace& workspace,
              Activation activation = Activation::none) const {
-    weight->multiply(x, rows, bias, activation, output, workspace);
+    const std::int64_t passes = (rows + rows_at_once - 1) / rows_at_once;
+    const std::int64_t some = passes > 0 ? (rows + passes - 1) / passes : 0;
+    for (std::int64_t first = 0; first < rows; first += some)
+      weight->multiply(x + first * weight->columns(), std::min(some, rows - first), bias, activation,
+                       output + first * weight->rows(), workspace);
   }
+
+  // The inputs of so many rows stay in the first caches while the weights pass by, again and again: of the words of a
+  // whole batch, which the encoder has at once, they would not.
+  static constexpr std::int64_t rows_at_once = 48;
 };
 
 // What surrounds a sublayer: its residual connection and its layer norm, in front or behind.
