@@ -28,7 +28,12 @@ from tests.benchmarks.reporting import RESULTS, report
 from tests.benchmarks.translation_systems import Sources, System, alternate, by_engine, exported, with_shortlist
 
 RUNS = Path("runs/frontier-libreoffice-help")
-MODELS = ("dense-seed1", "dense-longer-x3-seed1", "ladder-gmp-80-seed1", "ladder-gmp-90-seed1", "slt-90-seed1")
+MODELS = (
+    *("dense", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90", "slt-90"),
+    *("shallow-gmp-dense", "shallow-gmp-80", "shallow-gmp-90"),
+)
+"""Runs of the recipe, without their seed: of the first that is there."""
+
 BEAMS, BATCHES, ROUNDS = (5, 1), (1, 32), 3
 CANDIDATES = 50
 OURS, CT2 = "ours", "CTranslate2"
@@ -64,8 +69,8 @@ class Point:
 def run(runs: Path | None) -> None:
     """Measures the models that are there of a folder of runs, by default make frontier's."""
     runs = runs or RUNS
-    found = {name: runs / name / "checkpoint_best.pt" for name in MODELS}
-    found = {name: path for name, path in found.items() if path.is_file()}
+    of_seeds = {name: sorted(runs.glob(f"{name}-seed*/checkpoint_best.pt")) for name in MODELS}
+    found = {name: paths[0] for name, paths in of_seeds.items() if paths}
     if not found:
         print(f"pareto: {runs} has none of {', '.join(MODELS)}; make them with make frontier, or name --runs\n")
         return
@@ -141,7 +146,7 @@ def draw(points: Mapping[Way, Point], path: Path) -> None:
             for index, model in enumerate(MODELS):
                 ways = [way for way in points if (way.program, way.model, way.batch) == (program, model, batch)]
                 x, y = ([getattr(points[way], value) for way in ways] for value in ("speed", "bleu"))
-                axes.scatter(x, y, marker=marker, color=f"C{index}", label=f"{model.removesuffix('-seed1')}, {program}")
+                axes.scatter(x, y, marker=marker, color=f"C{index}", label=f"{model}, {program}")
         front = sorted(
             (
                 (point.speed, point.bleu)

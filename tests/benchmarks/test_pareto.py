@@ -3,11 +3,11 @@
 from tests.benchmarks.pareto import CT2, OURS, Point, Way, draw, fastest, is_on_front
 
 POINTS = {
-    Way("dense-seed1", CT2, 5, False, 1): Point(20.0, 100),
-    Way("dense-seed1", CT2, 1, False, 1): Point(18.0, 300),
-    Way("dense-seed1", CT2, 5, False, 32): Point(20.0, 900),
-    Way("dense-seed1", OURS, 5, False, 1): Point(20.0, 250),
-    Way("ladder-gmp-90-seed1", OURS, 1, True, 1): Point(17.0, 280),
+    Way("dense", CT2, 5, False, 1): Point(20.0, 100),
+    Way("dense", CT2, 1, False, 1): Point(18.0, 300),
+    Way("dense", CT2, 5, False, 32): Point(20.0, 900),
+    Way("dense", OURS, 5, False, 1): Point(20.0, 250),
+    Way("ladder-gmp-90", OURS, 1, True, 1): Point(17.0, 280),
 }
 
 
