@@ -54,20 +54,20 @@ class CompiledEngine:
         matrices: dict[str, _engine.Matrix] = {}
         vectors: dict[str, npt.NDArray[np.float32]] = {}
         built: dict[tuple[str, ...], _engine.Matrix] = {}
-        rounds = formats == "dense-int8"
+        are_rounded = formats == "dense-int8"
         for name, keys in _groups(model).items():
             stored = tuple(model.aliases.get(key, key) for key in keys)
             if len(model.weights[stored[0]].shape) == 2 and not name.endswith("embed_positions.weight"):
                 if stored not in built:
                     columns = model.weights[stored[0]].shape[1]
                     rows = [_rows(key, model.weights[key], values) for key in stored]
-                    rounds |= any(part.values.dtype == np.int8 for part in rows)
+                    are_rounded |= any(part.values.dtype == np.int8 for part in rows)
                     built[stored] = matrix(_stacked(rows), columns, formats)
                 matrices[name] = built[stored]
             else:
                 vectors[name] = _vector(name, [model.weights[key] for key in stored])
         try:
-            self._model = _engine.Model(asdict(model.architecture), matrices, vectors, PAD, EOS, UNK, rounds)
+            self._model = _engine.Model(asdict(model.architecture), matrices, vectors, PAD, EOS, UNK, are_rounded)
         except ValueError as error:
             raise PruneError(f"the model cannot be run: {error}") from None
 
