@@ -73,8 +73,9 @@ struct Int8Job {
   bool relu;
 };
 
-// Real values of one token's sums over `count` rows from `row`.
-void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
+// Real values of one token's sums over `count` rows from `row`. Not inline: what it keeps in registers would drive sums out
+// of them.
+__attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
                                   float scale, std::int32_t offset, float* output) {
   for (std::int64_t i = 0; i < count; ++i) {
     float value = static_cast<float>(sums[i] - offset) * (scale * job.weights.scales[row + i]);
