@@ -1,5 +1,8 @@
 // Dense int8 weights times tokens that are quantized on the fly.
 #pragma once
+#include <cstddef>
+#include <utility>
+
 #include "../layouts.h"
 #include "bytes.h"
 
@@ -34,6 +37,23 @@ std::int64_t int8_tile(std::int64_t tokens) {
   return passes ? (tokens + passes - 1) / passes : 1;
 }
 
+typedef decltype(Floats<widest>{} < Floats<widest>{}) Rounded;
+typedef Quantized QuantizedLanes __attribute__((vector_size(widest * sizeof(Quantized))));
+
+template <std::size_t... Lanes>
+NMT_PRUNE_INLINE Rounded in_lane_order(Rounded x, std::index_sequence<Lanes...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(x, x, (int(Lanes / 4 * 4) + lane_order[Lanes % 4])...);
+#else
+  return __builtin_shuffle(x, Rounded{(int(Lanes / 4 * 4) + lane_order[Lanes % 4])...});
+#endif
+}
+
+// To the nearest, halves away from zero.
+NMT_PRUNE_INLINE Rounded rounded(Floats<widest> x) {
+  return __builtin_convertvector(x + (x < 0.0f ? broadcast<widest>(-0.5f) : broadcast<widest>(0.5f)), Rounded);
+}
+
 void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4, void* quantized,
               float* scales, std::int32_t* offsets) {
   const std::int64_t full = int8_tile(tokens);
@@ -43,25 +63,19 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
     Quantized* q = static_cast<Quantized*>(quantized) + first * columns4 * 4 + in_tile * 4;
     const float largest = largest_magnitude(x, columns);
     const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+    Rounded sums{};
+    for (std::int64_t column = 0; column < columns; column += widest) {
+      const Rounded values = rounded(load_some<widest>(x + column, columns - column) * inverse);
+      sums += values;
+      const QuantizedLanes lanes = __builtin_convertvector(
+          in_lane_order(values, std::make_index_sequence<widest>()), QuantizedLanes);
+      Quantized fours[widest];
+      std::memcpy(fours, &lanes, sizeof fours);
+      for (std::int64_t four = 0; four < widest / 4 && column / 4 + four < columns4; ++four)
+        std::memcpy(q + (column / 4 + four) * tile * 4, fours + 4 * four, 4 * sizeof(Quantized));
+    }
     std::int32_t sum = 0;
-    std::int64_t four = 0;
-    for (; four + 1 <= columns / 4; ++four) {
-      for (int i = 0; i < 4; ++i) {
-        const float value = x[4 * four + lane_order[i]] * inverse;
-        const std::int32_t rounded = static_cast<std::int32_t>(value + (value < 0.0f ? -0.5f : 0.5f));
-        q[4 * four * tile + i] = static_cast<Quantized>(rounded);
-        sum += rounded;
-      }
-    }
-    for (; four < columns4; ++four) {
-      for (int i = 0; i < 4; ++i) {
-        const std::int64_t column = 4 * four + lane_order[i];
-        const float value = column < columns ? x[column] * inverse : 0.0f;
-        const std::int32_t rounded = static_cast<std::int32_t>(value + (value < 0.0f ? -0.5f : 0.5f));
-        q[4 * four * tile + i] = static_cast<Quantized>(rounded);
-        sum += rounded;
-      }
-    }
+    for (int lane = 0; lane < widest; ++lane) sum += sums[lane];
     scales[t] = largest / 127.0f;
     offsets[t] = weight_offset * sum;
   }
@@ -77,7 +91,16 @@ struct Int8Job {
 // of them.
 __attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
                                   float scale, std::int32_t offset, float* output) {
-  for (std::int64_t i = 0; i < count; ++i) {
+  std::int64_t i = 0;
+  for (; i + widest <= count; i += widest) {
+    Rounded lanes;
+    std::memcpy(&lanes, sums + i, sizeof lanes);
+    Floats<widest> values = __builtin_convertvector(lanes - offset, Floats<widest>);
+    values *= scale * load<widest>(job.weights.scales + row + i);
+    if (job.bias) values += load<widest>(job.bias + row + i);
+    store(output + i, job.relu ? relu_of(values) : values);
+  }
+  for (; i < count; ++i) {
     float value = static_cast<float>(sums[i] - offset) * (scale * job.weights.scales[row + i]);
     if (job.bias) value += job.bias[row + i];
     output[i] = job.relu && value < 0.0f ? 0.0f : value;

@@ -42,13 +42,16 @@ struct SumOfExponentials {
   }
 };
 
-// Blocks stay in the first cache between the search for the highest and the exponentials.
+// So many of the logits that are left are looked at together, whole vectors; they stay in the first cache.
+NMT_PRUNE_INLINE std::int64_t block_of(std::int64_t left) {
+  return left < 32 * width ? left / width * width : 32 * width;
+}
+
 std::int64_t top(const float* logits, std::int64_t size, std::int64_t count, Scored* best, float* log_sum_exponentials) {
-  constexpr std::int64_t block = 32 * width;
   Best list{best, count};
   SumOfExponentials exponentials;
   std::int64_t begin = 0;
-  for (; begin + block <= size; begin += block) {
+  for (std::int64_t block; (block = block_of(size - begin)) > 0; begin += block) {
     Vector highest = load(logits + begin);
     for (std::int64_t i = width; i < block; i += width) highest = larger(highest, load(logits + begin + i));
     float maximal = maximum(highest);
@@ -70,11 +73,10 @@ std::int64_t top(const float* logits, std::int64_t size, std::int64_t count, Sco
 }
 
 std::int64_t highest(const float* logits, std::int64_t size) {
-  constexpr std::int64_t block = 32 * width;
   float best = -infinity;
   std::int64_t place = 0, begin = 0;
   Integers broken{};
-  for (; begin + block <= size; begin += block) {
+  for (std::int64_t block; (block = block_of(size - begin)) > 0; begin += block) {
     Vector most = all(-infinity);
     for (std::int64_t i = begin; i < begin + block; i += width) {
       const Vector some = load(logits + i);
