@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.evaluation.quality.scores import score
@@ -158,6 +158,7 @@ def draw(points: Mapping[Way, Point], path: Path) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(f"batches of {batch}")
         axes.set_xlabel("source tokens/s of one core, int8 (log scale)")
     panels[0].set_ylabel("BLEU")
