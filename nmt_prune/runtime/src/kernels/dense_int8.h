@@ -87,10 +87,10 @@ struct Int8Job {
   bool relu;
 };
 
-// Real values of one token's sums over `count` rows from `row`. Not inline: what it keeps in registers would drive sums out
-// of them.
-__attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row, std::int64_t count,
-                                  float scale, std::int32_t offset, float* output) {
+// Real values of one token's sums over `count` rows from `row`. Not inline: what it keeps in registers would drive sums
+// out of them.
+__attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row,
+                                           std::int64_t count, float scale, std::int32_t offset, float* output) {
   std::int64_t i = 0;
   for (; i + widest <= count; i += widest) {
     Rounded lanes;
