@@ -1,11 +1,13 @@
 """Writing files so that a crash, a kill or a full disk never leaves half of one in place."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -51,7 +53,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary sibling of ``path`` to write to (a file or a folder) and renames it into place on success.
 
     Of a symbolic link the target is replaced. A device, a pipe or an open file such as ``/dev/stdout`` has no siblings:
-    the temporary then lies elsewhere, and its bytes are written into it. SIGTERM and SIGHUP remove the temporary first.
+    the temporary then lies elsewhere, and its bytes are written into it. SIGTERM and SIGHUP remove the temporary first,
+    and after SIGKILL the next process on this machine that writes to ``path``.
 
     Raises:
         PruneError: the disk is full or the folder cannot be written; ``path`` is as it was before.
@@ -66,7 +69,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             return
         place = Path(os.path.realpath(path))
         place.parent.mkdir(parents=True, exist_ok=True)
-        with _removed_when_killed(place.with_name(f".{place.name}.{os.getpid()}.tmp")) as temporary:
+        with _removed_when_killed(_sibling(place)) as temporary:
             yield temporary
             if temporary.is_dir() and place.is_dir():
                 shutil.rmtree(place)
@@ -101,6 +104,26 @@ def temporary_folder() -> Iterator[Path]:
     """A new folder that is removed in the end, also if the end is SIGTERM or SIGHUP."""
     with _removed_when_killed(Path(mkdtemp(prefix="nmt-prune-"))) as folder:
         yield folder
+
+
+def _sibling(place: Path) -> Path:
+    """The temporary of this process; those that processes of this machine have left behind are removed."""
+    start = f".{place.name}.{socket.gethostname()}."
+    for left in place.parent.glob(f"{glob.escape(start)}*.tmp"):
+        writer = left.name.removeprefix(start).removesuffix(".tmp")
+        if writer.isdigit() and not _lives(int(writer)):
+            _remove(left)
+    return place.with_name(f"{start}{os.getpid()}.tmp")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
 
 
 def _is_stream(path: Path) -> bool:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -40,8 +41,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_kill_leaves_the_old_file(tmp_path):
-    path = tmp_path / "c.txt"
+@pytest.mark.parametrize("name", ["c.txt", "c[0-9]*.txt"])
+def test_a_kill_leaves_the_old_file_and_what_else_it_left_is_removed_by_the_next(tmp_path, name):
+    path = tmp_path / name
     path.write_text("old")
     child = os.fork()
     if child == 0:
@@ -50,6 +52,14 @@ def test_a_kill_leaves_the_old_file(tmp_path):
             os._exit(0)  # no clean-up, as after SIGKILL
     os.waitpid(child, 0)
     assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+    others = [f".{name}.elsewhere.{child}.tmp", f".{name}.{socket.gethostname()}.{os.getppid()}.tmp", "c0.txt"]
+    for other in others:  # of another machine, of a process that lives, of another file
+        (tmp_path / other).touch()
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert {file.name for file in tmp_path.iterdir()} == {name, *others}
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
@@ -84,7 +94,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path):
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "c.json"
     write_json(path, "old")
-    (tmp_path / f".c.json.{os.getpid()}.tmp").symlink_to("/dev/full")
+    (tmp_path / f".c.json.{socket.gethostname()}.{os.getpid()}.tmp").symlink_to("/dev/full")
     with pytest.raises(PruneError, match=r"cannot write .*c\.json: No space left on device"):
         write_json(path, "new")
     assert read_json(path) == "old"
