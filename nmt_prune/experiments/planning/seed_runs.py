@@ -77,7 +77,7 @@ class SeedRuns:
             length: updates; None is the recipe's.
             small: a smaller model in place of the recipe's.
             teacher: what it learns from the dense run of the recipe's model.
-            training: flags in place of the recipe's.
+            training: all flags of its training but for the length; None is the recipe's.
         """
         label, technique = self._within(label), self._within(technique)
         name = f"{label}-seed{self._seed}"
@@ -90,7 +90,8 @@ class SeedRuns:
             first = self._recipe.updates(self._recipe.rewind)
         elif clock == "keep" and parent is not None:
             first, end = parent.last_update, parent.last_update + length
-        settings = self._settings(parent, pruning, {**(training or {}), "max_update": end}, small)
+        training = {**(training or self._recipe.training.flags()), "max_update": end}
+        settings = self._settings(parent, pruning, training, small)
         settings |= {"search": search} if search else {}
         if teacher:
             dense = f"{DENSE}-seed{self._seed}"  # of the recipe's model, whatever model this run has
@@ -132,7 +133,7 @@ class SeedRuns:
                 first_update=0,
                 updates=0,
                 total_updates=0,
-                settings={**self._settings(None, {}, {}), "distill": {"teacher": teacher.file(dense), **chosen}},
+                settings={**self._settings(None, {}), "distill": {"teacher": teacher.file(dense), **chosen}},
                 step="distill",
             )
         return self.by_name[name]
@@ -144,7 +145,11 @@ class SeedRuns:
         return self._own.name if self._own.like == name == DENSE else f"{self._own.name}-{name}"
 
     def _settings(
-        self, parent: Run | None, pruning: dict[str, str], training: dict[str, Any], small: SmallModel | None = None
+        self,
+        parent: Run | None,
+        pruning: dict[str, str],
+        training: dict[str, Any] | None = None,
+        small: SmallModel | None = None,
     ) -> dict[str, Any]:
         recipe = self._recipe
         return {
@@ -152,7 +157,7 @@ class SeedRuns:
             "parent": parent.name if parent else None,
             "corpus": recipe.corpus.model_dump(exclude_none=True),
             "model": {**recipe.model.flags(), **(small.model if small else {})},
-            "training": {**recipe.training.flags(), **training},
+            "training": training or recipe.training.flags(),
             "precision": recipe.precision,
             "generation": recipe.generation.model_dump(),
             "pruning": pruning,

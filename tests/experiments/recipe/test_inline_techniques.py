@@ -91,6 +91,14 @@ def test_a_technique_may_train_in_its_own_way_and_a_variant_of_it_in_another(mon
     assert runs["slt-50-seed1"]["lr"] == runs["dense-seed1"]["lr"] != 0.25
 
 
+def test_a_variant_with_another_scheduler_has_none_of_the_flags_of_the_recipes():
+    training = {"max-update": 100, "lr-scheduler": "inverse_sqrt", "warmup-updates": 9}
+    mine = {"name": "mine", "like": "mp", "training": {"lr-scheduler": "tri_stage", "warmup-steps": 5}}
+    runs = {run.name: run.settings["training"] for run in expand(make_recipe(training=training, techniques=[mine]))}
+    assert runs["mine-50-seed1"] == {"max_update": 100, "lr_scheduler": "tri_stage", "warmup_steps": 5}
+    assert runs["dense-seed1"] == {"max_update": 100, "lr_scheduler": "inverse_sqrt", "warmup_updates": 9}
+
+
 def test_a_variant_has_its_own_start_rounds_of_the_technique_that_makes_them():
     mine = {"name": "mine", "like": "slt-mp", "saliency": "random"}
     runs = {run.name: run for run in expand(make_recipe(techniques=["slt-mp", mine], ladder=[50, 80]))}
