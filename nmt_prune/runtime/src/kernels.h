@@ -24,9 +24,8 @@ struct Kernels {
 
   // Whether sparse int8 weights are best laid out for lookups: elsewhere these are correct, and slow.
   bool fast_lookups;
-  // Symmetric int8 per token plus 128, in tiles of lookup_tile tokens, the last one of those that are left: (blocks,
-  // tokens of the tile, 64); input = scale * (byte - 128).
-  void (*quantize_for_lookups)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t blocks,
+  // Symmetric int8 per token plus 128, filled up to the stride; input = scale * (byte - 128).
+  void (*quantize_for_lookups)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride,
                                std::uint8_t* bytes, float* scales);
   void (*sparse_lookups)(const LookupLayout& weights, const std::uint8_t* bytes, const float* scales,
                          std::int64_t tokens, const float* bias, bool relu, float* output);

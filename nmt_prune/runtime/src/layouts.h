@@ -34,8 +34,8 @@ struct SparseLayout {
 
 // Sparse int8 weights for dot products of four bytes per lane. Windows of 64 rows are sorted by their number of nonzeros
 // and taken in groups, a lane for each row. A step holds up to four more nonzeros of each row of a group, as far as they
-// lie within two blocks of 64 columns: a token's inputs there fit two registers, among whose bytes one instruction looks
-// up any 64. The blocks move along with the row that is least far.
+// lie within 64 columns: a token's inputs there fit a register, among whose bytes one instruction looks up any 64. The
+// columns of a step begin with the row that is least far.
 constexpr int lookup_columns = 64;
 constexpr int lookup_rows = 32;  // of a group: its lookups share the loads of inputs
 constexpr int lookup_window = 64;
@@ -45,12 +45,12 @@ constexpr int lookup_tile = 8;  // tokens whose sums stay in registers
 
 struct LookupLayout {
   std::int64_t rows, columns;
-  std::int64_t blocks;            // of columns, two or more
+  std::int64_t stride;            // columns, rounded up to 64
   std::int64_t windows;
   const std::uint32_t* starts;    // (windows * 2 + 1): the first step of each group
   const std::uint8_t* places;     // (windows * 64): where each row of the window went
-  const std::uint16_t* firsts;    // (steps): the first of the two blocks
-  const std::uint8_t* steps;      // (steps, 2, 32, 4): columns within the two blocks, then values; padded with zeros
+  const std::uint16_t* firsts;    // (steps): the first column
+  const std::uint8_t* steps;      // (steps, 2, 32, 4): columns from the first on, then values; padded with zeros
   const float* scales;            // (windows * 64)
   const std::int32_t* zeros;      // (windows * 64): 128 * sum of a row's values, what the inputs' + 128 adds
 };

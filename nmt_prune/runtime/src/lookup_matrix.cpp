@@ -22,7 +22,7 @@ class LookupMatrix final : public Matrix {
  public:
   explicit LookupMatrix(const CompressedRows& from)
       : Matrix(from.rows, from.columns),
-        blocks_(std::max<std::int64_t>(2, (from.columns + lookup_columns - 1) / lookup_columns)),
+        stride_((from.columns + lookup_columns - 1) / lookup_columns * lookup_columns),
         windows_((from.rows + lookup_window - 1) / lookup_window),
         places_(padded_rows()),
         scales_(padded_rows()),
@@ -50,11 +50,11 @@ class LookupMatrix final : public Matrix {
   void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
                 Workspace& workspace) const override {
     const Kernels& run = kernels();
-    std::uint8_t* bytes = workspace.bytes.grow(static_cast<std::size_t>(tokens * blocks_ * lookup_columns));
+    std::uint8_t* bytes = workspace.bytes.grow(static_cast<std::size_t>(tokens * stride_));
     float* scales = workspace.scales.grow(static_cast<std::size_t>(tokens));
-    run.quantize_for_lookups(input, tokens, columns(), blocks_, bytes, scales);
+    run.quantize_for_lookups(input, tokens, columns(), stride_, bytes, scales);
     run.sparse_lookups(
-        {rows(), columns(), blocks_, windows_, starts_.data(), places_.data(), firsts_.data(), steps_.data(),
+        {rows(), columns(), stride_, windows_, starts_.data(), places_.data(), firsts_.data(), steps_.data(),
          scales_.data(), zeros_.data()},
         bytes, scales, tokens, bias, activation == Activation::relu, output);
   }
@@ -95,7 +95,7 @@ class LookupMatrix final : public Matrix {
       const std::uint8_t* columns = steps_.data() + 2 * lookup_bytes * step + 4 * (place % lookup_rows);
       const std::uint8_t* values = columns + lookup_bytes;
       for (int i = 0; i < 4; ++i)  // padding is of value 0, and of a column that may lie past the last
-        if (values[i] != 0) visit(firsts_[step] * lookup_columns + columns[i], static_cast<std::int8_t>(values[i]));
+        if (values[i] != 0) visit(firsts_[step] + columns[i], static_cast<std::int8_t>(values[i]));
     }
   }
 
@@ -133,13 +133,13 @@ class LookupMatrix final : public Matrix {
     for (int row = 0; row < lookup_rows; ++row)
       if (rows[row].count > 0) least = std::min<std::int64_t>(least, *rows[row].columns);
     if (least == columns()) return false;
-    const std::int64_t block = std::min(least / lookup_columns, blocks_ - 2), first = block * lookup_columns;
-    firsts.push_back(static_cast<std::uint16_t>(block));
+    const std::int64_t first = std::min(least, stride_ - lookup_columns);
+    firsts.push_back(static_cast<std::uint16_t>(first));
     steps.resize(steps.size() + 2 * lookup_bytes);
     std::uint8_t* columns = &steps[steps.size() - 2 * lookup_bytes];
     for (int row = 0; row < lookup_rows; ++row, columns += 4) {
       Rest& rest = rows[row];
-      for (int i = 0; i < 4 && rest.count > 0 && *rest.columns < first + 2 * lookup_columns; ++i, --rest.count) {
+      for (int i = 0; i < 4 && rest.count > 0 && *rest.columns < first + lookup_columns; ++i, --rest.count) {
         columns[i] = static_cast<std::uint8_t>(*rest.columns++ - first);
         columns[lookup_bytes + i] = static_cast<std::uint8_t>(*rest.values++);
       }
@@ -147,7 +147,7 @@ class LookupMatrix final : public Matrix {
     return true;
   }
 
-  std::int64_t blocks_, windows_;
+  std::int64_t stride_, windows_;
   Aligned<std::uint32_t> starts_;
   Aligned<std::uint8_t> places_, steps_;
   Aligned<std::uint16_t> firsts_;

@@ -17,24 +17,17 @@ NMT_PRUNE_INLINE void quantize_block(const float* from, std::int64_t count, floa
     to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(__builtin_rintf(from[i] * inverse)) + zero_byte);
 }
 
-void quantize_for_lookups(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t blocks,
+void quantize_for_lookups(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride,
                           std::uint8_t* bytes, float* scales) {
-  for (std::int64_t t = 0; t < tokens; ++t, input += columns) {
-    const std::int64_t place = t % lookup_tile, first = t - place;
-    const std::int64_t width = tokens - first < lookup_tile ? tokens - first : lookup_tile;
+  for (std::int64_t t = 0; t < tokens; ++t, input += columns, bytes += stride) {
     const float largest = largest_magnitude(input, columns);
     const float inverse = largest > 0.0f ? largest_byte / largest : 0.0f;
     scales[t] = largest / largest_byte;
-    std::uint8_t* block = bytes + (first * blocks + place) * lookup_columns;
-    for (std::int64_t column = 0; column < blocks * lookup_columns; column += lookup_columns) {
-      if (column + lookup_columns <= columns) {
-        quantize_block(input + column, lookup_columns, inverse, block);
-      } else {
-        std::memset(block, zero_byte, lookup_columns);
-        quantize_block(input + column, columns - column, inverse, block);
-      }
-      block += width * lookup_columns;
-    }
+    std::int64_t column = 0;
+    for (; column + lookup_columns <= columns; column += lookup_columns)
+      quantize_block(input + column, lookup_columns, inverse, bytes + column);
+    quantize_block(input + column, columns - column, inverse, bytes + column);
+    std::memset(bytes + columns, zero_byte, stride - columns);
   }
 }
 
@@ -63,16 +56,14 @@ void sum_group(const LookupLayout& weights, std::int64_t group, const std::uint8
       columns[r] = _mm512_load_si512(pairs + r * 64);
       values[r] = _mm512_load_si512(pairs + lookup_bytes + r * 64);
     }
-    const std::uint8_t* block = inputs + weights.firsts[step] * std::size_t{Tokens * lookup_columns};
+    const std::uint8_t* token = inputs + weights.firsts[step];
     NMT_PRUNE_UNROLL
     for (int t = 0; t < Tokens; ++t) {
-      __m512i here = _mm512_load_si512(block + t * lookup_columns);
-      __m512i next = _mm512_load_si512(block + (Tokens + t) * lookup_columns);
-      __asm__("" : "+v"(here), "+v"(next));  // or the compiler loads them again for each register of rows
+      __m512i here = _mm512_loadu_si512(token + t * weights.stride);
+      __asm__("" : "+v"(here));  // or the compiler loads it again for each register of rows
       NMT_PRUNE_UNROLL
       for (int r = 0; r < registers; ++r)
-        of_rows[t][r] =
-            _mm512_dpbusd_epi32(of_rows[t][r], _mm512_permutex2var_epi8(here, columns[r], next), values[r]);
+        of_rows[t][r] = _mm512_dpbusd_epi32(of_rows[t][r], _mm512_permutexvar_epi8(columns[r], here), values[r]);
     }
   }
   const std::int64_t place = group % lookup_groups * lookup_rows;
@@ -111,11 +102,8 @@ void sum_group(const LookupLayout& weights, std::int64_t group, const std::uint8
     for (std::size_t step = weights.starts[group]; step < weights.starts[group + 1]; ++step) {
       const std::uint8_t* columns = weights.steps + step * 2 * lookup_bytes;
       const std::int8_t* values = reinterpret_cast<const std::int8_t*>(columns + lookup_bytes);
-      const std::uint8_t* block = inputs + (weights.firsts[step] * Tokens + t) * lookup_columns;
-      for (int i = 0; i < lookup_bytes; ++i) {
-        const std::uint8_t* half = columns[i] < lookup_columns ? block : block + (Tokens - 1) * lookup_columns;
-        of_rows[i / 4] += half[columns[i]] * values[i];
-      }
+      const std::uint8_t* token = inputs + weights.firsts[step] + t * weights.stride;
+      for (int i = 0; i < lookup_bytes; ++i) of_rows[i / 4] += token[columns[i]] * values[i];
     }
   }
 }
@@ -179,7 +167,7 @@ void sparse_lookups(const LookupLayout& weights, const std::uint8_t* bytes, cons
   const LookupJob job{weights, bias, relu};
   for (std::int64_t window = 0; window < weights.windows; ++window) {
     for (std::int64_t t = 0; t < tokens; t += lookup_tile)
-      lookup_window_of_tile<lookup_tile>(job, window, bytes + t * weights.blocks * lookup_columns, scales + t,
+      lookup_window_of_tile<lookup_tile>(job, window, bytes + t * weights.stride, scales + t,
                                          tokens - t, output + t * weights.rows);
   }
 }
