@@ -7,6 +7,7 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.planning.small_models import SmallModel
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique
+from nmt_prune.experiments.recipe.lr_schedulers import ended
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.experiments.recipe.sections import Teacher
 from nmt_prune.techniques import DENSE
@@ -90,7 +91,7 @@ class SeedRuns:
             first = self._recipe.updates(self._recipe.rewind)
         elif clock == "keep" and parent is not None:
             first, end = parent.last_update, parent.last_update + length
-        training = {**(training or self._recipe.training.flags()), "max_update": end}
+        training = ended({**(training or self._recipe.training.flags()), "max_update": end}, end)
         settings = self._settings(parent, pruning, training, small)
         settings |= {"search": search} if search else {}
         if teacher:

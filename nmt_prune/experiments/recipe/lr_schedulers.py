@@ -30,3 +30,13 @@ def replaced(flags: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, A
     """
     known = OWN_FLAGS.get(others.get("lr_scheduler", flags.get("lr_scheduler", "")), _ALL)
     return {**{name: value for name, value in flags.items() if name not in _ALL - known}, **others}
+
+
+def ended(flags: Mapping[str, Any], last: int) -> dict[str, Any]:
+    """The flags with the end of a decay that must have one: the last update of the training, unless they say another.
+
+    fairseq asks for ``--total-num-update``, which in a recipe would be that of its trainings of one length alone.
+    """
+    if flags.get("lr_scheduler") == "polynomial_decay":
+        return {"total_num_update": last, **flags}
+    return dict(flags)

@@ -99,6 +99,15 @@ def test_a_variant_with_another_scheduler_has_none_of_the_flags_of_the_recipes()
     assert runs["dense-seed1"] == {"max_update": 100, "lr_scheduler": "inverse_sqrt", "warmup_updates": 9}
 
 
+def test_a_polynomial_decay_ends_with_each_training_unless_it_says_when():
+    training = {"max-update": 100, "lr-scheduler": "polynomial_decay"}
+    changes = {"techniques": ["finetune"], "controls": ["mp-scratch"], "ladder": [50, 80]}
+    for given, ends in (({}, [100, 200, 300, 200, 300]), ({"total-num-update": 7}, [7] * 5)):
+        runs = {run.name: run.settings["training"] for run in expand(make_recipe(training=training | given, **changes))}
+        names = ("dense-seed1", "finetune-50-seed1", "finetune-80-seed1", "mp-scratch-50-seed1", "mp-scratch-80-seed1")
+        assert [runs[name]["total_num_update"] for name in names] == ends
+
+
 def test_a_variant_has_its_own_start_rounds_of_the_technique_that_makes_them():
     mine = {"name": "mine", "like": "slt-mp", "saliency": "random"}
     runs = {run.name: run for run in expand(make_recipe(techniques=["slt-mp", mine], ladder=[50, 80]))}
