@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 RECIPE = """
 name: small
-corpus: {name: numbers, vocab_size: 150, model_type: bpe, test_size: 80, valid_size: 40}
+corpus: {name: numbers, vocab_size: 150, model_type: bpe, size: 4000, test_size: 80, valid_size: 40}
 model:
   arch: masked_transformer_tiny
   encoder-ffn-embed-dim: 128
@@ -25,13 +25,13 @@ model:
   decoder-normalize-before: true
   share-all-embeddings: true
 training:
-  max-update: 300
+  max-update: 200
   max-tokens: 1000
   optimizer: adam
   adam-betas: (0.9, 0.98)
   lr: 0.005
   lr-scheduler: inverse_sqrt
-  warmup-updates: 60
+  warmup-updates: 40
   dropout: 0.0
   criterion: label_smoothed_cross_entropy
   label-smoothing: 0.1
@@ -58,12 +58,12 @@ def test_a_recipe_is_trained_pruned_scored_and_reported(tmp_path):
         rows = {row["run"]: row for row in csv.DictReader(file)}
     # All the other techniques are in test_systems.py.
     updates = {name: int(row["total_updates"]) for name, row in rows.items()}
-    assert updates == {"dense-seed1": 300, "slt-80-seed1": 600}
+    assert updates == {"dense-seed1": 200, "slt-80-seed1": 400}
     assert float(rows["slt-80-seed1"]["sparsity_prunable"]) == pytest.approx(0.8, abs=1e-4)
     # Number words are learned almost perfectly; a lottery ticket of a fifth of the weights trains as well.
     assert float(rows["dense-seed1"]["bleu"]) > 60
     assert float(rows["slt-80-seed1"]["bleu"]) > 60
-    assert {"dense (300)", "SLT (600)", "80"} <= texts_of_both(runs / "report" / "bleu")
+    assert {"dense (200)", "SLT (400)", "80"} <= texts_of_both(runs / "report" / "bleu")
     assert "| 80 %" in done.stdout
     trained = {path: path.stat().st_mtime_ns for path in runs.glob("*/checkpoint_last.pt")}
     again = run_recipe(tmp_path)

@@ -31,7 +31,7 @@ from nmt_prune.text.subwords import gpt2_alphabet
 from tests.tasks.fairseq_command import run
 from tests.tasks.training import train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fairseq_starts_at_once")]
 
 ENGLISH = [
     "one",

@@ -20,7 +20,7 @@ import pytest
 files = ["matrices", "compiled_engine", "compiled_batches", "compiled_refusals", "shortlists", "greedy"]
 files += ["alignments", "sampling"]
 files = [f"tests/runtime/test_{name}.py" for name in files]
-sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files]))
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-k", "not torch", *files]))
 """
 
 
@@ -50,8 +50,8 @@ def test_no_error_of_memory_and_no_undefined_behaviour(tmp_path: Path) -> None:
     }
     subprocess.run(configure, check=True, capture_output=True, env=environment)
     subprocess.run(["cmake", "--build", tmp_path], check=True, capture_output=True, env=environment)
-    # Python itself never frees some of its memory.
-    environment |= {"LD_PRELOAD": ":".join(map(str, libraries)), "ASAN_OPTIONS": "detect_leaks=0"}
+    # Python itself never frees some of its memory. Of who allocated what few calls are remembered: it takes time.
+    environment |= {"LD_PRELOAD": ":".join(map(str, libraries)), "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=5"}
     environment |= {"UBSAN_OPTIONS": "print_stacktrace=1"}
     ran = subprocess.run(
         [sys.executable, "-c", CHECK, str(tmp_path)], cwd=ROOT, env=environment, capture_output=True, text=True

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fairseq import checkpoint_utils
-from fairseq_cli import train, validate
+from fairseq_cli import preprocess, train, validate
 
 import nmt_prune
 import nmt_prune.models.masked_transformer
@@ -37,6 +37,10 @@ def run(command: Callable[[], None], *arguments: Any) -> list[tuple[str, str]]:
     Returns:
         The log: pairs of logger and message.
     """
+    words = [command.__module__, *map(str, arguments)]
+    if command is not preprocess.cli_main:
+        # A worker would be a fork of the tests, for whose end torch waits five seconds; the last one given counts.
+        words[1:1] = ["--num-workers", "0"]
     # What fairseq keeps from one training to the next in the same process.
     for function in (checkpoint_utils.save_checkpoint, train.should_stop_early):
         vars(function).clear()
@@ -48,7 +52,7 @@ def run(command: Callable[[], None], *arguments: Any) -> list[tuple[str, str]]:
         with pytest.MonkeyPatch.context() as patch:
             # It removes every other handler of the root logger, whosever they are.
             patch.setattr(validate, "reset_logging", lambda: None)
-            patch.setattr(sys, "argv", [command.__module__, *map(str, arguments)])
+            patch.setattr(sys, "argv", words)
             command()
     finally:
         root.setLevel(level)

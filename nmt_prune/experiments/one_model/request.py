@@ -1,6 +1,7 @@
 """What is asked for one model, as a recipe."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from nmt_prune.checkpoints import Checkpoint, existing
 from nmt_prune.checkpoints.own_dictionaries import check_data
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.experiments.recipe.lr_schedulers import replaced
 from nmt_prune.files import atomic_path
 from nmt_prune.techniques import LONGER, RECOMMENDED, techniques
 
@@ -18,6 +20,10 @@ RECIPE, RUNS = "recipe.yaml", "runs"
 """The recipe in the folder that is made, and the folder of its runs beside it."""
 
 VALIDATIONS = 10
+
+_WITHOUT_END = "inverse_sqrt"
+_WITH_END: Mapping[str, Any] = {"lr_scheduler": "polynomial_decay", "power": 0.5}
+"""In place of a schedule whose rate never falls to nothing: slowly at first, as long as the mask grows."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,16 @@ class Request:
         if not updates:
             raise PruneError(f"{self.checkpoint} does not say for how many updates it was trained; give --updates")
         own = own_flags(model)
-        begins = "from its start" if technique.clock == "restart" else "going on"
-        changes = [f"{updates:,} updates, with the model's learning rate schedule {begins}"]
-        if flags := {**technique.training, **technique.flags}:
-            named = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in flags.items())
-            changes.append(f"as {self.technique} has it, {named}")
-        changes += [f"validated by BLEU {VALIDATIONS} times; the best checkpoint counts"]
         training = {**own.training, "max_update": updates, **_validation(updates)}
+        begins = "from its start" if technique.clock == "restart" else "going on"
+        rate = f"with the model's learning rate schedule {begins}"
+        if technique.clock == "restart" and training.get("lr_scheduler") == _WITHOUT_END:
+            training = replaced(training, _WITH_END)
+            rate = f"with {_in_words(_WITH_END)} in place of {_WITHOUT_END}: the learning rate falls to nothing"
+        changes = [f"{updates:,} updates, {rate}"]
+        if flags := {**technique.training, **technique.flags}:
+            changes.append(f"as {self.technique} has it, {_in_words(flags)}")
+        changes += [f"validated by BLEU {VALIDATIONS} times; the best checkpoint counts"]
         precision = own.precision
         if not self.has_gpu:
             training["cpu"] = True
@@ -140,6 +149,10 @@ def write_recipe(recipe: dict[str, Any], out: Path) -> None:
     """Writes the recipe into the folder, for who wants to repeat or extend the experiment."""
     with atomic_path(out / RECIPE) as temporary:
         temporary.write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _in_words(flags: Mapping[str, Any]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in flags.items())
 
 
 def _validation(updates: int) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from nmt_prune.errors import PruneError
 from nmt_prune.experiments.one_model import pruning
 from nmt_prune.experiments.one_model.pruning import CANDIDATES, largest
 from nmt_prune.experiments.one_model.request import Request
+from nmt_prune.experiments.planning.expansion import expand
+from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.files import read_json
 from nmt_prune.runtime.translator import Translator
 from tests import programs
@@ -74,6 +76,7 @@ def test_the_recipe_repeats_it(pruned, corpus):
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
     assert recipe["training"]["lr"] == "0.01"
     assert recipe["training"]["max_update"] == 12
+    assert {"lr_scheduler", "power", "warmup_updates"} <= recipe["training"].keys()
     done = programs.run(
         [sys.executable, "-m", "nmt_prune.cli", "run", "recipe.yaml", "--data", str(corpus), "--dry-run"], cwd=folder
     )
@@ -94,6 +97,19 @@ def test_repeated_it_does_nothing_again(pruned, stock, corpus):
     assert other.returncode == 1
     assert "was begun with training" in other.stderr.splitlines()[-1]
     assert "choose another --out" in other.stderr.splitlines()[-1]
+
+
+def test_a_learning_rate_that_would_not_fall_to_nothing_does_and_the_controls_too(stock, corpus, tmp_path):
+    """But for a technique that goes on with the model's own."""
+    recipe, changes = request(stock, corpus, tmp_path).recipe([80])
+    flags = {run.technique: run.settings["training"] for run in expand(Recipe.model_validate(recipe))}
+    for technique in ("ladder-gmp", "dense-longer"):
+        found = [flags[technique][flag] for flag in ("lr_scheduler", "power", "total_num_update", "lr")]
+        assert found == ["polynomial_decay", 0.5, 10, "0.01"]
+    assert any("--lr-scheduler polynomial_decay, --power 0.5 in place of inverse_sqrt" in change for change in changes)
+    kept, changes = request(stock, corpus, tmp_path, technique="finetune").recipe([80])
+    assert kept["training"]["lr_scheduler"] == "inverse_sqrt"
+    assert not any("in place of inverse_sqrt" in change for change in changes)
 
 
 def request(stock, corpus, tmp_path, **changes):
