@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,19 @@ def _check_parents(plan: Plan) -> None:
     for run in plan.runs:
         for file in inputs(run) if run.name not in trained | begun else ():
             parent = str(Path(file).parent)
-            if parent in trained and not (path := plan.places.runs / file).exists():
+            if parent in trained and (wrong := _wrong_with(path := plan.places.runs / file)):
                 raise PruneError(
-                    f"run {run.name} starts from {path}, which is gone although {parent} is trained; put it back, or"
+                    f"run {run.name} starts from {path}, which is {wrong} although {parent} is trained; put it back, or"
                     f" delete {path.with_name('trained.json')} to train {parent} again"
                 )
+
+
+def _wrong_with(file: Path) -> str | None:
+    if not file.exists():
+        return "gone"
+    if file.suffix == ".pt" and not zipfile.is_zipfile(file):
+        return "truncated"
+    return None
 
 
 def _check_trainings(runs: Iterable[Run], plan: Plan) -> None:

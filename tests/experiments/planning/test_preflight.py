@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning import preflight
@@ -51,10 +52,17 @@ def test_a_parent_that_has_lost_what_a_run_starts_from_is_refused(laboratory, mo
     check_plan(plan)
     write_json(plan.folder(plan.run("dense-seed1")).trained, {})
     for name in ("checkpoint_last.pt", "rewind_1.pt"):
-        gone = laboratory.runs / "dense-seed1" / name
-        with pytest.raises(PruneError, match=f"run slt-50-seed1 starts from {gone}, which is gone although"):
+        file = laboratory.runs / "dense-seed1" / name
+        with pytest.raises(PruneError, match=f"run slt-50-seed1 starts from {file}, which is gone although"):
             check_plan(plan)
-        gone.touch()
+        torch.save({"weights": torch.zeros(99)}, file)
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-50])
+        with pytest.raises(
+            PruneError, match=rf"{file}, which is truncated although .*; put it back, or delete \S+/train"
+        ):
+            check_plan(plan)
+        file.write_bytes(whole)
     check_plan(plan)
 
 
