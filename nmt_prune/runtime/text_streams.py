@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from nmt_prune.runtime.translator import LineResult
+from nmt_prune.runtime.results import LineResult
 from nmt_prune.text.plain_text import text_lines
 
 Say = Callable[[str], None]

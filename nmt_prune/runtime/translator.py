@@ -5,7 +5,7 @@ from itertools import islice, repeat, zip_longest
 from os import PathLike
 from pathlib import Path
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime.alignments import check_has_attention
@@ -14,9 +14,10 @@ from nmt_prune.runtime.batching import BatchSize
 from nmt_prune.runtime.cached import CachedEngine, check_cacheable
 from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.loading import load_model
+from nmt_prune.runtime.results import LineResult, TranslationResult
 from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.runtime.settings.arguments import check_kind, check_number, iter_lines, subwords
-from nmt_prune.runtime.settings.search_options import Alignment, Attention, Hypothesis, SearchOptions
+from nmt_prune.runtime.settings.search_options import Hypothesis, SearchOptions
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.splitting import AS_FOUND, Splitting, resplit
 
@@ -30,45 +31,6 @@ _CALLED = {
     "no_repeat_ngram_size": "no_repeat_ngram_size",
 }
 """What ``translate_batch`` calls the options of a search."""
-
-
-class TranslationResult(NamedTuple):
-    """What was found for a sentence.
-
-    Attributes:
-        hypotheses: subwords of each translation, the best first; none where the sentence was too long for the model, or
-            the arguments allow of no translation.
-        scores: their scores, if asked for.
-        attention: see ``Hypothesis.attention``; of each hypothesis, if asked for.
-        alignments: see ``Hypothesis.alignment``; of each hypothesis, if attention was asked for.
-    """
-
-    hypotheses: list[list[str]]
-    scores: list[float]
-    attention: Sequence[Attention] = ()
-    alignments: Sequence[Alignment] = ()
-
-
-class LineResult(NamedTuple):
-    """What was found for a line of text.
-
-    Attributes:
-        lines: the translations, the best first; none where the line was not translated.
-        tokens: their subwords.
-        scores: their scores, natural logarithms of probabilities, if asked for; see ``SearchOptions.lenpen``.
-        problem: why the line was not translated; empty if it was.
-        source: subwords of the line that alignments count, if attention was asked for.
-        attention: see ``Hypothesis.attention``; of each translation, if asked for.
-        alignments: see ``Hypothesis.alignment``; of each translation, if attention was asked for.
-    """
-
-    lines: list[str]
-    tokens: list[list[str]]
-    scores: list[float]
-    problem: str = ""
-    source: Sequence[str] = ()
-    attention: Sequence[Attention] = ()
-    alignments: Sequence[Alignment] = ()
 
 
 class Translator:

@@ -9,10 +9,11 @@ import pytest
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import translator as module
 from nmt_prune.runtime.batching import BatchSize
+from nmt_prune.runtime.results import LineResult
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.text_streams import as_json, as_nbest, as_text
 from nmt_prune.runtime.torch_engine.engine import TorchEngine
-from nmt_prune.runtime.translator import LineResult, Translator
+from nmt_prune.runtime.translator import Translator
 from nmt_prune.storage.model.splitting import Splitting
 from nmt_prune.text.dictionaries import EOS
 from tests.runtime.echo import WORDS, EchoEngine, echo_model
