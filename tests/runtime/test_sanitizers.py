@@ -20,7 +20,7 @@ import pytest
 files = ["matrices", "compiled_engine", "compiled_batches", "compiled_refusals", "shortlists", "greedy"]
 files += ["alignments", "sampling"]
 files = [f"tests/runtime/test_{name}.py" for name in files]
-sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-k", "not torch", *files]))
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-k", "not torch and not of_a_large", *files]))
 """
 
 

@@ -98,7 +98,7 @@ def test_the_real_help_becomes_a_data_folder(tmp_path_factory, target):
     cache = tmp_path_factory.getbasetemp() / "real-help"
     out = tmp_path_factory.mktemp("data") / "help"
     corpus = choose("libreoffice-help", target=target, valid_size=100, test_size=100)
-    prepare(corpus, Preparation.of(corpus), out, fetching=Fetching(cache, silent))
+    prepare(corpus, Preparation.of(corpus, vocab_size=1000), out, fetching=Fetching(cache, silent))
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["pairs"]["train"] > 15_000
     assert manifest["pairs"]["valid"] == manifest["pairs"]["test"] == 100
