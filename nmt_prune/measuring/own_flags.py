@@ -22,6 +22,7 @@ _CHOICES = ("criterion", "optimizer", "lr_scheduler")
 _DATASET = {"max_tokens", "batch_size", "max_tokens_valid", "batch_size_valid", "skip_invalid_size_inputs_valid_test"}
 _OPTIMIZATION = {"clip_norm", "sentence_avg", "update_freq", "lr"}
 _TASK = {"left_pad_source", "left_pad_target", "max_source_positions", "max_target_positions", "truncate_source"}
+_LENGTH = "total_num_update"
 _PRECISIONS = ("fp16", "memory_efficient_fp16", "bf16", "amp")
 
 
@@ -30,7 +31,7 @@ class OwnFlags(NamedTuple):
 
     Attributes:
         model: architecture and its flags, of the masked variant.
-        training: criterion, optimizer, learning rate, batch.
+        training: criterion, optimizer, learning rate, batch; not how long, nor when the learning rate's decay ends.
         precision: ``fp32``, or the name of fairseq's flag.
         workers: data-parallel processes.
     """
@@ -61,6 +62,7 @@ def own_flags(checkpoint: Checkpoint) -> OwnFlags:
             )
         training[choice] = name
         training |= _given(_parser_of(known[name]), settings)
+    training.pop(_LENGTH, None)
     training |= _given(_parser(DatasetConfig), settings, _DATASET)
     training |= _given(_parser(OptimizationConfig), settings, _OPTIMIZATION)
     training |= _given(_parser(TranslationConfig), settings, _TASK)

@@ -112,6 +112,18 @@ def test_a_learning_rate_that_would_not_fall_to_nothing_does_and_the_controls_to
     assert not any("in place of inverse_sqrt" in change for change in changes)
 
 
+def test_a_schedule_with_an_end_ends_with_the_updates_that_are_asked_for(corpus, tmp_path):
+    flags = "--task translation --arch transformer_tiny --lr-scheduler polynomial_decay --total-num-update 30"
+    model = train(corpus, tmp_path / "model", flags, without=f"--user-dir {USER_DIR}").folder / "checkpoint_last.pt"
+    recipe, _ = request(model, corpus, tmp_path).recipe([80])
+    runs = {run.technique: run.settings["training"] for run in expand(Recipe.model_validate(recipe))}
+    assert runs["ladder-gmp"]["total_num_update"] == runs["dense-longer"]["total_num_update"] == 10
+    # Past its own end the learning rate would be nothing.
+    recipe, _ = request(model, corpus, tmp_path, technique="finetune").recipe([80])
+    runs = {run.technique: run.settings["training"] for run in expand(Recipe.model_validate(recipe))}
+    assert runs["finetune"]["total_num_update"] == runs["finetune"]["max_update"] == 22
+
+
 def request(stock, corpus, tmp_path, **changes):
     return Request(**{"checkpoint": stock, "data": corpus, "out": tmp_path / "out", "updates": 10, **changes})
 
