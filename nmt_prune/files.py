@@ -18,6 +18,7 @@ from tempfile import mkdtemp
 from typing import Any, BinaryIO
 
 from nmt_prune.errors import PruneError
+from nmt_prune.processes import lives
 
 _ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
@@ -111,19 +112,9 @@ def _sibling(place: Path) -> Path:
     start = f".{place.name}.{socket.gethostname()}."
     for left in place.parent.glob(f"{glob.escape(start)}*.tmp"):
         writer = left.name.removeprefix(start).removesuffix(".tmp")
-        if writer.isdigit() and not _lives(int(writer)):
+        if writer.isdigit() and not lives(int(writer)):
             _remove(left)
     return place.with_name(f"{start}{os.getpid()}.tmp")
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # another user's
-    return True
 
 
 def _is_stream(path: Path) -> bool:

@@ -112,14 +112,21 @@ def held_by(lock: Path) -> str:
     return f"process {process or 'unknown'}{where}, since {datetime.fromtimestamp(lock.stat().st_mtime):%Y-%m-%d %H:%M}"
 
 
-def _has_open(process: int, path: Path) -> bool:
-    """Whether a process lives and has a file open: its number may be another process's by now."""
+def lives(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True  # another user's
+    return True
+
+
+def _has_open(process: int, path: Path) -> bool:
+    """Whether a process lives and has a file open: its number may be another process's by now."""
+    if not lives(process):
+        return False
     place = Path(f"/proc/{process}")
     if not place.is_dir():
         return True  # not on Linux

@@ -126,7 +126,7 @@ def test_a_kill_in_every_stage_changes_no_byte(undisturbed, published, mirror, t
     for trace in ("text/commoncrawl.en", "clean/undoc-2000.hashes", "subwords", "encode", "binarize"):
         process = subprocess.Popen(words, cwd=tmp_path, env=environment(published), stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda: any(tmp_path.glob(f"data/work/*/{trace}")), process)  # noqa: B023
+            wait_for(lambda trace=trace: any(tmp_path.glob(f"data/work/*/{trace}")), process)
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
