@@ -84,7 +84,9 @@ def meet(place: Path, run: str) -> None:
 def score(control: Path, arguments: list[str], call: dict) -> None:
     checkpoint, out = Path(option(arguments, "--checkpoint")), Path(option(arguments, "--out"))
     call["run"] = out.parent.name
-    out.write_text(json.dumps({"bleu": read_checkpoint(checkpoint) / 4}))
+    temporary = out.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"bleu": read_checkpoint(checkpoint) / 4}))
+    temporary.replace(out)  # as the real one: who looks meanwhile sees no half of it
 
 
 def search(control: Path, arguments: list[str], call: dict) -> None:

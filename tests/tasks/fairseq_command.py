@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fairseq import checkpoint_utils
-from fairseq_cli import preprocess, train, validate
+from fairseq_cli import hydra_train, preprocess, train, validate
 
 import nmt_prune
 import nmt_prune.models.masked_transformer
@@ -38,7 +38,7 @@ def run(command: Callable[[], None], *arguments: Any) -> list[tuple[str, str]]:
         The log: pairs of logger and message.
     """
     words = [command.__module__, *map(str, arguments)]
-    if command is not preprocess.cli_main:
+    if command not in (preprocess.cli_main, hydra_train.cli_main):
         # A worker would be a fork of the tests, for whose end torch waits five seconds; the last one given counts.
         words[1:1] = ["--num-workers", "0"]
     # What fairseq keeps from one training to the next in the same process.
