@@ -18,6 +18,8 @@ corpus: {name: numbers, vocab_size: 150, model_type: bpe, size: 2000, test_size:
 corpora: [{source: en, target: de}, {source: en, target: PAIR}]
 model:
   arch: masked_transformer_tiny
+  encoder-layers: 1
+  decoder-layers: 1
   encoder-embed-dim: 16
   decoder-embed-dim: 16
   encoder-ffn-embed-dim: 20
