@@ -1,26 +1,33 @@
 """fairseq's flags in a twentieth of a second: Hydra composes the configuration groups that are asked for only once.
 
-Composing is half of a tiny training: it reads some 50 files, parses 300 flags with a grammar and copies the whole
-configuration again and again. What a flag says is put in by Hydra's own code, as ever.
+Composing is half of a tiny training: Hydra looks through the stack for its caller, reads some 50 files, parses 300
+flags with a grammar and copies the whole configuration again and again. What a flag says is put in by Hydra's own code,
+as ever.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
 
+import fairseq
 from fairseq.dataclass import utils
+from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-COMPOSE = utils.compose
+COMPOSE, INITIALIZE = utils.compose, utils.initialize
+_CONFIGURATIONS = Path(fairseq.__file__).parent / "config"
 
 
 def compose_once() -> None:
     """Has fairseq's programs in this process read their flags so."""
     utils.compose = _compose
+    utils.initialize = lambda config_path: nullcontext()
 
 
 def _compose(name: str, overrides: Sequence[str], strict: bool) -> DictConfig:
@@ -36,7 +43,8 @@ def _compose(name: str, overrides: Sequence[str], strict: bool) -> DictConfig:
 @cache
 def _composed(name: str, groups: tuple[str, ...], known: int) -> DictConfig:
     """``known`` (how many configurations there are): a program that registers one composes anew."""
-    return COMPOSE(name, overrides=list(groups), strict=False)
+    with initialize_config_dir(str(_CONFIGURATIONS), version_base="1.1"):
+        return COMPOSE(name, overrides=list(groups), strict=False)
 
 
 @cache

@@ -22,6 +22,7 @@ def test_the_same_configuration(monkeypatch, flags):
     read = options.parse_args_and_arch(options.get_training_parser(), words)
     composed = [utils.convert_namespace_to_omegaconf(read) for _ in range(2)]
     monkeypatch.setattr(utils, "compose", composing.COMPOSE)
+    monkeypatch.setattr(utils, "initialize", composing.INITIALIZE)
     hydras = utils.convert_namespace_to_omegaconf(read)
     for one in composed:
         assert one == hydras

@@ -5,9 +5,6 @@ techniques are in test_systems.py.
 """
 
 import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,30 +12,24 @@ import yaml
 
 import nmt_prune
 from tests.drawings import texts_of_both
+from tests.experiments.recipes import run_in_one_process
 
 pytestmark = pytest.mark.slow
 
 SHIPPED = Path(nmt_prune.__file__).parent / "recipes" / "frontier-numbers.yaml"
 
 
-def write_recipe(folder: Path) -> None:
+def recipe() -> str:
     """The rung at which least is left, without what only controls for size and updates."""
-    recipe = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
-    techniques = [technique for technique in recipe["techniques"] if technique != "slt"]
-    recipe |= {"name": "small", "ladder": [98], "techniques": techniques, "controls": []}
-    recipe["corpus"] |= {"size": 4000, "test_size": 80, "valid_size": 40}
-    (folder / "small.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-
-
-def run_recipe(folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", "--cores", "1"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    techniques = [technique for technique in shipped["techniques"] if technique != "slt"]
+    small = shipped | {"name": "small", "ladder": [98], "techniques": techniques, "controls": []}
+    small["corpus"] |= {"size": 4000, "test_size": 80, "valid_size": 40}
+    return yaml.safe_dump(small)
 
 
 def test_a_recipe_is_trained_pruned_scored_and_reported(tmp_path):
-    write_recipe(tmp_path)
-    done = run_recipe(tmp_path)
+    done = run_in_one_process(tmp_path, recipe())
     assert done.returncode == 0, done.stderr[-2000:]
     runs = tmp_path / "runs" / "small"
     with (runs / "report" / "results.csv").open(encoding="utf-8") as file:
@@ -55,6 +46,6 @@ def test_a_recipe_is_trained_pruned_scored_and_reported(tmp_path):
     assert {"dense (300)", "GMP by rungs (600)", "98"} <= texts_of_both(runs / "report" / "bleu")
     assert "| 98 %" in done.stdout
     trained = {path: path.stat().st_mtime_ns for path in runs.glob("*/checkpoint_last.pt")}
-    again = run_recipe(tmp_path)
+    again = run_in_one_process(tmp_path, recipe())
     assert again.returncode == 0, again.stderr[-2000:]
     assert {path: path.stat().st_mtime_ns for path in runs.glob("*/checkpoint_last.pt")} == trained

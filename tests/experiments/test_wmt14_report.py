@@ -13,7 +13,12 @@ RECIPE = """
 name: small
 corpus: {name: wmt14-en-de, archives: table.tsv, vocab_size: 160, model_type: bpe, max_ratio: 4}
 # A model of 30 updates knows no end of a sentence, and there are 3,003: none of its outputs is longer.
-model: {arch: masked_transformer_tiny, share-all-embeddings: true, max-target-positions: 32}
+model:
+  arch: masked_transformer_tiny
+  encoder-layers: 1
+  decoder-layers: 1
+  share-all-embeddings: true
+  max-target-positions: 32
 training:
   cpu: true
   max-update: 30

@@ -13,6 +13,7 @@ CHECK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import _engine
+_engine.instruction_sets = lambda: sys.argv[2:]
 sys.modules["nmt_prune.runtime._engine"] = _engine
 import nmt_prune.runtime
 nmt_prune.runtime._engine = _engine
@@ -34,6 +35,13 @@ def library(name: str) -> Path | None:
     return path if path.is_absolute() and path.exists() else None
 
 
+def chosen() -> list[str]:
+    """The widest instruction set, the next narrower registers, and none: what lies between differs from one of them in
+    few instructions, and each takes a quarter of a minute to compile so."""
+    sets = list(engine.instruction_sets())
+    return list(dict.fromkeys([sets[0], *(name for name in sets if name in ("avx2", "portable"))]))
+
+
 @pytest.mark.slow
 def test_no_error_of_memory_and_no_undefined_behaviour(tmp_path: Path) -> None:
     libraries = [library("libasan.so"), library("libubsan.so"), library("libstdc++.so")]
@@ -41,7 +49,7 @@ def test_no_error_of_memory_and_no_undefined_behaviour(tmp_path: Path) -> None:
         pytest.skip("no g++ with sanitizers")
     configure = ["cmake", "-S", ROOT / "nmt_prune/runtime", "-B", tmp_path, "-DNMT_PRUNE_SANITIZE=ON"]
     configure += ["-DCMAKE_CXX_COMPILER=g++", f"-DPython_EXECUTABLE={sys.executable}"]
-    configure += [f"-DNMT_PRUNE_RUN={';'.join(engine.instruction_sets())}"]
+    configure += [f"-DNMT_PRUNE_RUN={';'.join(chosen())}"]
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -54,6 +62,10 @@ def test_no_error_of_memory_and_no_undefined_behaviour(tmp_path: Path) -> None:
     environment |= {"LD_PRELOAD": ":".join(map(str, libraries)), "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=5"}
     environment |= {"UBSAN_OPTIONS": "print_stacktrace=1"}
     ran = subprocess.run(
-        [sys.executable, "-c", CHECK, str(tmp_path)], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", CHECK, str(tmp_path), *chosen()],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
