@@ -1,11 +1,16 @@
 """A shipped recipe, made smaller, for real: data, fairseq trainings, scores and report, from the command line.
 
-What it asks is what ``frontier-numbers`` asks: what each ingredient of the recommended technique brings. All the other
-techniques are in test_systems.py.
+Once with programs of their own that Snakemake starts, as a user has it. What the longer one asks is what
+``frontier-numbers`` asks: what each ingredient of the recommended technique brings. All the other techniques are in
+test_systems.py.
 """
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,17 +24,34 @@ pytestmark = pytest.mark.slow
 SHIPPED = Path(nmt_prune.__file__).parent / "recipes" / "frontier-numbers.yaml"
 
 
-def recipe() -> str:
+def recipe() -> dict[str, Any]:
     """The rung at which least is left, without what only controls for size and updates."""
     shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     techniques = [technique for technique in shipped["techniques"] if technique != "slt"]
     small = shipped | {"name": "small", "ladder": [98], "techniques": techniques, "controls": []}
     small["corpus"] |= {"size": 4000, "test_size": 80, "valid_size": 40}
-    return yaml.safe_dump(small)
+    return small
+
+
+def test_snakemake_starts_programs_of_their_own(tmp_path):
+    short = recipe() | {"techniques": ["mp"]}
+    short["corpus"] |= {"size": 400, "test_size": 10, "valid_size": 10}
+    short["training"] |= {"max-update": 20, "warmup-updates": 5}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(short), encoding="utf-8")
+    command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", "--cores", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "| 98 %" in done.stdout
+    with (tmp_path / "runs/small/report/results.csv").open(encoding="utf-8") as file:
+        rows = {row["technique"]: row for row in csv.DictReader(file)}
+    assert {name: row["total_updates"] for name, row in rows.items()} == {"dense": "20", "mp": "20"}
+    assert float(rows["mp"]["sparsity_prunable"]) == pytest.approx(0.98, abs=1e-4)
+    assert all(row["bleu"] and row["mb_packed"] for row in rows.values())
 
 
 def test_a_recipe_is_trained_pruned_scored_and_reported(tmp_path):
-    done = run_in_one_process(tmp_path, recipe())
+    done = run_in_one_process(tmp_path, yaml.safe_dump(recipe()))
     assert done.returncode == 0, done.stderr[-2000:]
     runs = tmp_path / "runs" / "small"
     with (runs / "report" / "results.csv").open(encoding="utf-8") as file:
@@ -46,6 +68,6 @@ def test_a_recipe_is_trained_pruned_scored_and_reported(tmp_path):
     assert {"dense (300)", "GMP by rungs (600)", "98"} <= texts_of_both(runs / "report" / "bleu")
     assert "| 98 %" in done.stdout
     trained = {path: path.stat().st_mtime_ns for path in runs.glob("*/checkpoint_last.pt")}
-    again = run_in_one_process(tmp_path, recipe())
+    again = run_in_one_process(tmp_path, yaml.safe_dump(recipe()))
     assert again.returncode == 0, again.stderr[-2000:]
     assert {path: path.stat().st_mtime_ns for path in runs.glob("*/checkpoint_last.pt")} == trained

@@ -37,7 +37,7 @@ def library(name: str) -> Path | None:
 
 def chosen() -> list[str]:
     """The widest instruction set, the next narrower registers, and none: what lies between differs from one of them in
-    few instructions, and each takes a quarter of a minute to compile so."""
+    few instructions, and compiling is most of this test."""
     sets = list(engine.instruction_sets())
     return list(dict.fromkeys([sets[0], *(name for name in sets if name in ("avx2", "portable"))]))
 
