@@ -32,7 +32,9 @@ def compose_once() -> None:
 
 def _compose(name: str, overrides: Sequence[str], strict: bool) -> DictConfig:
     groups = tuple(flag for flag in overrides if "." not in flag.partition("=")[0])
-    known = sum(len(nodes) for nodes in ConfigStore.instance().repo.values() if isinstance(nodes, dict))
+    # Composing for the first time adds Hydra's own.
+    groups_of_nodes = {group: nodes for group, nodes in ConfigStore.instance().repo.items() if group != "hydra"}
+    known = sum(len(nodes) for nodes in groups_of_nodes.values() if isinstance(nodes, dict))
     config = deepcopy(_composed(name, groups, known))
     OmegaConf.set_struct(config, True)
     ConfigLoaderImpl._apply_overrides_to_config([_parsed(flag) for flag in overrides if flag not in groups], config)

@@ -27,6 +27,7 @@ model:
   encoder-attention-heads: 2
   decoder-attention-heads: 2
   share-all-embeddings: true
+  max-target-positions: 32
 training:
   cpu: true
   max-update: 10

@@ -26,7 +26,7 @@ model:
   decoder-ffn-embed-dim: 32
   encoder-attention-heads: 4
   decoder-attention-heads: 4
-  max-target-positions: 50
+  max-target-positions: 26
   encoder-normalize-before: true
   decoder-normalize-before: true
   share-all-embeddings: true
