@@ -34,7 +34,8 @@ class Marks:
 def marks(results: Results, table: Table) -> Marks:
     """Finds the best of each sparsity, and what differs from MP at the same sparsity."""
     models = {place: results.aggregates[cell] for place, cell in table.cells.items()}
-    best: dict[float, float] = {}
+    dense = results.aggregates.get(Cell(DENSE, 0.0))
+    best = {} if dense is None else {0.0: round(dense.bleu, 1)}  # what is no sparser must be as good
     for model in models.values():
         best[model.cell.sparsity] = max(best.get(model.cell.sparsity, 0.0), round(model.bleu, 1))
     differences = results.differences(REFERENCE)

@@ -122,6 +122,13 @@ def test_the_best_of_each_sparsity_is_marked_and_what_differs_from_mp():
     assert (found.other, len(found.legend)) == (frozenset(), 1)
 
 
+@pytest.mark.parametrize(("bleu", "places"), [(21.9, 0), (22.3, 1)])
+def test_what_is_no_sparser_than_the_dense_model_is_best_only_if_it_is_as_good(bleu, places):
+    quantized = results(row("dense", 0, 22.14, 800), row("int8", 0, bleu, 1600), row("mp", 0.5, 20.0, 800))
+    found = marks(quantized, sparsity_table(quantized.aggregates)).best
+    assert len(found) == places + 1  # MP is alone at its sparsity
+
+
 def test_the_answer_in_sentences():
     assert lead(results(*ROWS)) == [
         "The dense model has **22.1 BLEU** after 800 updates.",
