@@ -5,8 +5,8 @@ CORPUS ?= libreoffice-help
 BIN := .venv/bin
 PACKAGES := .venv/.packages
 READY := .venv/.ready
-# A module stays in one process, which makes what its tests share once.
-PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
+# A module stays in one process, which makes what its tests share once. Three on two cores: some wait for locks and signals.
+PARALLEL := -n 3 --dist loadscope --no-loadscope-reorder
 # Two threads on a shared core are slower than one: parallelism comes from running trainings side by side.
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1

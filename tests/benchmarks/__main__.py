@@ -13,7 +13,7 @@ BENCHMARKS = (
     *("mask_computation", "training_step", "distillation_step", "data_preparation"),
     *("shrunk_translation", "sparse_inference", "compact_storage", "matrix_products"),
     *("translation_speed", "translation_deployed", "translation_parts", "translation_memory", "translation_scaling"),
-    *("real_model", "pareto", "serving", "report_page"),
+    *("real_model", "pareto", "serving", "report_page", "sweep"),
 )
 
 

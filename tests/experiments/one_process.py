@@ -24,7 +24,7 @@ from nmt_prune.processes import die_with_parent
 from tests import forking
 from tests.data_prep.archives import use_sacrebleu
 
-SHORTER = 0.1  # how long speeds are measured, of what is usual: how exact they are, nothing here asks
+SHORTER = 0.02  # how long speeds are measured, of what is usual: how exact they are, nothing here asks
 _in_turns = turns.in_turns
 
 

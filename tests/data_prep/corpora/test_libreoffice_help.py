@@ -90,22 +90,32 @@ def test_a_language_without_help_is_refused(tmp_path):
         choose("libreoffice-help", source="ru").load((12, 12), tmp_path, silent)
 
 
+@pytest.fixture(scope="module")
+def real_cache(tmp_path_factory) -> Path:
+    """One for both languages: the English package is fetched once."""
+    return tmp_path_factory.mktemp("real-help")
+
+
 @needs_apt
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["de", "fr"])
-def test_the_real_help_becomes_a_data_folder(tmp_path_factory, target):
-    # One cache for both languages: the English package is fetched once.
-    cache = tmp_path_factory.getbasetemp() / "real-help"
-    out = tmp_path_factory.mktemp("data") / "help"
-    corpus = choose("libreoffice-help", target=target, valid_size=100, test_size=100)
-    prepare(corpus, Preparation.of(corpus, vocab_size=1000), out, fetching=Fetching(cache, silent))
-    manifest = json.loads((out / "manifest.json").read_text())
+def test_the_real_help_becomes_a_data_folder(real_cache, tmp_path):
+    corpus = choose("libreoffice-help", valid_size=100, test_size=100)
+    prepare(corpus, Preparation.of(corpus, vocab_size=1000), tmp_path / "help", fetching=Fetching(real_cache, silent))
+    manifest = json.loads((tmp_path / "help/manifest.json").read_text())
     assert manifest["pairs"]["train"] > 15_000
     assert manifest["pairs"]["valid"] == manifest["pairs"]["test"] == 100
-    (cleaned,) = cache.glob(f"work/libreoffice-help.en-{target}.*/clean/train.en")
-    train, test = lines(cleaned), lines(out / "raw/test.en")
+    (cleaned,) = real_cache.glob("work/libreoffice-help.en-de.*/clean/train.en")
+    train, test = lines(cleaned), lines(tmp_path / "help/raw/test.en")
     assert not {line.casefold() for line in train} & {line.casefold() for line in test}
     assert not [line for line in train + test if "<" in line and 'class="' in line]
+
+
+@needs_apt
+@pytest.mark.slow
+def test_there_is_as_much_real_help_in_french(real_cache):
+    splits = choose("libreoffice-help", target="fr").load((100, 100), real_cache, silent)
+    assert len(splits.train) > 15_000
+    assert all(100 <= len(part) < 150 for part in (splits.valid, splits.test))  # whole pages
 
 
 def lines(path: Path) -> list[str]:
