@@ -20,6 +20,8 @@ from nmt_prune.techniques.labels import is_control, is_searched, label, ordered
 EACH_WAY = 5
 """Sentences on which the dense model is better than the others, and as many on which it is worse."""
 MOST_SYSTEMS = 4
+SHORTEST = 6
+"""Words and signs of a reference: of a title of one word BLEU is 0 or 100, and nothing else would be shown."""
 
 _WORDS = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[\w&&[^\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]]+|\s+|.",
@@ -64,6 +66,8 @@ class Example:
 def examples(results: Results, scored: ScoredRuns, data: Path | None = None) -> list[Example]:
     """Sentences that differ most in BLEU between the dense model and the sparsest runs of the other techniques.
 
+    Sentences whose reference is shorter than :data:`SHORTEST` are left out.
+
     Args:
         results: the results.
         scored: the runs, with their translations.
@@ -80,9 +84,9 @@ def examples(results: Results, scored: ScoredRuns, data: Path | None = None) -> 
     references, sources = read_lines(path), _sources(path, results)
     bleu = np.stack([sentence_bleu(results.statistics[run.name]) for run in systems.values()])
     lead = bleu[0] - bleu[1:].mean(axis=0)
-    order = np.argsort(-lead, kind="stable")
-    first = [int(line) for line in order[:EACH_WAY] if lead[line] > 0]
-    last = [int(line) for line in order[::-1][:EACH_WAY] if lead[line] < 0]
+    whole = [line for line in np.argsort(-lead, kind="stable").tolist() if len(_pieces(references[line])) >= SHORTEST]
+    first = [line for line in whole[:EACH_WAY] if lead[line] > 0]
+    last = [line for line in whole[::-1][:EACH_WAY] if lead[line] < 0]
     texts = [run.hypotheses() for run in systems.values()]
     return [
         Example(
@@ -106,6 +110,10 @@ def marked(hypothesis: str, reference: str) -> tuple[tuple[str, bool], ...]:
         if start < end:
             pieces.append(("".join(words[start:end]), kind != "equal"))
     return tuple(pieces)
+
+
+def _pieces(text: str) -> list[str]:
+    return [piece for piece in _WORDS.findall(text) if not piece.isspace()]
 
 
 def _systems(scored: ScoredRuns) -> dict[str, ScoredRun]:

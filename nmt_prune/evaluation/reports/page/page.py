@@ -17,7 +17,7 @@ from nmt_prune.evaluation.reports.figures import bleu, costs
 from nmt_prune.evaluation.reports.figures.style import looks
 from nmt_prune.evaluation.reports.page.answer import MARK, lead, marks
 from nmt_prune.evaluation.reports.page.drawings import colour, svg
-from nmt_prune.evaluation.reports.page.examples import EACH_WAY, examples
+from nmt_prune.evaluation.reports.page.examples import EACH_WAY, SHORTEST, examples
 from nmt_prune.evaluation.reports.page.reproduction import recipes, whole
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.evaluation.reports.tables.bleu import percent
@@ -101,6 +101,7 @@ def write_page(
         marks=marks(results, table),
         examples=shown,
         each_way=EACH_WAY,
+        shortest=SHORTEST,
         commands=whole(scored.folder),
         rows=results.rows,
         recipes=recipes(scored),

@@ -44,3 +44,8 @@ def test_sentences_that_either_side_wins(page):
     assert len(won) == EACH_WAY
     assert [one.system.split(",")[0] for one in found[0].translations][:3] == ["dense", "MP", "SLT"]
     assert found[0].translations[2].system == "SLT, 90 %"
+
+
+def test_titles_of_a_few_words_are_left_out(page, monkeypatch):
+    monkeypatch.setattr("nmt_prune.evaluation.reports.page.examples.SHORTEST", 1000)
+    assert examples(gathered(page.runs), read_runs(page.runs)) == []
