@@ -30,7 +30,7 @@ from tests.benchmarks.translation_systems import Sources, System, alternate, by_
 RUNS = Path("runs/frontier-libreoffice-help")
 MODELS = (
     *("dense", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90", "slt-90"),
-    *("shallow-gmp-dense", "shallow-gmp-80", "shallow-gmp-90"),
+    *("shallow-gmp-dense", "shallow-gmp-80", "shallow-gmp-90", "small-dense-longer-80", "small-dense-longer-90"),
 )
 """Runs of the recipe, without their seed: of the first that is there."""
 
