@@ -5,8 +5,8 @@ CORPUS ?= libreoffice-help
 BIN := .venv/bin
 PACKAGES := .venv/.packages
 READY := .venv/.ready
-# A module stays in one process, which makes what its tests share once. Three on two cores: some wait for locks and signals.
-PARALLEL := -n 3 --dist loadscope --no-loadscope-reorder
+# A module stays in one process, which makes what its tests share once.
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 # Two threads on a shared core are slower than one: parallelism comes from running trainings side by side.
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
@@ -20,8 +20,9 @@ $(PACKAGES): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 	  { echo "nmt-prune needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
-	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true  # pip does it on one core; some files are templates
 	@touch $@
 
 # The compiled engine lies beside its sources: built anew when they change.

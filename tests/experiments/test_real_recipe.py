@@ -1,8 +1,8 @@
 """A shipped recipe, made smaller, for real: data, fairseq trainings, scores and report, from the command line.
 
-Once with programs of their own that Snakemake starts, as a user has it. What the longer one asks is what
-``frontier-numbers`` asks: what each ingredient of the recommended technique brings. All the other techniques are in
-test_systems.py.
+Once with programs of their own that Snakemake starts, as a user has it, for a dense model alone. What the longer one
+asks is what ``frontier-numbers`` asks: what each ingredient of the recommended technique brings. All the other
+techniques are in test_systems.py.
 """
 
 import csv
@@ -34,7 +34,7 @@ def recipe() -> dict[str, Any]:
 
 
 def test_snakemake_starts_programs_of_their_own(tmp_path):
-    short = recipe() | {"techniques": ["mp"]}
+    short = recipe() | {"techniques": []}
     short["corpus"] |= {"size": 400, "test_size": 10, "valid_size": 10}
     short["training"] |= {"max-update": 20, "warmup-updates": 5}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(short), encoding="utf-8")
@@ -42,12 +42,12 @@ def test_snakemake_starts_programs_of_their_own(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "| 98 %" in done.stdout
     with (tmp_path / "runs/small/report/results.csv").open(encoding="utf-8") as file:
-        rows = {row["technique"]: row for row in csv.DictReader(file)}
-    assert {name: row["total_updates"] for name, row in rows.items()} == {"dense": "20", "mp": "20"}
-    assert float(rows["mp"]["sparsity_prunable"]) == pytest.approx(0.98, abs=1e-4)
-    assert all(row["bleu"] and row["mb_packed"] for row in rows.values())
+        (row,) = csv.DictReader(file)
+    assert (row["technique"], row["total_updates"]) == ("dense", "20")
+    assert row["bleu"]
+    assert row["mb_packed"]
+    assert "| dense" in done.stdout
 
 
 def test_a_recipe_is_trained_pruned_scored_and_reported(tmp_path):
