@@ -21,7 +21,7 @@ from tests.benchmarks.reporting import report
 RECIPE = Path(nmt_prune.__file__).parent / "recipes" / "frontier-numbers.yaml"
 SLOTS = 2
 CHANGES = {"techniques": ["mp", "slt"], "controls": [], "ladder": [90, 98], "seeds": [1, 2]}
-UPDATES = 2400
+UPDATES = 1200
 NOTES = (
     "All in seconds of wall time. trainings: from the start of fairseq-train to its end, all of them; scored: from the"
     " start of the command until the last score is there, data included; report: from there to the end of the command,"
