@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from functools import wraps
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from nmt_prune import __version__
 from nmt_prune.cli.analyse import analyse
 from nmt_prune.cli.data import data
 from nmt_prune.cli.distill import distill
@@ -52,12 +53,29 @@ def _with_finite_numbers(command: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"nmt-prune {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Prune neural translation models: fairseq-train --user-dir $(nmt-prune user-dir)",
 )
+
+
+@app.callback()
+def _before(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 for command in (
     *(prune, run, status, data, distill, mask, ticket, search, inspect, profile, compare, stability, transfer),
     *(shrink, quantize, pack, unpack, strip, average, shortlist, translate, score, report, verify),
