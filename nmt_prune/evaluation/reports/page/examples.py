@@ -66,7 +66,7 @@ class Example:
 def examples(results: Results, scored: ScoredRuns, data: Path | None = None) -> list[Example]:
     """Sentences that differ most in BLEU between the dense model and the sparsest runs of the other techniques.
 
-    Sentences whose reference is shorter than :data:`SHORTEST` are left out.
+    Sentences whose reference is shorter than :data:`SHORTEST` are left out, unless all are.
 
     Args:
         results: the results.
@@ -84,7 +84,8 @@ def examples(results: Results, scored: ScoredRuns, data: Path | None = None) -> 
     references, sources = read_lines(path), _sources(path, results)
     bleu = np.stack([sentence_bleu(results.statistics[run.name]) for run in systems.values()])
     lead = bleu[0] - bleu[1:].mean(axis=0)
-    whole = [line for line in np.argsort(-lead, kind="stable").tolist() if len(_pieces(references[line])) >= SHORTEST]
+    order = np.argsort(-lead, kind="stable").tolist()
+    whole = [line for line in order if len(_pieces(references[line])) >= SHORTEST] or order
     first = [line for line in whole[:EACH_WAY] if lead[line] > 0]
     last = [line for line in whole[::-1][:EACH_WAY] if lead[line] < 0]
     texts = [run.hypotheses() for run in systems.values()]
