@@ -68,7 +68,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def _before(
+def _global_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
