@@ -102,16 +102,18 @@ def test_blocks_of_four_rows_share_their_columns(instruction_set: str, form: str
 def compare(matrix: Any, weight: Floats) -> None:
     random = np.random.default_rng(3)
     bias = random.standard_normal(weight.shape[0], dtype=np.float32)
+    x = random.standard_normal((max(TOKENS), weight.shape[1]), dtype=np.float32)
+    expected = x.astype(np.float64) @ weight.T.astype(np.float64)
+    # Bound of a float32 sum of rounded products.
+    error = 1e-6 * (np.abs(x) @ np.abs(weight).T + np.abs(bias) + 1e-3) * weight.shape[1] ** 0.5
+    if matrix.format == "sparse int8" and engine.instruction_set() == "avx512vbmi":  # inputs are rounded to 8 bits
+        error += np.abs(x).max(1, keepdims=True) / 127 / 2 * np.abs(weight).sum(1) * 1.001
     for tokens in TOKENS:
-        x = random.standard_normal((tokens, weight.shape[1]), dtype=np.float32)
-        expected = x.astype(np.float64) @ weight.T.astype(np.float64)
-        # Bound of a float32 sum of rounded products.
-        error = 1e-6 * (np.abs(x) @ np.abs(weight).T + np.abs(bias) + 1e-3) * weight.shape[1] ** 0.5
-        if matrix.format == "sparse int8" and engine.instruction_set() == "avx512vbmi":  # inputs are rounded to 8 bits
-            error += np.abs(x).max(1, keepdims=True) / 127 / 2 * np.abs(weight).sum(1) * 1.001
-        assert (np.abs(matrix.multiply(x) - expected) <= error).all()
-        assert (np.abs(matrix.multiply(x, bias) - (expected + bias)) <= error).all()
-        assert (np.abs(matrix.multiply(x, bias, True) - np.maximum(expected + bias, 0)) <= error).all()
+        first, products, bounds = x[:tokens], expected[:tokens], error[:tokens]
+        assert (np.abs(matrix.multiply(first, bias) - (products + bias)) <= bounds).all()
+        if tokens <= 17:  # what comes after the product does not depend on how many more there are
+            assert (np.abs(matrix.multiply(first) - products) <= bounds).all()
+            assert (np.abs(matrix.multiply(first, bias, True) - np.maximum(products + bias, 0)) <= bounds).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -119,14 +121,14 @@ def test_dense_int8_errs_by_half_a_step_of_the_inputs(instruction_set: str, shap
     weight, random = uneven(shape), np.random.default_rng(3)
     values, scales = rounded(weight)
     stored, bias = values * scales[:, None], random.standard_normal(shape[0], dtype=np.float32)
+    x = random.standard_normal((max(TOKENS), shape[1]), dtype=np.float32)
+    half_step = np.abs(x).max(1, keepdims=True) / 127 / 2
+    bound = half_step * np.abs(stored).sum(1) * 1.001 + 1e-5 * (1 + np.abs(x) @ np.abs(stored).T)
+    expected = np.maximum(x.astype(np.float64) @ stored.T + bias, 0)
     for matrix in (engine.Matrix.dense_int8(values, scales), engine.Matrix.dense_int8(weight)):
         assert matrix.format == "dense int8"
         for tokens in TOKENS:
-            x = random.standard_normal((tokens, shape[1]), dtype=np.float32)
-            half_step = np.abs(x).max(1, keepdims=True) / 127 / 2
-            bound = half_step * np.abs(stored).sum(1) * 1.001 + 1e-5 * (1 + np.abs(x) @ np.abs(stored).T)
-            expected = np.maximum(x.astype(np.float64) @ stored.T + bias, 0)
-            assert (np.abs(matrix.multiply(x, bias, True) - expected) <= bound).all()
+            assert (np.abs(matrix.multiply(x[:tokens], bias, True) - expected[:tokens]) <= bound[:tokens]).all()
 
 
 def test_largest_bytes_do_not_saturate(instruction_set: str) -> None:
