@@ -1,5 +1,6 @@
 """From a request to a folder with the pruned checkpoint, the packed model and a page about both."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -79,7 +80,7 @@ def prune(request: Request, percent: float, values: str, cores: int | None = Non
         shutil.copyfile(best, temporary)
     with atomic_path(request.out / PACKED) as temporary:
         save_compact(compact_model(Checkpoint.load(best), request.data, values), temporary)
-    command = " ".join(read_json(plan.folder(run).path / "run.json")["command"])
+    command = shlex.join(read_json(plan.folder(run).path / "run.json")["command"])
     text = summary(plan.places.runs, run, request.out, changes, command)
     with atomic_path(request.out / SUMMARY) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -20,7 +20,7 @@ def summary(runs: Path, run: Run, out: Path, changes: Sequence[str], command: st
         run: the pruned one.
         out: folder of the model.
         changes: what of the model's own settings was changed.
-        command: the training.
+        command: the training, as a shell reads it.
     """
     report = read_json(runs / "report" / "results.json")
     rows = {row["technique"]: row for row in report["runs"] if row["run"] == run.name or not row["target_sparsity"]}

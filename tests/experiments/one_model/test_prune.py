@@ -1,5 +1,6 @@
 """One stock model, one command: what is made, what is said, and what is refused before anything is written."""
 
+import shlex
 import shutil
 import sys
 
@@ -65,7 +66,9 @@ def test_everything_is_there(pruned, corpus):
     rows = [row.split("|")[1].strip() for row in summary.splitlines() if row.startswith("|")][2:]
     assert len(rows) == 3
     assert rows[:2] == ["dense", "dense, trained on for as long"]
-    assert summary.splitlines()[-1].strip().startswith("fairseq-train ")
+    ran = read_json(folder / "runs" / "ladder-gmp-80-seed1" / "run.json")["command"]
+    assert ran[0] == "fairseq-train"
+    assert shlex.split(summary.splitlines()[-1]) == ran  # as a shell reads it
     results = {row["run"]: row for row in read_json(folder / "runs" / "report" / "results.json")["runs"]}
     assert results["dense-seed1"]["total_updates"] == 30
     assert {row["total_updates"] for name, row in results.items() if name != "dense-seed1"} == {42}
