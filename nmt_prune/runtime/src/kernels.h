@@ -34,8 +34,8 @@ struct Kernels {
                 float* output);
 
   // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized,
-  // |quantized| <= 127, padded with zeros to columns4 * 4, in tiles of as many tokens as dense_int8 likes: (columns4,
-  // tokens of the tile, 4) each;
+  // |quantized| <= 127 (64 where bytes have no dot product of their own), padded with zeros to columns4 * 4, in tiles
+  // of as many tokens as dense_int8 likes: (columns4, tokens of the tile, 4) each;
   // offsets[t] = what the stored weights' + 128 adds to the sums of dense_int8.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    void* quantized, float* scales, std::int32_t* offsets);

@@ -14,6 +14,13 @@ constexpr std::int32_t weight_offset = 0;
 constexpr std::int32_t weight_offset = 128;
 #endif
 
+// What the largest input of a token is rounded to.
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+constexpr float largest_input = 64.0f;  // 2 * 255 * 64 has 16 bits
+#else
+constexpr float largest_input = 127.0f;
+#endif
+
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 
 typedef std::int8_t Quantized;
@@ -40,30 +47,42 @@ NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   return dot(sums, weights.bytes, same(four));
 }
 
-#elif defined(__SSE2__)
+#elif defined(__AVX2__)
 
-// Bytes 0 and 2 of each lane as 16-bit words, then bytes 1 and 3: exact, where the product of bytes would saturate.
-typedef std::int16_t Quantized;
-constexpr int lane_order[4] = {0, 2, 1, 3};
+// Without an instruction for it, pairs of products are added in 16 bits, which they must not overflow.
+typedef std::int8_t Quantized;
+constexpr int lane_order[4] = {0, 1, 2, 3};
 #if defined(__AVX512BW__)
 typedef __m512i Sums;
 NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm512_loadu_si512(at); }
-NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return _mm512_and_si512(a, _mm512_set1_epi32(0x00ff00ff)); }
-NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm512_srli_epi16(a, 8); }
-NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm512_set1_epi32(pair); }
-NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm512_madd_epi16(a, b); }
-NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm512_add_epi32(a, b); }
-#elif defined(__AVX2__)
+NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm512_set1_epi32(four); }
+NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) {
+  return _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1)));
+}
+#else
 typedef __m256i Sums;
 NMT_PRUNE_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
-NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)); }
-NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm256_srli_epi16(a, 8); }
-NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm256_set1_epi32(pair); }
-NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm256_madd_epi16(a, b); }
-NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm256_add_epi32(a, b); }
-#else
+NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm256_set1_epi32(four); }
+NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) {
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1)));
+}
+#endif
+constexpr int dot_lanes = sizeof(Sums) / 4;
+struct Weights { Sums bytes; };
+NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {load_bytes(at)}; }
+NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
+  std::int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  return dot(sums, weights.bytes, same(four));
+}
+
+#elif defined(__SSE2__)
+
+// Bytes 0 and 2 of each lane as 16-bit words, then bytes 1 and 3.
+typedef std::int16_t Quantized;
+constexpr int lane_order[4] = {0, 2, 1, 3};
 typedef __m128i Sums;
 NMT_PRUNE_INLINE Sums no_sums() { return _mm_setzero_si128(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); }
@@ -72,7 +91,6 @@ NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm_srli_epi16(a, 8); }
 NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm_set1_epi32(pair); }
 NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm_madd_epi16(a, b); }
 NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm_add_epi32(a, b); }
-#endif
 constexpr int dot_lanes = sizeof(Sums) / 4;
 struct Weights { Sums even, odd; };
 NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) {

@@ -11,25 +11,20 @@ namespace NMT_PRUNE_KERNELS {
 namespace {
 
 // Tokens that one pass over a panel's weights serves, at most.
-#if defined(__AVX512F__) || (defined(__AVX2__) && !defined(__AVXVNNI__))
+#if defined(__AVX512F__)
 constexpr int int8_block = 12;
-#elif defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
+#elif defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)
 constexpr int int8_block = 6;
 #else
 constexpr int int8_block = 4;
 #endif
 
 // Registers of rows in such a pass: sums, weights and products fill all registers that there are.
-template <int Tokens>
-constexpr int int8_vectors() {
 #if defined(__ARM_FEATURE_DOTPROD)
-  return 4;
-#elif defined(__AVX2__) && !defined(__AVX512F__) && !defined(__AVXVNNI__)
-  return Tokens > 5 ? 1 : 2;
+constexpr int int8_vectors = 4;
 #else
-  return 2;
+constexpr int int8_vectors = 2;
 #endif
-}
 
 // Tokens are taken in passes of the same number, but for the last.
 std::int64_t int8_tile(std::int64_t tokens) {
@@ -62,7 +57,7 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
     const std::int64_t in_tile = t % full, first = t - in_tile, tile = tokens - first < full ? tokens - first : full;
     Quantized* q = static_cast<Quantized*>(quantized) + first * columns4 * 4 + in_tile * 4;
     const float largest = largest_magnitude(x, columns);
-    const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+    const float inverse = largest > 0.0f ? largest_input / largest : 0.0f;
     Rounded sums{};
     for (std::int64_t column = 0; column < columns; column += widest) {
       const Rounded values = rounded(load_some<widest>(x + column, columns - column) * inverse);
@@ -76,7 +71,7 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
     }
     std::int32_t sum = 0;
     for (int lane = 0; lane < widest; ++lane) sum += sums[lane];
-    scales[t] = largest / 127.0f;
+    scales[t] = largest / largest_input;
     offsets[t] = weight_offset * sum;
   }
 }
@@ -110,7 +105,7 @@ __attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_
 template <int Tokens>
 void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
                  const std::int32_t* offsets, float* output) {
-  constexpr int Vectors = int8_vectors<Tokens>();
+  constexpr int Vectors = int8_vectors;
   const std::int64_t columns4 = job.weights.columns4;
   for (int part = 0; part < panel_rows; part += Vectors * dot_lanes) {
     const std::int64_t row = panel * panel_rows + part, left = job.weights.rows - row;
