@@ -146,6 +146,7 @@ def _written_by(values: Mapping[str, Any]) -> str | None:
 
 
 Record = TypeVar("Record", RunRecord, ScoreRecord, SpeedRecord)
+_KINDS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (RunRecord, ScoreRecord, SpeedRecord)}
 
 
 def hypotheses_file(subset: str) -> str:
@@ -163,7 +164,8 @@ def read_record(kind: type[Record], path: Path) -> Record:
     if isinstance(values, dict):
         refuse_newer(path, _written_by(values))
     try:
-        return TypeAdapter(kind).validate_python(values)
+        record: Record = _KINDS[kind].validate_python(values)
+        return record
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "content"
