@@ -13,7 +13,7 @@ BENCHMARKS = (
     *("mask_computation", "training_step", "distillation_step", "data_preparation"),
     *("shrunk_translation", "sparse_inference", "compact_storage", "matrix_products"),
     *("translation_speed", "translation_deployed", "translation_parts", "translation_memory", "translation_scaling"),
-    *("real_model", "pareto", "serving", "report_page", "sweep"),
+    *("real_model", "pareto", "rounding", "serving", "report_page", "sweep"),
 )
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         "--runs",
         type=Path,
         metavar="RUNS_DIR",
-        help="of real_model and pareto: folder of trained runs; default: that of make demo, that of make frontier",
+        help="of real_model, pareto and rounding: trained runs; default: those of make demo, of make frontier twice",
     )
     parser.add_argument(
         "--model",
@@ -44,7 +44,8 @@ def main() -> None:
         help="of serving: lines to translate, one a request; default: %(default)s",
     )
     arguments = parser.parse_args()
-    given = dict.fromkeys(("real_model", "pareto"), (arguments.runs,)) | {"serving": (arguments.model, arguments.text)}
+    given = dict.fromkeys(("real_model", "pareto", "rounding"), (arguments.runs,))
+    given["serving"] = (arguments.model, arguments.text)
     names = arguments.names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
