@@ -20,7 +20,6 @@ name: tiny
 corpus: {name: numbers, vocab_size: 150, model_type: bpe, size: 1000, test_size: 10, valid_size: 10}
 model:
   arch: masked_transformer_tiny
-  decoder-layers: 1
   encoder-embed-dim: 32
   decoder-embed-dim: 32
   encoder-ffn-embed-dim: 32
