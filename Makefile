@@ -22,7 +22,7 @@ $(PACKAGES): requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true  # pip does it on one core; some files are templates
+	@$(BIN)/python -m compileall -q -j 0 -x "/tests?/" .venv/lib >/dev/null || true  # pip does it on one core; some are templates
 	@touch $@
 
 # The compiled engine lies beside its sources: built anew when they change.
