@@ -71,7 +71,7 @@ def test_same_hypotheses_for_every_tying_and_sparsity(tying, density):
     assert_same(compact, sentences(compact), SHORT)
 
 
-@pytest.mark.parametrize("beam", range(1, 9))
+@pytest.mark.parametrize("beam", [*range(1, 9), 20])
 def test_same_hypotheses_for_every_beam(beam, instruction_set):
     compact = random_model(*PRE, seed=4)
     assert_same(compact, sentences(compact), replace(SHORT, beam=beam, nbest=beam))
