@@ -21,35 +21,9 @@ constexpr float largest_input = 64.0f;  // 2 * 255 * 64 has 16 bits
 constexpr float largest_input = 127.0f;
 #endif
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(__AVX2__)
 
-typedef std::int8_t Quantized;
-constexpr int lane_order[4] = {0, 1, 2, 3};
-#if defined(__AVX512VNNI__)
-typedef __m512i Sums;
-NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
-NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm512_loadu_si512(at); }
-NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm512_set1_epi32(four); }
-NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) { return _mm512_dpbusd_epi32(sums, a, b); }
-#else
-typedef __m256i Sums;
-NMT_PRUNE_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
-NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
-NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm256_set1_epi32(four); }
-NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) { return _mm256_dpbusd_avx_epi32(sums, a, b); }
-#endif
-constexpr int dot_lanes = sizeof(Sums) / 4;
-struct Weights { Sums bytes; };
-NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {load_bytes(at)}; }
-NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
-  std::int32_t four;
-  std::memcpy(&four, x, sizeof four);
-  return dot(sums, weights.bytes, same(four));
-}
-
-#elif defined(__AVX2__)
-
-// Without an instruction for it, pairs of products are added in 16 bits, which they must not overflow.
+// Without an instruction for dot products, pairs of products are added in 16 bits, which they must not overflow.
 typedef std::int8_t Quantized;
 constexpr int lane_order[4] = {0, 1, 2, 3};
 #if defined(__AVX512BW__)
@@ -58,7 +32,11 @@ NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm512_loadu_si512(at); }
 NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm512_set1_epi32(four); }
 NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) {
+#if defined(__AVX512VNNI__)
+  return _mm512_dpbusd_epi32(sums, a, b);
+#else
   return _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1)));
+#endif
 }
 #else
 typedef __m256i Sums;
@@ -66,7 +44,11 @@ NMT_PRUNE_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
 NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm256_set1_epi32(four); }
 NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) {
+#if defined(__AVXVNNI__)
+  return _mm256_dpbusd_avx_epi32(sums, a, b);
+#else
   return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1)));
+#endif
 }
 #endif
 constexpr int dot_lanes = sizeof(Sums) / 4;

@@ -105,29 +105,28 @@ __attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_
 template <int Tokens>
 void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
                  const std::int32_t* offsets, float* output) {
-  constexpr int Vectors = int8_vectors;
   const std::int64_t columns4 = job.weights.columns4;
-  for (int part = 0; part < panel_rows; part += Vectors * dot_lanes) {
+  for (int part = 0; part < panel_rows; part += int8_vectors * dot_lanes) {
     const std::int64_t row = panel * panel_rows + part, left = job.weights.rows - row;
     if (left <= 0) return;
     const std::uint8_t* bytes = job.weights.values + (panel * columns4 * panel_rows + part) * 4;
-    Sums sums[Tokens][Vectors];
+    Sums sums[Tokens][int8_vectors];
     for (auto& token : sums)
       for (Sums& sum : token) sum = no_sums();
     for (std::int64_t four = 0; four < columns4; ++four, bytes += panel_rows * 4) {
       NMT_PRUNE_UNROLL
-      for (int line = 0; line < Vectors * dot_lanes * 4; line += 64) prefetch(bytes + 2 * prefetched_bytes + line);
-      Weights weights[Vectors];
+      for (int line = 0; line < int8_vectors * dot_lanes * 4; line += 64) prefetch(bytes + 2 * prefetched_bytes + line);
+      Weights weights[int8_vectors];
       NMT_PRUNE_UNROLL
-      for (int v = 0; v < Vectors; ++v) weights[v] = weights_at(bytes + v * dot_lanes * 4);
+      for (int v = 0; v < int8_vectors; ++v) weights[v] = weights_at(bytes + v * dot_lanes * 4);
       NMT_PRUNE_UNROLL
       for (int t = 0; t < Tokens; ++t) {
         NMT_PRUNE_UNROLL
-        for (int v = 0; v < Vectors; ++v) sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
+        for (int v = 0; v < int8_vectors; ++v) sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
       }
     }
-    const std::int64_t count = left < Vectors * dot_lanes ? left : Vectors * dot_lanes;
-    alignas(64) std::int32_t lanes[Tokens][Vectors * dot_lanes];
+    const std::int64_t count = left < int8_vectors * dot_lanes ? left : int8_vectors * dot_lanes;
+    alignas(64) std::int32_t lanes[Tokens][int8_vectors * dot_lanes];
     std::memcpy(lanes, sums, sizeof lanes);
     for (int t = 0; t < Tokens; ++t)
       finish_int8(job, lanes[t], row, count, scales[t], offsets[t], output + t * job.weights.rows + row);
