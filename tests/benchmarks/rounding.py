@@ -27,7 +27,7 @@ FLOATS = "float32"
 def run(runs: Path | None) -> None:
     """Translates with the dense models of a folder of runs, by default make frontier's."""
     runs = runs or RUNS
-    if not list(_dense(runs)):
+    if not _dense(runs):
         print(f"rounding: {runs} has no dense-seed*; make them with make frontier, or name --runs\n")
         return
     _measure(runs, _engine.instruction_set(), "rounding")

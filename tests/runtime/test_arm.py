@@ -9,7 +9,8 @@ from tests.runtime.translating import translations
 
 pytestmark = pytest.mark.slow
 SETS = "from nmt_prune.runtime import _engine; print(*_engine.instruction_sets())"
-MATRICES = ("-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", "tests/runtime/test_matrices.py")
+FILES = [f"tests/runtime/test_{name}.py" for name in ("matrices", "matrix_refusals")]
+MATRICES = ("-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *FILES)
 
 
 @pytest.fixture(scope="module")

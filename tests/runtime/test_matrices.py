@@ -218,68 +218,6 @@ def test_the_portable_instruction_set_is_always_there() -> None:
         engine.use("quantum")
 
 
-GOOD = {
-    "starts": np.array([0, 2, 3]),
-    "columns": np.array([0, 2, 1], dtype=np.uint32),
-    "values": np.ones(3, dtype=np.int8),
-    "scales": np.ones(2, dtype=np.float32),
-    "shape": (2, 3),
-}
-BAD = {
-    "starts, descending": ("starts", {"starts": np.array([0, 4, 3])}),
-    "starts, too many": ("starts", {"starts": np.array([0, 2, 9])}),
-    "starts, negative": ("starts", {"starts": np.array([0, -(2**62), 3])}),
-    "starts, not from 0": ("starts", {"starts": np.array([1, 2, 3])}),
-    "starts, too few": ("starts", {"starts": np.array([0, 3])}),
-    "starts, type": ("starts", {"starts": np.array([0, 2, 3], dtype=np.int32)}),
-    "starts, short": ("starts", {"starts": np.array([0, 1, 2])}),
-    "columns, out of range": ("columns", {"columns": np.array([0, 3, 1], dtype=np.uint32)}),
-    "columns, huge": ("columns", {"columns": np.array([0, 2**32 - 1, 1], dtype=np.uint32)}),
-    "columns, descending": ("columns", {"columns": np.array([2, 0, 1], dtype=np.uint32)}),
-    "columns, twice": ("columns", {"columns": np.array([2, 2, 1], dtype=np.uint32)}),
-    "columns, type": ("columns", {"columns": np.array([0, 2, 1])}),
-    "columns, stride": ("columns", {"columns": np.array([0, 9, 2, 9, 1, 9], dtype=np.uint32)[::2]}),
-    "values, type": ("values", {"values": np.ones(3)}),
-    "values, count": ("values", {"values": np.ones(4, dtype=np.int8)}),
-    "values, dimensions": ("values", {"values": np.ones((3, 1), dtype=np.int8)}),
-    "scales, not a number": ("scales", {"scales": np.array([1, np.nan], dtype=np.float32)}),
-    "scales, infinite": ("scales", {"scales": np.array([np.inf, 1], dtype=np.float32)}),
-    "scales, missing": ("scales", {"scales": None}),
-    "scales, count": ("scales", {"scales": np.ones(3, dtype=np.float32)}),
-    "scales, of floats": ("scales", {"values": np.ones(3, dtype=np.float32)}),
-    "shape, negative": ("shape", {"shape": (2, -3)}),
-    "shape, empty": ("shape", {"shape": (0, 3)}),
-    "shape, huge": ("shape", {"shape": (2, 2**31)}),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_arrays_are_refused_by_name(case: str) -> None:
-    engine.Matrix.sparse(**GOOD)
-    name, change = BAD[case]
-    with pytest.raises(ValueError, match=f"^{name}: "):
-        engine.Matrix.sparse(**{**GOOD, **change})
-
-
-def test_bad_dense_arrays_are_refused_by_name() -> None:
-    floats = np.ones((2, 3), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"^array: "):
-        engine.Matrix.dense(floats.astype(np.float64))
-    with pytest.raises(ValueError, match=r"^array: "):
-        engine.Matrix.dense(floats[0])
-    with pytest.raises(ValueError, match=r"^array: "):
-        engine.Matrix.dense(floats.T)
-    with pytest.raises(ValueError, match=r"^values: "):
-        engine.Matrix.dense_int8(np.ones((2, 3), dtype=np.int8))
-    with pytest.raises(ValueError, match=r"^values: "):
-        engine.Matrix.dense_int8(floats * np.float32("nan"))
-    matrix = engine.Matrix.dense(floats)
-    with pytest.raises(ValueError, match=r"^x: "):
-        matrix.multiply(np.ones((1, 4), dtype=np.float32))
-    with pytest.raises(ValueError, match=r"^bias: "):
-        matrix.multiply(floats, np.ones(3, dtype=np.float32))
-
-
 def test_one_weight_in_two_forms() -> None:
     random = np.random.default_rng(4)
     weight = random.standard_normal((6, 9), dtype=np.float32)

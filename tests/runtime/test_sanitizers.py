@@ -18,8 +18,8 @@ sys.modules["nmt_prune.runtime._engine"] = _engine
 import nmt_prune.runtime
 nmt_prune.runtime._engine = _engine
 import pytest
-files = ["matrices", "compiled_engine", "compiled_batches", "compiled_refusals", "shortlists", "greedy"]
-files += ["alignments", "sampling"]
+files = ["matrices", "matrix_refusals", "compiled_engine", "compiled_batches", "compiled_refusals"]
+files += ["shortlists", "greedy", "alignments", "sampling"]
 files = [f"tests/runtime/test_{name}.py" for name in files]
 sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-k", "not torch and not of_a_large", *files]))
 """

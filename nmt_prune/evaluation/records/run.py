@@ -146,7 +146,7 @@ def _written_by(values: Mapping[str, Any]) -> str | None:
 
 
 Record = TypeVar("Record", RunRecord, ScoreRecord, SpeedRecord)
-_KINDS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (RunRecord, ScoreRecord, SpeedRecord)}
+_ADAPTERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (RunRecord, ScoreRecord, SpeedRecord)}
 
 
 def hypotheses_file(subset: str) -> str:
@@ -164,7 +164,7 @@ def read_record(kind: type[Record], path: Path) -> Record:
     if isinstance(values, dict):
         refuse_newer(path, _written_by(values))
     try:
-        record: Record = _KINDS[kind].validate_python(values)
+        record: Record = _ADAPTERS[kind].validate_python(values)
         return record
     except ValidationError as error:
         first = error.errors()[0]

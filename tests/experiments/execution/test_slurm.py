@@ -52,6 +52,7 @@ resources: {mem_mb: 500, runtime: 10, slurm_partition: main}
 """
 AT_ONCE = ("--slurm-init-seconds-before-status-checks", "1")
 LONGEST = 300.0  # seconds that a busy machine may take for a job
+A_SECOND = 1.1  # a node takes a job queued again within one for the revoked one, and fails it: SLURM waits two minutes
 NAMES = ("dense-seed1", "gmp-50-seed1")
 
 
@@ -88,6 +89,7 @@ class Cluster:
         """Has a job that is queued again begin now and not in two minutes; whether it was."""
         is_queued = self.say("squeue", "--noheader", "--format=%T", f"--jobs={job}") == "PENDING"
         if is_queued:
+            time.sleep(A_SECOND)
             self.say("scontrol", "update", f"JobId={job}", "StartTime=now")
         return is_queued
 

@@ -122,7 +122,8 @@ void int8_tokens(const Int8Job& job, std::int64_t panel, const Quantized* x, con
       NMT_PRUNE_UNROLL
       for (int t = 0; t < Tokens; ++t) {
         NMT_PRUNE_UNROLL
-        for (int v = 0; v < int8_vectors; ++v) sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
+        for (int v = 0; v < int8_vectors; ++v)
+          sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
       }
     }
     const std::int64_t count = left < int8_vectors * dot_lanes ? left : int8_vectors * dot_lanes;
