@@ -17,6 +17,7 @@ import torch
 
 from nmt_prune.processes import HAS_STOPPED
 from tests.experiments.execution.slurm_node import install, slurm_node
+from tests.experiments.recipes import run_in_one_process
 from tests.tasks.training import assert_same, load
 from tests.waiting import wait_until
 
@@ -64,15 +65,11 @@ class Cluster:
         folder.mkdir()
         (folder / "small.yaml").write_text(RECIPE, encoding="utf-8")
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """Starts ``nmt-prune run``."""
-        command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", *words]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=self.folder, **pipes)
-
     def submit(self, *words: str) -> "subprocess.Popen[str]":
-        """Starts it on the cluster, with further arguments of Snakemake."""
-        return self.start("--executor", "slurm", "--", *AT_ONCE, *words)
+        """Starts ``nmt-prune run`` on the cluster, with further arguments of Snakemake."""
+        command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", "--executor", "slurm", "--"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen([*command, *AT_ONCE, *words], cwd=self.folder, **pipes)
 
     def say(self, *command: str) -> str:
         """What a command of SLURM prints."""
@@ -145,10 +142,9 @@ def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
     dense, pruned = NAMES
+    undisturbed = Cluster(tmp_path / "local")
+    assert run_in_one_process(undisturbed.folder, RECIPE).returncode == 0
     with ExitStack() as stack:
-        undisturbed = Cluster(tmp_path / "local")
-        local = stack.enter_context(undisturbed.start("--cores", "1"))
-        stack.callback(local.terminate)
         run = stack.enter_context(cluster.submit())
         stack.callback(run.terminate)
 
@@ -173,6 +169,5 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         follow(run, lambda: cluster.is_trained() and (cluster.run(dense) / "scores.json").exists())
         assert cluster.starts(pruned) == 3
         assert cluster.log(pruned).count(HAS_STOPPED) == 1
-        follow(local, undisturbed.is_trained)
     for file, model in undisturbed.models().items():
         assert_same(model, cluster.models()[file])

@@ -228,7 +228,7 @@ def test_a_header_that_is_no_object(path, text):
     assert "is damaged: its header is not" in refused(path)
 
 
-BOMB = np.frombuffer(compress(bytes(10**9)), np.uint8)
+BOMB = np.frombuffer(compress(bytes(10**8)), np.uint8)
 TENSORS = {
     "header bomb": ("header", BOMB, "a text that a file of its size cannot hold"),
     "dictionary bomb": ("source", BOMB, "a text that a file of its size cannot hold"),
