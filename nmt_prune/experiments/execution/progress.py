@@ -9,7 +9,6 @@ from datetime import timedelta
 from nmt_prune.experiments.execution.states import RunState, run_states
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.runs import path_lengths
-from nmt_prune.files import read_object
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,7 @@ class Monitor:
         left = {one.run.name: 0 if one.is_trained else one.run.updates - one.done for one in states}
         chain = max(path_lengths(self.plan.runs, left).values())
         training = seconds * max(chain, sum(left.values()) / self.plan.slots)
-        scores = [self.plan.folder(one.run).scores for one in states if one.run.is_scored and one.state == "done"]
-        times = [read_object(path).get("seconds", 0.0) for path in scores]
+        times = [one.seconds_scored or 0.0 for one in states if one.run.is_scored and one.state == "done"]
         unscored = sum(one.run.is_scored for one in states) - len(times)
         scoring = sum(times) / len(times) * unscored / self.plan.slots if times else 0.0
         return training + scoring

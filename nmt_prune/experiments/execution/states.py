@@ -34,6 +34,7 @@ class RunState:
         done: updates of this run that are done; all of them for a step without updates.
         is_trained: whether its training, or what it is instead, has ended.
         bleu: BLEU on the test set.
+        seconds_scored: how long the scoring took.
     """
 
     run: Run
@@ -44,6 +45,7 @@ class RunState:
     waits_for: tuple[str, ...] = ()
     reason: str | None = None
     bleu: float | None = None
+    seconds_scored: float | None = None
 
     @property
     def has_ended_early(self) -> bool:
@@ -92,13 +94,15 @@ def _untrained(plan: Plan, run: Run, trained: Collection[str], is_run: bool) -> 
 
 def _trained(plan: Plan, run: Run, is_run: bool) -> RunState:
     folder = plan.folder(run)
-    scores = read_object(folder.scores) if folder.scores.exists() else {}
+    is_scored = folder.scores.exists()
+    scores = read_object(folder.scores) if is_scored else {}
     log = read_state(folder.log) if run.step == "train" else LogState()
     updates = scores.get("updates")
     if updates is None:
         updates = run.updates if log.update is None else _within(run, log.update)
-    trained = RunState(run, "done", updates, log, is_trained=True, bleu=scores.get("bleu"))
-    if folder.scores.exists() or not run.is_scored:
+    bleu, seconds = scores.get("bleu"), scores.get("seconds")
+    trained = RunState(run, "done", updates, log, is_trained=True, bleu=bleu, seconds_scored=seconds)
+    if is_scored or not run.is_scored:
         return trained
     if _is_at_work(folder.lock, folder.score_log):
         return replace(trained, state="scoring")

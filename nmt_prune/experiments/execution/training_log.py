@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from nmt_prune.files import refusal
@@ -34,7 +35,16 @@ class LogState:
 
 
 def read_state(log: Path) -> LogState:
-    """Reads the state off the end of a training's log."""
+    """Reads the state off the end of a training's log, once for as long as nothing is added."""
+    try:
+        found = log.stat()
+    except FileNotFoundError:
+        return LogState()
+    return _read_state(log, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=2048)
+def _read_state(log: Path, size: int, written: int) -> LogState:
     text = read_tail(log)
     updates, bleus = _UPDATES.findall(text), _BLEU.findall(text)
     return LogState(

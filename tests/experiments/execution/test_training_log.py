@@ -1,6 +1,7 @@
 import pytest
 
 from nmt_prune.evaluation.quality.translation import error_line
+from nmt_prune.experiments.execution import training_log
 from nmt_prune.experiments.execution.training_log import LogState, dying_words, last_error, read_state
 
 # Lines of fairseq 0.12.3.
@@ -36,6 +37,18 @@ def test_only_the_end_of_a_long_log_is_read(tmp_path):
     log = tmp_path / "train.log"
     log.write_text("num_updates=1, ups=9\n" + "x" * 100_000 + "\n" + LATER)
     assert read_state(log) == LogState(60, 3.5, None, 40)
+
+
+def test_a_log_is_read_again_only_when_something_was_added(tmp_path, monkeypatch):
+    log = tmp_path / "train.log"
+    log.write_text("num_updates=20\n")
+    first = read_state(log)
+    with monkeypatch.context() as patch:
+        patch.setattr(training_log, "read_tail", lambda log: pytest.fail("read again"))
+        assert read_state(log) == first == LogState(20)
+    with log.open("a") as file:
+        file.write("num_updates=40\n")
+    assert read_state(log) == LogState(40)
 
 
 def test_the_last_error_of_this_attempt(tmp_path):
