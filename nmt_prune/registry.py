@@ -180,7 +180,8 @@ def load_extension(path: Path | str) -> None:
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module  # where dataclasses look up annotations that are strings
     try:
-        specification.loader.exec_module(module)
+        # Cached bytecode would still be that of before an edit within the same second.
+        exec(compile(path.read_bytes(), str(specification.origin), "exec", dont_inherit=True), vars(module))
     except PruneError as error:
         raise PruneError(f"extension {path}: {error}") from error
     except (Exception, SystemExit) as error:
