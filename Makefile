@@ -46,7 +46,7 @@ test: $(READY) ## lint, types and all tests, the slow ones too
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/python -m pytest $(PARALLEL) --durations=25
 
-test-slurm: $(READY) ## a recipe on a SLURM of one node, installed from Debian's packages (as root)
+test-slurm: $(READY) ## a recipe on a SLURM of two nodes, installed from Debian's packages (as root)
 	$(BIN)/python -m pytest -s -rs --durations=0 tests/experiments/execution/test_slurm.py
 
 test-arm: $(READY) ## the engine for 64-bit ARM, compiled here and run by qemu (as root on Debian: it installs both)

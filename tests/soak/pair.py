@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from tests import programs
+from tests.ports import free_ports
 from tests.soak.comparing import flat
-from tests.tasks.test_data_parallel import GLOO, free_port
+from tests.tasks.test_data_parallel import GLOO
 from tests.tasks.training import arguments
 
 _EVERY, _SAVES = 5, 8
@@ -36,7 +37,7 @@ class Pair:
 
     def start(self) -> list[BaseProcess]:
         """Starts both."""
-        method = f"--distributed-init-method tcp://127.0.0.1:{free_port()}"
+        method = f"--distributed-init-method tcp://127.0.0.1:{free_ports(1)[0]}"
         started = []
         for rank in range(2):
             words = arguments(

@@ -1,6 +1,5 @@
 """Two data-parallel processes hold the same masks and weights, bit for bit."""
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -8,17 +7,12 @@ import torch
 
 from tests import programs
 from tests.devices import cpu_or_gpu
+from tests.ports import free_ports
 from tests.tasks.training import MASK, Training, arguments, assert_same, load
 
 pytestmark = pytest.mark.slow
 
 GLOO = "--distributed-backend gloo --ddp-backend legacy_ddp --distributed-world-size 2 --distributed-no-spawn"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0, device: str = "cpu") -> list[dict]:
@@ -28,7 +22,7 @@ def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0,
     """
     gpus = torch.cuda.device_count() if device == "cuda" else 0
     backend = GLOO.replace("gloo", "nccl") if gpus > 1 else GLOO
-    method = f"--distributed-init-method tcp://127.0.0.1:{free_port()}"
+    method = f"--distributed-init-method tcp://127.0.0.1:{free_ports(1)[0]}"
     processes, logs = [], [folder / f"{rank}.log" for rank in range(2)]
     for rank, log in enumerate(logs):
         own = [method, f"--distributed-rank {rank}", *([f"--device-id {rank % gpus}"] if gpus else [])]
@@ -46,12 +40,13 @@ def train_on_two(corpus: Path, folder: Path, *flags: object, delay: float = 0.0,
 
 
 def assert_equal_workers(states: list[dict], folder: Path, sparsity: float) -> None:
-    first, second = states
+    first, *others = states
     masks = {key: mask for key, mask in first["model"].items() if key.startswith(MASK)}
     assert len(masks) == 17
-    assert_same(first["model"], second["model"])
-    for one, other in zip(*(state["optimizer"]["state"].values() for state in states), strict=True):
-        assert_same(*({key: moments[key] for key in ("exp_avg", "exp_avg_sq")} for moments in (one, other)))
+    for other in others:
+        assert_same(first["model"], other["model"])
+        for pair in zip(*(state["optimizer"]["state"].values() for state in (first, other)), strict=True):
+            assert_same(*({key: moments[key] for key in ("exp_avg", "exp_avg_sq")} for moments in pair))
     saved = Training(folder / "run", [])
     assert_same(saved.state()["model"], first["model"])
     kept = sum(int(mask.sum()) for mask in masks.values())

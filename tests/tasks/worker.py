@@ -28,6 +28,8 @@ def main() -> None:
         return start(*rest)
 
     Trainer.__init__, translation_pruning.start = remember, start_late
+    if not torch.cuda.is_available():
+        torch.cuda.set_device = lambda device: None  # fairseq asks for it in a job of SLURM, whatever --cpu says
     torch.set_num_threads(1)
     sys.argv = ["fairseq-train", *arguments]
     cli_main()

@@ -1,9 +1,10 @@
-"""A recipe on a real SLURM of one node: jobs that are requeued, signalled, cancelled and killed change no byte.
+"""A recipe on a real SLURM of two nodes: jobs that are requeued, signalled, cancelled and killed change no byte.
 
 ``make test-slurm`` runs this alone; it is skipped where the packages of Debian cannot be installed.
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,9 +17,13 @@ import pytest
 import torch
 
 from nmt_prune.processes import HAS_STOPPED
-from tests.experiments.execution.slurm_node import install, slurm_node
+from tests.experiments.execution.slurm_nodes import install, slurm_nodes
 from tests.experiments.recipes import run_in_one_process
-from tests.tasks.training import assert_same, load
+from tests.ports import free_ports
+from tests.programs import REPOSITORY
+from tests.tasks.corpus import make_corpus
+from tests.tasks.test_data_parallel import GLOO, assert_equal_workers
+from tests.tasks.training import arguments, assert_same, load
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -34,7 +39,6 @@ model:
   decoder-layers: 1
   share-all-embeddings: true
 training:
-  cpu: true
   max-update: 300
   max-tokens: 400
   optimizer: adam
@@ -117,12 +121,16 @@ class Cluster:
         return {f"{file.parent.name}/{file.name}": load(file)["model"] for file in files}
 
 
-@pytest.fixture
-def cluster(tmp_path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def _slurm(tmp_path_factory) -> Iterator[None]:
     install()
-    (tmp_path / "slurm").mkdir()
-    with slurm_node(tmp_path / "slurm"):
-        yield Cluster(tmp_path / "cluster")
+    with slurm_nodes(tmp_path_factory.mktemp("slurm")):
+        yield
+
+
+@pytest.fixture
+def cluster(_slurm, tmp_path) -> Cluster:
+    return Cluster(tmp_path / "cluster")
 
 
 def follow(process: "subprocess.Popen[str]", condition: Callable[[], bool]) -> None:
@@ -150,6 +158,7 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
 
         follow(run, lambda: cluster.starts(dense) == 1)
         job = cluster.jobs()[f"train_{dense}"]
+        assert "gpu:1" in cluster.say("scontrol", "show", "job", job)
         cluster.say("scontrol", "requeue", job)  # as preemption does: SIGTERM, and the job is queued again
         follow(run, lambda: cluster.at_once(job))
         follow(run, lambda: cluster.starts(dense) == 2)
@@ -171,3 +180,17 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         assert cluster.log(pruned).count(HAS_STOPPED) == 1
     for file, model in undisturbed.models().items():
         assert_same(model, cluster.models()[file])
+
+
+@pytest.mark.usefixtures("_slurm")
+def test_processes_on_several_nodes_train_together(tmp_path):
+    """As fairseq has it: SLURM starts the processes, which find each other by its variables."""
+    flags = f"--schedule cubic:interval=2 --sparsity 0.8 --max-update 10 --distributed-port {free_ports(1)[0]}"
+    own = GLOO.replace("size 2", "size 4").replace("--distributed-no-spawn", "")
+    words = arguments(make_corpus(tmp_path), tmp_path / "run", flags, own)
+    command = shlex.join([sys.executable, "-m", "tests.tasks.worker", f"{tmp_path}/RANK.pt", "0", *words])
+    shell = f"exec {command.replace('RANK', '$SLURM_PROCID')}"
+    job = ["srun", "--nodes=2", "--ntasks-per-node=2", f"--chdir={REPOSITORY}", "bash", "-c", shell]
+    done = subprocess.run(job, capture_output=True, text=True, timeout=LONGEST)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert_equal_workers([load(tmp_path / f"{rank}.pt") for rank in range(4)], tmp_path, 0.8)

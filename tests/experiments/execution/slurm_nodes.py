@@ -1,4 +1,4 @@
-"""A SLURM of one node on the loopback, of Debian's packages; all that stays of it are the packages."""
+"""A SLURM of two nodes on the loopback, with a GPU each that is none; all that stays of it are Debian's packages."""
 
 import os
 import shutil
@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
+
 PACKAGES = ("slurm-wlm", "munge")
 DAEMONS = ("munged", "slurmctld", "slurmd")
-CONFIGURATION_FILE = Path("/etc/slurm/slurm.conf")  # the plugin's jobs look nowhere else
-CONFIGURATION = """# Of a test that was killed, if no test runs.
-ClusterName=test
+HOST = socket.gethostname().partition(".")[0]
+NODES = (HOST, f"{HOST}-2")  # processes that train together ask the first in the alphabet by its name
+FOLDER = Path("/etc/slurm")  # the plugin's jobs look nowhere else
+MARK = "# Of a test that was killed, if no test runs.\n"
+CONFIGURATION = """ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -31,24 +34,30 @@ AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
 MailProg=/bin/true
 KillWait=60
 SchedulerParameters=bf_interval=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000
+GresTypes=gpu
+NodeName={nodes[0]} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=1000 Gres=gpu:1
+NodeName={nodes[1]} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=1000 Gres=gpu:1
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 """
-LONGEST = 60.0  # seconds until the node takes jobs
+GPUS = """AutoDetect=off
+Name=gpu File=/dev/null
+"""
+LONGEST = 60.0  # seconds until the nodes take jobs
 
 
 def install() -> None:
     """Installs SLURM, or skips the test where that cannot be."""
     if os.geteuid() or not Path("/etc/debian_version").exists():
         pytest.skip("a SLURM of its own needs root on Debian")
-    if CONFIGURATION_FILE.exists() and not _is_ours():
-        pytest.skip(f"{CONFIGURATION_FILE} is there: this machine has a SLURM already")
+    for file in (FOLDER / "slurm.conf", FOLDER / "gres.conf"):
+        if file.exists() and not file.read_text().startswith(MARK):
+            pytest.skip(f"{file} is there: this machine has a SLURM already")
     if any(shutil.which(daemon) is None for daemon in DAEMONS):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         with _no_services():
@@ -60,10 +69,6 @@ def install() -> None:
                     pytest.skip(f"{' '.join(command)} does not end")
                 if done.returncode:
                     pytest.skip(f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
-
-
-def _is_ours() -> bool:
-    return CONFIGURATION_FILE.read_text().startswith(CONFIGURATION.splitlines()[0])
 
 
 @contextmanager
@@ -82,25 +87,24 @@ def _no_services() -> Iterator[None]:
 
 
 @contextmanager
-def slurm_node(folder: Path) -> Iterator[None]:
+def slurm_nodes(folder: Path) -> Iterator[None]:
     """Starts the daemons, and stops them with all jobs in the end."""
-    (folder / "state").mkdir()
-    (folder / "spool").mkdir()
+    for name in ("state", *(f"spool/{node}" for node in NODES)):
+        (folder / name).mkdir(parents=True)
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)
-    host = socket.gethostname().partition(".")[0]
     munged = ["munged", "--foreground", "--force", f"--key-file={key}"]  # --force: whoever may see the folder
     munged += [f"--{name}-file={folder}/munge.{name}" for name in ("pid", "seed", "log")]
+    configuration = CONFIGURATION.format(folder=folder, host=HOST, nodes=NODES, ports=free_ports(3))
     with ExitStack() as stack:
-        CONFIGURATION_FILE.write_text(CONFIGURATION.format(folder=folder, host=host, ports=_free_ports()))
-        stack.callback(CONFIGURATION_FILE.unlink)
-        for command in (
-            [*munged, f"--socket={folder}/munge.socket"],
-            ["slurmctld", "-D"],
-            ["slurmd", "-D", "-N", host],
-        ):
-            stack.enter_context(_daemon(command, folder / f"{command[0]}.out"))
+        for name, text in {"slurm.conf": configuration, "gres.conf": GPUS}.items():
+            (FOLDER / name).write_text(MARK + text)
+            stack.callback((FOLDER / name).unlink)
+        commands = {"munged": [*munged, f"--socket={folder}/munge.socket"], "slurmctld": ["slurmctld", "-D"]}
+        commands |= {node: ["slurmd", "-D", "-N", node] for node in NODES}
+        for name, command in commands.items():
+            stack.enter_context(_daemon(command, folder / f"{name}.out"))
             time.sleep(0.5)  # what comes next asks it at once
         if failure := _wait_for("idle", ["sinfo", "--noheader", "--format=%T"], folder):
             pytest.skip(f"SLURM does not start here: {failure}")
@@ -141,13 +145,3 @@ def _wait_for(answer: str, command: list[str], folder: Path) -> str:
 def _answer(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()
-
-
-def _free_ports() -> list[int]:
-    listeners = [socket.socket() for _ in range(2)]
-    for listener in listeners:
-        listener.bind(("127.0.0.1", 0))
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
