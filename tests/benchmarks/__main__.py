@@ -27,7 +27,8 @@ def main() -> None:
         "--runs",
         type=Path,
         metavar="RUNS_DIR",
-        help="of real_model, pareto and rounding: trained runs; default: those of make demo, of make frontier twice",
+        help="of real_model, pareto and rounding: trained runs, by default those of make demo, of make frontier twice;"
+        " of sweep: runs whose times are looked at instead of running it",
     )
     parser.add_argument(
         "--model",
@@ -44,7 +45,7 @@ def main() -> None:
         help="of serving: lines to translate, one a request; default: %(default)s",
     )
     arguments = parser.parse_args()
-    given = dict.fromkeys(("real_model", "pareto", "rounding"), (arguments.runs,))
+    given = dict.fromkeys(("real_model", "pareto", "rounding", "sweep"), (arguments.runs,))
     given["serving"] = (arguments.model, arguments.text)
     names = arguments.names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):

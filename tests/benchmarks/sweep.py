@@ -1,7 +1,7 @@
 """What the engine of experiments costs: the wall time of a sweep beside that of its trainings, on two cores.
 
 The sweep is ``frontier-numbers`` with two seeds, which keeps both cores busy, and longer trainings: what it costs to
-start one is the same for a training of days.
+start one is the same for a training of days. Or, with ``--runs``, one that was run before, in sittings of any length.
 """
 
 import os
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ RECIPE = Path(nmt_prune.__file__).parent / "recipes" / "frontier-numbers.yaml"
 SLOTS = 2
 CHANGES = {"techniques": ["mp", "slt"], "controls": [], "ladder": [90, 98], "seeds": [1, 2]}
 UPDATES = 1200
+PAUSE = 60.0
+"""Seconds without a step after which a sitting was over."""
+
 NOTES = (
     "All in seconds of wall time. trainings: from the start of fairseq-train to its end, all of them; scored: from the"
     " start of the command until the last score is there, data included; report: from there to the end of the command,"
@@ -29,10 +33,19 @@ NOTES = (
     f" to the trainings on {SLOTS} cores without a gap; × steps: the same without the report, relative to trainings and"
     " scorings. Goal: 1.05."
 )
+NOTES_OF_RUNS = (
+    "steps: trainings and scorings; seconds: of a training, on average; hours: from the first step of a sitting to its"
+    f" last, all sittings; × trainings, × steps: relative to those on {SLOTS} cores without a gap. Data, report and the"
+    " start of the command are left out, what was lost of a training that a sitting ended is a gap. Goal: 1.05."
+)
 
 
-def run() -> None:
-    """Runs the sweep."""
+def run(runs: Path | None) -> None:
+    """Runs the sweep, or looks at one that was run."""
+    if runs is not None:
+        row = of_runs(runs)
+        report("sweep_that_ran", f"{runs}: {row['trainings']} trainings", list(row), [row], NOTES_OF_RUNS)
+        return
     recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8")) | CHANGES
     recipe["training"] |= {"max-update": UPDATES}
     with tempfile.TemporaryDirectory(prefix="nmt-prune-") as name:
@@ -60,3 +73,34 @@ def _row(runs: Path, whole: float, began: float) -> dict[str, Any]:
         "× trainings": whole / (trainings / SLOTS),
         "× steps": scored / ((trainings + scorings) / SLOTS),
     }
+
+
+def of_runs(runs: Path) -> dict[str, Any]:
+    """What became of the time of a sweep that was run.
+
+    Args:
+        runs: its folder.
+    """
+    trainings, scorings = (sorted(_spans(runs, name)) for name in ("trained.json", "scores.json"))
+    whole = begin = end = 0.0
+    for first, last in sorted([*trainings, *scorings]):
+        if first > end + PAUSE:
+            whole, begin = whole + end - begin, first
+        end = max(end, last)
+    whole += end - begin
+    training, scoring = (sum(last - first for first, last in spans) for spans in (trainings, scorings))
+    return {
+        "trainings": len(trainings),
+        "steps": len(trainings) + len(scorings),
+        "seconds": training / len(trainings),
+        "hours": whole / 3600,
+        "× trainings": whole / (training / SLOTS),
+        "× steps": whole / ((training + scoring) / SLOTS),
+    }
+
+
+def _spans(runs: Path, name: str) -> Iterator[tuple[float, float]]:
+    """When steps began and ended, in seconds."""
+    for path in runs.glob(f"*/{name}"):
+        end = path.stat().st_mtime
+        yield end - read_json(path)["seconds"], end

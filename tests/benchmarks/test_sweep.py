@@ -1,0 +1,26 @@
+"""What became of the time of a sweep that was run."""
+
+import os
+
+from nmt_prune.files import write_json
+from tests.benchmarks.sweep import of_runs
+
+
+def step(folder, name, begin, seconds):
+    folder.mkdir(exist_ok=True)
+    write_json(folder / name, {"seconds": seconds})
+    os.utime(folder / name, (begin + seconds, begin + seconds))
+
+
+def test_two_sittings_with_a_gap_in_each(tmp_path):
+    step(tmp_path / "a", "trained.json", 1000, 300)
+    step(tmp_path / "b", "trained.json", 1000, 310)
+    step(tmp_path / "a", "scores.json", 1310, 10)  # ten seconds after its training
+    step(tmp_path / "c", "trained.json", 5000, 200)
+    step(tmp_path / "d", "trained.json", 5005, 195)
+    found = of_runs(tmp_path)
+    assert (found["trainings"], found["steps"]) == (4, 5)
+    assert found["hours"] * 3600 == 320 + 200
+    assert found["seconds"] == (300 + 310 + 200 + 195) / 4
+    assert found["× trainings"] == 2 * 520 / 1005
+    assert found["× steps"] == 2 * 520 / 1015
