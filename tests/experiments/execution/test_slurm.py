@@ -55,7 +55,7 @@ ladder: [50]
 techniques: [gmp]
 resources: {mem_mb: 500, runtime: 10, slurm_partition: main}
 """
-AT_ONCE = ("--slurm-init-seconds-before-status-checks", "1")
+IMPATIENT = "tests.experiments.execution.impatient"
 LONGEST = 300.0  # seconds that a busy machine may take for a job
 A_SECOND = 1.1  # a node takes a job queued again within one for the revoked one, and fails it: SLURM waits two minutes
 NAMES = ("dense-seed1", "gmp-50-seed1")
@@ -71,9 +71,10 @@ class Cluster:
 
     def submit(self, *words: str) -> "subprocess.Popen[str]":
         """Starts ``nmt-prune run`` on the cluster, with further arguments of Snakemake."""
-        command = [sys.executable, "-m", "nmt_prune.cli", "run", "small.yaml", "--executor", "slurm", "--"]
+        command = [sys.executable, "-m", IMPATIENT, "run", "small.yaml", "--executor", "slurm", "--", *words]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen([*command, *AT_ONCE, *words], cwd=self.folder, **pipes)
+        return subprocess.Popen(command, cwd=self.folder, env=environment, **pipes)
 
     def say(self, *command: str) -> str:
         """What a command of SLURM prints."""
