@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -112,8 +113,18 @@ def slurm_nodes(folder: Path) -> Iterator[None]:
             yield
         finally:
             subprocess.run(["scancel", "--user=root"])
-            if failure := _wait_for("", ["squeue", "--noheader"], folder):
+            failure = _wait_for("", ["squeue", "--noheader"], folder)
+            _kill_what_is_left()
+            if failure:
                 pytest.fail(failure)
+
+
+def _kill_what_is_left() -> None:
+    """Ends what has outlived its job: a Snakemake asked to stop while it holds its own lock waits for ever."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if b"SLURMD_NODENAME=" in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 @contextmanager
