@@ -43,6 +43,9 @@ NOTES_OF_RUNS = (
 def run(runs: Path | None) -> None:
     """Runs the sweep, or looks at one that was run."""
     if runs is not None:
+        if not list(_spans(runs, "trained.json")):
+            print(f"sweep: {runs} has no */trained.json; name the folder of a recipe's runs, or leave out --runs\n")
+            return
         row = of_runs(runs)
         report("sweep_that_ran", f"{runs}: {row['trainings']} trainings", list(row), [row], NOTES_OF_RUNS)
         return
@@ -82,16 +85,17 @@ def of_runs(runs: Path) -> dict[str, Any]:
         runs: its folder.
     """
     trainings, scorings = (sorted(_spans(runs, name)) for name in ("trained.json", "scores.json"))
-    whole = begin = end = 0.0
+    sittings, whole, begin, end = 0, 0.0, 0.0, 0.0
     for first, last in sorted([*trainings, *scorings]):
         if first > end + PAUSE:
-            whole, begin = whole + end - begin, first
+            sittings, whole, begin = sittings + 1, whole + end - begin, first
         end = max(end, last)
     whole += end - begin
     training, scoring = (sum(last - first for first, last in spans) for spans in (trainings, scorings))
     return {
         "trainings": len(trainings),
         "steps": len(trainings) + len(scorings),
+        "sittings": sittings,
         "seconds": training / len(trainings),
         "hours": whole / 3600,
         "× trainings": whole / (training / SLOTS),

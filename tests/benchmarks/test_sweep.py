@@ -2,8 +2,10 @@
 
 import os
 
+import pytest
+
 from nmt_prune.files import write_json
-from tests.benchmarks.sweep import of_runs
+from tests.benchmarks.sweep import of_runs, run
 
 
 def step(folder, name, begin, seconds):
@@ -20,7 +22,14 @@ def test_two_sittings_with_a_gap_in_each(tmp_path):
     step(tmp_path / "d", "trained.json", 5005, 195)
     found = of_runs(tmp_path)
     assert (found["trainings"], found["steps"]) == (4, 5)
+    assert found["sittings"] == 2
     assert found["hours"] * 3600 == 320 + 200
     assert found["seconds"] == (300 + 310 + 200 + 195) / 4
     assert found["× trainings"] == 2 * 520 / 1005
     assert found["× steps"] == 2 * 520 / 1015
+
+
+@pytest.mark.parametrize("name", [".", "missing"])
+def test_a_folder_without_runs_is_named(tmp_path, capsys, name):
+    run(tmp_path / name)
+    assert f"{tmp_path / name} has no */trained.json" in capsys.readouterr().out

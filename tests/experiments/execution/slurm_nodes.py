@@ -20,7 +20,8 @@ HOST = socket.gethostname().partition(".")[0]
 NODES = (HOST, f"{HOST}-2")  # processes that train together ask the first in the alphabet by its name
 FOLDER = Path("/etc/slurm")  # the plugin's jobs look nowhere else
 MARK = "# Of a test that was killed, if no test runs.\n"
-CONFIGURATION = """ClusterName=test
+CLUSTER = f"test{os.getpid()}"
+CONFIGURATION = """ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
 SlurmUser=root
@@ -97,7 +98,7 @@ def slurm_nodes(folder: Path) -> Iterator[None]:
     key.chmod(0o600)
     munged = ["munged", "--foreground", "--force", f"--key-file={key}"]  # --force: whoever may see the folder
     munged += [f"--{name}-file={folder}/munge.{name}" for name in ("pid", "seed", "log")]
-    configuration = CONFIGURATION.format(folder=folder, host=HOST, nodes=NODES, ports=free_ports(3))
+    configuration = CONFIGURATION.format(cluster=CLUSTER, folder=folder, host=HOST, nodes=NODES, ports=free_ports(3))
     with ExitStack() as stack:
         for name, text in {"slurm.conf": configuration, "gres.conf": GPUS}.items():
             (FOLDER / name).write_text(MARK + text)
@@ -123,7 +124,7 @@ def _kill_what_is_left() -> None:
     """Ends what has outlived its job: a Snakemake asked to stop while it holds its own lock waits for ever."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
-            if b"SLURMD_NODENAME=" in (process / "environ").read_bytes():
+            if f"SLURM_CLUSTER_NAME={CLUSTER}".encode() in (process / "environ").read_bytes().split(b"\0"):
                 os.kill(int(process.name), signal.SIGKILL)
 
 
