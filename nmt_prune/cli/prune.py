@@ -33,6 +33,9 @@ def prune(
     control: Annotated[
         bool, typer.Option("--control/--no-control", help="train the dense model on for as long, for comparison")
     ] = True,
+    distill: Annotated[
+        bool, typer.Option("--distill", help="train on the model's translations of the training sources, control too")
+    ] = False,
     subset: Annotated[str, typer.Option(help="what is translated for the scores: test or valid")] = "test",
     reference: Annotated[
         Path | None, typer.Option(help="its detokenized reference", show_default="DATA/raw/SUBSET.TARGET")
@@ -59,7 +62,7 @@ def prune(
     check_values(values)
     percent = _percent(sparsity, max_loss)
     request = Request(
-        checkpoint, data, out, technique, updates, control, seed, subset, reference, beam, bool(visible_gpus())
+        checkpoint, data, out, technique, updates, control, seed, subset, reference, beam, bool(visible_gpus()), distill
     )
     if dry_run:
         _show(request, percent)

@@ -42,6 +42,7 @@ class Request:
         reference: its detokenized reference; None: that of the data folder.
         beam: beam size of the scores.
         has_gpu: whether there is a GPU to train on.
+        distill: train on what the model translates the training sources to (Kim & Rush 2016), the control too.
     """
 
     checkpoint: Path
@@ -55,6 +56,7 @@ class Request:
     reference: Path | None = None
     beam: int = 5
     has_gpu: bool = False
+    distill: bool = False
 
     def recipe(self, percents: list[float]) -> tuple[dict[str, Any], list[str]]:
         """The recipe, and in words what of the model's own settings it changes.
@@ -92,6 +94,8 @@ class Request:
         changes = [f"{updates:,} updates, {rate}"]
         if flags := {**technique.training, **technique.flags}:
             changes.append(f"as {self.technique} has it, {_in_words(flags)}")
+        if self.distill:
+            changes.append("trained on the model's own translations of the training sources (Kim & Rush 2016)")
         changes += [f"validated by BLEU {VALIDATIONS} times; the best checkpoint counts"]
         precision = own.precision
         if not self.has_gpu:
@@ -117,6 +121,7 @@ class Request:
             "ladder": percents,
             "techniques": [self.technique],
             "controls": [LONGER] if self.control else [],
+            **({"teacher": {"word": 0, "sequence": True}} if self.distill else {}),
             "seeds": [self.seed],
         }, changes
 
@@ -135,12 +140,11 @@ def check_folder(recipe: dict[str, Any], out: Path) -> None:
     if path.exists():
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
         changing = ("ladder", "controls")  # a search for the sparsity tries several, and a control may be added
-        different = [key for key in recipe if key not in changing and recipe[key] != before.get(key)]
-        if different:
+        keys = [key for key in {**recipe, **before} if key not in changing]
+        if different := [key for key in keys if recipe.get(key) != before.get(key)]:
             key = different[0]
-            raise PruneError(
-                f"{out} was begun with {key} {before.get(key)}, not {recipe[key]}; choose another --out to begin anew"
-            )
+            was, now = (which.get(key, "none") for which in (before, recipe))
+            raise PruneError(f"{out} was begun with {key} {was}, not {now}; choose another --out to begin anew")
     elif out.exists() and any(out.iterdir()):
         raise PruneError(f"{out} exists and was not made by nmt-prune prune; choose another --out")
 

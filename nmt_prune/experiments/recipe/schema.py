@@ -203,9 +203,11 @@ class Recipe(Section):
             if name not in listed:
                 raise ValueError(f"teacher.only: {name!r} is none of {', '.join(listed)}")
         criterion = self.training.flags().get("criterion", "cross_entropy")
-        if criterion not in TAUGHT_BESIDE and any(self.teacher_of(name) for name in listed):
+        teachers = [teacher for name in listed if (teacher := self.teacher_of(name))]
+        if criterion not in TAUGHT_BESIDE and any(teacher.in_the_loss for teacher in teachers):
             raise ValueError(
-                f"teacher: it teaches beside training.criterion {' or '.join(TAUGHT_BESIDE)}, not {criterion}"
+                f"teacher: word and hidden stand beside training.criterion {' or '.join(TAUGHT_BESIDE)},"
+                f" not {criterion}"
             )
         return self
 

@@ -258,9 +258,14 @@ class Teacher(Section):
 
     @model_validator(mode="after")
     def _teaches(self) -> "Teacher":
-        if not (self.word or self.hidden or self.sequence):
+        if not (self.in_the_loss or self.sequence):
             raise ValueError("with word 0 and hidden 0 it teaches nothing; give a weight or sequence, or remove it")
         return self
+
+    @property
+    def in_the_loss(self) -> bool:
+        """Whether it teaches in each update, and not by its translations alone."""
+        return bool(self.word or self.hidden)
 
     def settings(self, dense: str) -> dict[str, Any]:
         """The settings of a run that is taught, the teacher as RUN/FILE."""

@@ -3,6 +3,8 @@
 import shlex
 import shutil
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,7 +13,8 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.one_model import pruning
 from nmt_prune.experiments.one_model.pruning import CANDIDATES, largest
-from nmt_prune.experiments.one_model.request import Request
+from nmt_prune.experiments.one_model.request import Request, write_recipe
+from nmt_prune.experiments.planning.commands import train_arguments
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.files import read_json
@@ -125,6 +128,20 @@ def test_a_schedule_with_an_end_ends_with_the_updates_that_are_asked_for(corpus,
     recipe, _ = request(model, corpus, tmp_path, technique="finetune").recipe([80])
     runs = {run.technique: run.settings["training"] for run in expand(Recipe.model_validate(recipe))}
     assert runs["finetune"]["total_num_update"] == runs["finetune"]["max_update"] == 22
+
+
+def test_distilled_the_control_too(stock, corpus, tmp_path):
+    asked = request(stock, corpus, tmp_path, distill=True)
+    plan, _, changes = pruning.plan_of(asked, [80])
+    read = {run.technique: train_arguments(run, plan.places) for run in plan.runs if run.step == "train"}
+    assert {name: Path(words[0]).relative_to(tmp_path / "out") for name, words in read.items()} == dict.fromkeys(
+        ("ladder-gmp", "dense-longer"), Path("runs", "distilled-seed1", "data")
+    )
+    assert not any("--teacher-word" in words for words in read.values())
+    assert "trained on the model's own translations of the training sources (Kim & Rush 2016)" in changes
+    write_recipe(asked.recipe([80])[0], tmp_path / "out")
+    with pytest.raises(PruneError, match=r"was begun with teacher {'word': 0, 'sequence': True}, not none; choose"):
+        pruning.plan_of(replace(asked, distill=False), [80])
 
 
 def request(stock, corpus, tmp_path, **changes):

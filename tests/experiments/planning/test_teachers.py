@@ -91,13 +91,19 @@ def test_start_rounds_are_those_of_the_other_technique():
         ({"techniques": [{"name": "m", "like": "mp", "teacher": {"only": ["m"]}}]}, "only says for a whole recipe"),
         (
             {"teacher": {}, "training": {"max_update": 9, "criterion": "ctc"}},
-            "teaches beside training.criterion cross_",
+            "word and hidden stand beside training.criterion cross_",
         ),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         distilling(**changes)
+
+
+def test_translations_teach_with_any_criterion():
+    training = {"max_update": 9, "criterion": "ctc"}
+    runs = expand(distilling(teacher={"word": 0, "sequence": True}, training=training, controls=[]))
+    assert flags(next(run for run in runs if run.technique == "mp"))["--criterion"] == "ctc"
 
 
 def test_by_sequences():
