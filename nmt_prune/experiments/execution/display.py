@@ -54,9 +54,8 @@ class Bars:
         steps, done = len(snapshot.runs) + snapshot.to_score, snapshot.trained + snapshot.scored
         bars.add_task("all", total=steps, completed=done, note=note)
         for running in snapshot.running:
-            bleu = "" if running.dev_bleu is None else f", BLEU {running.dev_bleu:.1f}"
-            note = f"{running.done}/{running.run.updates} updates{bleu}"
-            bars.add_task(running.run.name, total=running.run.updates, completed=running.done, note=note)
+            total = running.run.updates or None  # without updates a bar that only moves
+            bars.add_task(running.run.name, total=total, completed=running.done, note=running.progress)
         self._live.update(bars, refresh=True)
 
     def say(self, message: str) -> None:

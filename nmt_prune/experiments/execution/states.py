@@ -57,9 +57,16 @@ class RunState:
         """The last validation BLEU; while a mask grows it counts as 0, which says nothing, and there is none here."""
         return self.log.bleu or None
 
-    def __str__(self) -> str:
+    @property
+    def progress(self) -> str:
+        """How far it is: updates and dev BLEU, or of what knows no updates what it says."""
+        if not self.run.updates:
+            return self.log.last_line
         bleu = "" if self.dev_bleu is None else f" BLEU {self.dev_bleu:.1f}"
-        return f"{self.run.name} {self.done}/{self.run.updates}{bleu}"
+        return f"{self.done}/{self.run.updates}{bleu}"
+
+    def __str__(self) -> str:
+        return f"{self.run.name} {self.progress}".rstrip()
 
 
 def run_states(plan: Plan) -> list[RunState]:

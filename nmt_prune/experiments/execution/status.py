@@ -102,6 +102,8 @@ def _note(one: RunState) -> str:
         return one.reason
     if one.state != "running":
         return ""
+    if not one.run.updates:
+        return one.progress
     speeds = ((one.log.updates_per_second, "updates/s", ".2f"), (one.log.words_per_second, "words/s", ",.0f"))
     return ", ".join(f"{speed:{form}} {unit}" for speed, unit, form in speeds if speed is not None)
 
@@ -116,6 +118,7 @@ def _as_json(one: RunState) -> dict[str, Any]:
         "state": one.state,
         "updates": one.done,
         "of": one.run.updates,
+        "progress": one.progress if one.state == "running" else None,
         "ended_early": one.has_ended_early,
         "dev_bleu": one.dev_bleu,
         "bleu": one.bleu,

@@ -19,19 +19,21 @@ _CHAIN = re.compile(r"^(The above exception was|During handling of the above)")
 
 @dataclass(frozen=True)
 class LogState:
-    """How far a training is.
+    """How far a training is, or a search or a distillation in its place.
 
     Attributes:
         update: update number last logged; None before the first.
         bleu: last validation BLEU; None before the first validation.
         updates_per_second: as fairseq logged it last.
         words_per_second: likewise, target tokens.
+        last_line: what was said last, such as the progress of what knows no updates.
     """
 
     update: int | None = None
     bleu: float | None = None
     updates_per_second: float | None = None
     words_per_second: float | None = None
+    last_line: str = ""
 
 
 def read_state(log: Path) -> LogState:
@@ -52,6 +54,7 @@ def _read_state(log: Path, size: int, written: int) -> LogState:
         bleu=float(bleus[-1]) if bleus else None,
         updates_per_second=_last_speed(_UPS, text),
         words_per_second=_last_speed(_WPS, text),
+        last_line=next((line.strip() for line in reversed(text.splitlines()) if line.strip()), ""),
     )
 
 

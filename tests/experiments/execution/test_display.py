@@ -41,4 +41,4 @@ def test_bars_show_the_experiment_and_each_training(laboratory):
     shown = console.file.getvalue()
     assert "3/5 trained, 2/5 scored, 0:01:00 elapsed, about 0:01:30 left" in shown
     assert "slt-50-seed1" in shown
-    assert "7/20 updates, BLEU 12.3" in shown
+    assert "7/20 BLEU 12.3" in shown

@@ -5,6 +5,7 @@ import pytest
 
 from nmt_prune.experiments.execution import progress
 from nmt_prune.experiments.execution.progress import Monitor, clock
+from nmt_prune.experiments.execution.status import Status
 from nmt_prune.experiments.planning.runs import path_lengths
 from nmt_prune.files import write_json
 from nmt_prune.processes import exclusive
@@ -82,6 +83,15 @@ def test_updates_count_from_the_start_of_the_run(laboratory):
     plan = laboratory.plan(techniques=["finetune"])
     with training(plan, "finetune-50-seed1", "Loaded checkpoint x (epoch 1 @ 20 updates)\nnum_updates=26,"):
         assert shown(plan) == ["finetune-50-seed1 6/20"]
+
+
+def test_what_knows_no_updates_is_as_far_as_it_says(laboratory, now):
+    plan = laboratory.plan(techniques=["mp"], teacher={"word": 0, "sequence": True})
+    said = "translating with best.pt, beam 5\ndistill: 35%, about 0:12:00 left\n"
+    with training(plan, "distilled-seed1", said):
+        assert shown(plan) == ["distilled-seed1 distill: 35%, about 0:12:00 left"]
+        (row,) = (row for row in Status(plan, True, Monitor(plan).look(), {}).as_json()["runs"] if row["progress"])
+        assert row["progress"] == "distill: 35%, about 0:12:00 left"
 
 
 def test_path_lengths_follow_the_longest_chain(laboratory):
