@@ -32,6 +32,7 @@ def row(
     p_value: float | None = None,
     delta: float | None = None,
     also: tuple[str, ...] = (),
+    planned_total: int | None = None,
 ) -> RunResult:
     return RunResult(
         run=f"{technique}-{100 * sparsity:g}-{total_updates}-seed{seed}",
@@ -45,6 +46,7 @@ def row(
         updates=800,
         planned_updates=800,
         total_updates=total_updates,
+        planned_total_updates=total_updates if planned_total is None else planned_total,
         dev_bleu=None,
         bleu=bleu,
         bleu_low=bleu - 1,

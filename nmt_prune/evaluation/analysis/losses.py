@@ -45,8 +45,8 @@ def _runs(results: Results) -> Iterator[tuple[Cell, list[RunResult]]]:
     """The runs of each cell of the tables."""
     cells: dict[Cell, list[RunResult]] = defaultdict(list)
     for row in results.rows:
-        for technique in row.techniques:
-            cells[Cell.of(technique, row.target_sparsity, row.total_updates)].append(row)
+        for cell in Cell.all_of(row):
+            cells[cell].append(row)
     return ((cell, cells[cell]) for cell in results.aggregates)
 
 

@@ -19,7 +19,8 @@ class Cell(NamedTuple):
     Attributes:
         technique: what was done.
         sparsity: target sparsity.
-        updates: total updates where they tell runs of a technique apart, else 0.
+        updates: planned total updates where they tell runs of a technique apart, else 0; how many there were of them
+            may differ by seed.
     """
 
     technique: str
@@ -27,9 +28,14 @@ class Cell(NamedTuple):
     updates: int = 0
 
     @classmethod
-    def of(cls, technique: str, sparsity: float, total_updates: int) -> "Cell":
+    def of(cls, technique: str, sparsity: float, planned_total: int) -> "Cell":
         """The place of a run."""
-        return cls(technique, sparsity, total_updates if technique == LONGER else 0)
+        return cls(technique, sparsity, planned_total if technique == LONGER else 0)
+
+    @classmethod
+    def all_of(cls, row: RunResult) -> "list[Cell]":
+        """The places of a run that stands for several techniques."""
+        return [cls.of(technique, row.target_sparsity, row.planned_total_updates) for technique in row.techniques]
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,8 @@ def aggregate(rows: Iterable[RunResult], differences: Mapping[Cell, Difference] 
     """
     cells: dict[Cell, list[RunResult]] = defaultdict(list)
     for row in rows:
-        for technique in row.techniques:
-            cells[Cell.of(technique, row.target_sparsity, row.total_updates)].append(row)
+        for cell in Cell.all_of(row):
+            cells[cell].append(row)
     rank = {technique: position for position, technique in enumerate(ordered(cell.technique for cell in cells))}
     in_order = sorted(cells, key=lambda cell: (rank[cell.technique], cell.sparsity, cell.updates))
     return {cell: Aggregate.of(cell, cells[cell], (differences or {}).get(cell)) for cell in in_order}

@@ -17,15 +17,14 @@ def pairs_against(rows: Sequence[RunResult], against: str) -> dict[Cell, Pairs]:
     """Pairs each run with that of a technique with the same seed.
 
     Compared are runs of the same target sparsity; with the dense model all of them, with the dense model that was
-    trained on those of the same total updates, and subnetworks of a search else only with each other.
+    trained on those of the same planned total updates, and subnetworks of a search else only with each other.
     """
     pairs: dict[Cell, Pairs] = defaultdict(dict)
     for row in rows:
         for other in rows:
             if against in other.techniques and _comparable(row, other, against):
-                for technique in row.techniques:
-                    if technique != against:
-                        cell = Cell.of(technique, row.target_sparsity, row.total_updates)
+                for cell in Cell.all_of(row):
+                    if cell.technique != against:
                         pairs[cell][row.seed] = row, other
     return dict(pairs)
 
@@ -46,5 +45,5 @@ def _comparable(row: RunResult, other: RunResult, against: str) -> bool:
     if is_searched(row.technique) != is_searched(against):
         return False
     if against == LONGER:
-        return row.total_updates == other.total_updates
+        return row.planned_total_updates == other.planned_total_updates
     return row.target_sparsity == other.target_sparsity

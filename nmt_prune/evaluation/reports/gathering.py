@@ -39,7 +39,7 @@ def gather(scored: ScoredRuns, speeds: Mapping[str, SpeedRecord], data: Path | N
         _check_convention(first, run)
     by_name = {run.name: run for run in runs}
     totals = {run.name: total_updates(run, by_name) for run in runs}
-    _check_unique(runs, totals)
+    _check_unique(runs)
     references = read_lines(reference_file(first.scores, data))
     tokenize = first.scores.tokenize
     statistics = {run.name: sentence_statistics(run.hypotheses(), references, tokenize, run.name) for run in runs}
@@ -72,12 +72,12 @@ def _check_convention(first: ScoredRun, other: ScoredRun) -> None:
             )
 
 
-def _check_unique(runs: Sequence[ScoredRun], totals: Mapping[str, int]) -> None:
+def _check_unique(runs: Sequence[ScoredRun]) -> None:
     seen: dict[tuple[Cell, int], str] = {}
     for run in runs:
         record = run.record
         for technique in (record.technique, *record.also):
-            key = Cell.of(technique, record.sparsity, totals[run.name]), record.seed
+            key = Cell.of(technique, record.sparsity, record.total_updates), record.seed
             if key in seen:
                 raise PruneError(
                     f"{seen[key]} and {run.name} are both {technique} at sparsity {record.sparsity:g} with seed"
@@ -98,13 +98,15 @@ def reference_file(scores: ScoreRecord, data: Path | None) -> Path:
     """
     recorded = Path(scores.reference)
     candidates = [recorded] if data is None else [data / "raw" / recorded.name, recorded]
-    path = next(filter(Path.is_file, candidates), None)
-    if path is None:
+    there = [path for path in candidates if path.is_file()]
+    if not there:
         raise PruneError(
             f"reference {candidates[0]} is gone; give --data with the folder that holds raw/{recorded.name}"
         )
-    if digest(path) != scores.reference_sha256:
-        raise PruneError(f"reference {path} is not the one that the runs were scored with; score them again")
+    # Runs may be scored against another file of that name than the data folder's own.
+    path = next((path for path in there if digest(path) == scores.reference_sha256), None)
+    if path is None:
+        raise PruneError(f"reference {there[0]} is not the one that the runs were scored with; score them again")
     return path
 
 
@@ -127,6 +129,7 @@ def _row(run: ScoredRun, total: int, comparison: Comparison, speed: SpeedRecord 
         updates=run.updates,
         planned_updates=record.updates,
         total_updates=total,
+        planned_total_updates=record.total_updates,
         dev_bleu=scores.dev_bleu,
         bleu=scores.bleu,
         bleu_low=comparison.low,

@@ -33,6 +33,7 @@ class RunResult:
     updates: int
     planned_updates: int
     total_updates: int
+    planned_total_updates: int
     dev_bleu: float | None
     bleu: float
     bleu_low: float

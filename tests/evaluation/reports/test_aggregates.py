@@ -2,6 +2,7 @@ import pytest
 
 from nmt_prune.evaluation.quality.resamples import Difference
 from nmt_prune.evaluation.reports.aggregates import Cell, aggregate
+from nmt_prune.evaluation.reports.comparisons import pairs_against
 from nmt_prune.techniques.labels import ordered
 from tests.evaluation.samples import row
 
@@ -43,6 +44,18 @@ def test_a_shared_run_counts_for_each_technique():
 def test_dense_controls_are_told_apart_by_their_updates():
     cells = aggregate([row("dense-longer", 0, 23, 1600), row("dense-longer", 0, 24, 2400), row("dense", 0, 22, 800)])
     assert list(cells) == [Cell("dense", 0), Cell("dense-longer", 0, 1600), Cell("dense-longer", 0, 2400)]
+
+
+def test_seeds_of_a_dense_control_stand_together_wherever_their_trainings_ended():
+    """``--patience`` ends them at different updates."""
+    ended = {1: 1500, 2: 1580, 3: 1600}
+    rows = [row("dense-longer", 0, 23, total, seed=seed, planned_total=1600) for seed, total in ended.items()]
+    rows += [row("slt", 0.5, 24, total - 40, seed=seed, planned_total=1600) for seed, total in ended.items()]
+    control = aggregate(rows)[Cell("dense-longer", 0, 1600)]
+    assert control.seeds == (1, 2, 3)
+    assert control.total_updates == (1500, 1600)
+    (pairs,) = pairs_against(rows, "dense-longer").values()
+    assert {seed: other.total_updates for seed, (_, other) in pairs.items()} == ended
 
 
 def test_order_of_the_paper_then_others_by_name():

@@ -70,6 +70,14 @@ def test_changed_references(recipe, reference):
         gathered(recipe)
 
 
+def test_another_file_of_the_name_that_the_data_folder_has(recipe, reference, tmp_path):
+    """``generation.reference`` beside ``nmt-prune data``, which writes raw/test.TARGET itself."""
+    own = tmp_path / "other" / "raw" / reference.name
+    own.parent.mkdir(parents=True)
+    write_lines(own, REFERENCES[::-1])
+    assert len(gathered(recipe, tmp_path / "other").rows) == 3
+
+
 def test_missing_hypotheses(recipe):
     (recipe / "mp-50-seed1/hypotheses.test.txt").unlink()
     with pytest.raises(PruneError, match=r"mp-50-seed1/hypotheses\.test\.txt does not exist"):
