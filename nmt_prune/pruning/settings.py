@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.moments import second_moments
 from nmt_prune.checkpoints.own_dictionaries import KEY, own
@@ -13,6 +15,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
 from nmt_prune.masks.mask_file import SUFFIX, load_masks
 from nmt_prune.masks.mask_set import MaskSet
+from nmt_prune.masks.prunable import Prunable
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.departure import Departure
@@ -108,6 +111,22 @@ class PruningSettings(PruningFlags):
         is_learning = isinstance(saliencies.build(self.saliency), LearnedSaliency) and schedule.settled_at > 0
         return inherited if is_learning else schedule.sparsity(0)
 
+    def first_masks(
+        self, pruner: Pruner, weights: Mapping[Prunable, Tensor], alive: MaskSet, departure: Departure
+    ) -> tuple[MaskSet, dict[str, float]]:
+        """The masks that training starts with, and what was found out about them.
+
+        Args:
+            pruner: the pruner of these settings.
+            weights: the matrices.
+            alive: the masks before anything is pruned.
+            departure: what follows from these.
+        """
+        schedule = self.build_schedule(departure)
+        if isinstance(pruner.budget, Threshold) and schedule.settled_at > 0:
+            return alive, {}  # it prunes whenever it is asked, whatever the sparsity
+        return pruner.find(weights, alive, self.first_sparsity(schedule, departure.inherited))
+
     def build_reset(self) -> Reset:
         """The reset of these settings."""
         return resets.build(self.reset, seed=self.seed)
@@ -149,8 +168,7 @@ class PruningSettings(PruningFlags):
             evidence = evidence.holding(trained.model, str(trained.path))
         pruner = self.pruner(trained.head_dim, evidence).reading(cache(lambda: second_moments(trained)))
         departure = self.departure(pruner, alive)
-        first = self.first_sparsity(self.build_schedule(departure), departure.inherited)
-        masks, findings = pruner.find(trained.matrices, alive, first)
+        masks, findings = self.first_masks(pruner, trained.matrices, alive, departure)
         return masks, {**departure.masks(), **findings}
 
     def ticket(self, evidence: Evidence | None = None) -> tuple[dict[str, Any], dict[str, Any]]:

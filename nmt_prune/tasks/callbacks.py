@@ -12,6 +12,7 @@ from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import MovingSchedule
 from nmt_prune.pruning.schedules.acdc import AcDc
 from nmt_prune.tasks.config import TranslationPruningConfig
+from nmt_prune.tasks.origin import Origin
 from nmt_prune.tasks.start import Start
 from nmt_prune.tasks.workers import check_agreement
 from nmt_prune.training.callback import Callback
@@ -60,9 +61,15 @@ def callbacks(cfg: TranslationPruningConfig, model: Any, pruner: Pruner, start: 
         )
     built = Callbacks(found)
     if start.origin is not None:
-        # fairseq saves the task's part of a checkpoint and never hands it back to a training.
-        saved = dict(start.origin.checkpoint.state.get("task_state") or {})
-        if isinstance(pruner.saliency, LearnedSaliency) and not start.origin.goes_on:
-            saved.pop(pruner.saliency.name, None)
-        built.load_state_dict(saved)
+        built.load_state_dict(_saved(cfg, start.origin))
     return built
+
+
+def _saved(cfg: TranslationPruningConfig, origin: Origin) -> dict[str, Any]:
+    """The states that callbacks go on from: fairseq saves the task's part of a checkpoint and never hands it back."""
+    if not origin.goes_on:
+        return {}
+    saved = dict(origin.checkpoint.state.get("task_state") or {})
+    if origin.departure is None or origin.departure.flags.get("quantizer") != cfg.quantizer:
+        saved.pop("quantizer", None)  # scales of another grid
+    return saved

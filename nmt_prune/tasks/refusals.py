@@ -14,8 +14,9 @@ from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import MovingSchedule, Schedule
 from nmt_prune.pruning.schedules.acdc import AcDc
 from nmt_prune.pruning.settings import PruningSettings
-from nmt_prune.tasks.config import TranslationPruningConfig, rewind_updates
+from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.origin import DEFAULT_RESTORE_FILE, RESETS
+from nmt_prune.tasks.single_step import refuse_steps
 
 
 def refuse_unsupported(cfg: TranslationPruningConfig) -> None:
@@ -73,6 +74,7 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
         raise PruneError(f"--sparse-lr {cfg.sparse_lr:g} must not be negative; it is the power of 1 / density")
     if cfg.sparse_lr and schedule.final == 0 and not isinstance(pruner.budget, Threshold):
         raise PruneError(f"--sparse-lr {cfg.sparse_lr:g} does nothing here: nothing is pruned; leave it out")
+    refuse_steps(cfg, pruner, schedule)
     can_be_averaged = False
     scheduled = f"--schedule {cfg.schedule.partition(':')[0]}"
     comes_and_goes = isinstance(schedule, (MovingSchedule, AcDc))
@@ -80,6 +82,11 @@ def refuse_incompatible(cfg: TranslationPruningConfig, pruner: Pruner, schedule:
         can_be_averaged = pruner.saliency.can_be_averaged
         pruner.saliency.check(pruner.group, schedule)
         flag = f"--saliency {pruner.saliency.name}"
+        if cfg.sparse_lr and not pruner.saliency.shows_masks:
+            raise PruneError(
+                f"--sparse-lr {cfg.sparse_lr:g} follows the mask of the forward pass, which {flag} has none of that is"
+                " held before it is final: leave out one of them"
+            )
         if pruner.mask_control != "none":
             raise PruneError(
                 f"--mask-control {pruner.mask_control} needs a finished mask, which {flag} learns: train with"
@@ -148,20 +155,6 @@ def refuse_inert(cfg: TranslationPruningConfig, settings: PruningSettings) -> No
     if settings.schedule.partition(":")[0] in ("rigl", "granet") and settings.mask_from:
         used |= {"schedule", "prune_set"}  # the mask that is there moves
     refuse_inert_settings(settings, used)
-
-
-def refuse_unwritten_points(cfg: TranslationPruningConfig, first_update: int) -> None:
-    """Refuses rewind points of updates that the training does not pass.
-
-    Raises:
-        PruneError: ``--rewind-points`` asks for one.
-    """
-    for update in sorted(rewind_updates(cfg)):
-        if 0 < cfg.max_update < update or update < first_update or 0 < update == first_update:
-            raise PruneError(
-                f"--rewind-points {cfg.rewind_points}: the training goes from update {first_update} to --max-update"
-                f" {cfg.max_update} and would never write rewind_{update}.pt; leave {update} out"
-            )
 
 
 def refuse_denser_best(cfg: TranslationPruningConfig, schedule: Schedule) -> None:

@@ -1,4 +1,4 @@
-"""Rewind points: checkpoints of θ_0 and θ_t at exact updates, whatever fairseq's own saving does."""
+"""Rewind points: checkpoints of θ_0 and θ_t at exact updates, whatever fairseq's own saving does; which can be had."""
 
 import gc
 from argparse import Namespace
@@ -12,7 +12,41 @@ from torch import nn
 
 from nmt_prune.checkpoints import save
 from nmt_prune.errors import PruneError
+from nmt_prune.tasks.config import TranslationPruningConfig, rewind_updates
 from nmt_prune.training.optimizer_state import masters
+
+
+def rewind_point(folder: str, update: int) -> Path:
+    """The rewind point of an update in a save folder."""
+    return Path(folder) / f"rewind_{update}.pt"
+
+
+def refuse_unwritten_points(cfg: TranslationPruningConfig, first_update: int) -> None:
+    """Refuses rewind points of updates that the training does not pass.
+
+    Raises:
+        PruneError: ``--rewind-points`` asks for one.
+    """
+    for update in sorted(rewind_updates(cfg)):
+        if 0 < cfg.max_update < update or update < first_update or 0 < update == first_update:
+            raise PruneError(
+                f"--rewind-points {cfg.rewind_points}: the training goes from update {first_update} to --max-update"
+                f" {cfg.max_update} and would never write rewind_{update}.pt; leave {update} out"
+            )
+
+
+def refuse_passed_points(cfg: TranslationPruningConfig, first_update: int) -> None:
+    """Refuses rewind points of updates that a training which goes on has behind it, without having written them.
+
+    Raises:
+        PruneError: ``--rewind-points`` asks for one.
+    """
+    for update in sorted(rewind_updates(cfg)):
+        if update <= first_update and first_update > 0 and not rewind_point(cfg.save_dir, update).exists():
+            raise PruneError(
+                f"--rewind-points {cfg.rewind_points}: {cfg.save_dir} is at update {first_update} already and has no"
+                f" rewind_{update}.pt; leave {update} out, or train anew with another --save-dir"
+            )
 
 
 def write_rewind_point(
@@ -46,7 +80,7 @@ def write_rewind_point(
     weights = model.state_dict()
     for name, parameter in model.named_parameters(remove_duplicate=False):
         weights[name] = copies.get(names[id(parameter)], weights[name]).float().cpu()
-    path = Path(folder) / f"rewind_{update}.pt"
+    path = rewind_point(folder, update)
     save(
         {
             "args": None,

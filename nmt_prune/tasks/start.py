@@ -12,6 +12,7 @@ from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.criterions.teachers import teaching
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json, read_object, write_json
+from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import Evidence, Saliency
@@ -34,8 +35,9 @@ from nmt_prune.tasks.refusals import (
     refuse_other_flags,
     refuse_unreachable,
     refuse_unreachable_average,
-    refuse_unwritten_points,
 )
+from nmt_prune.tasks.rewind_points import refuse_passed_points, refuse_unwritten_points
+from nmt_prune.tasks.single_step import refuse_late_threshold
 from nmt_prune.tasks.stopping import stop_when_asked
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 from nmt_prune.training.masking import Masking
@@ -156,9 +158,12 @@ def _go_on(
     if departure is not None and origin.lies_in(cfg.save_dir):
         refuse_other_flags(cfg, departure.flags, flags)
         refuse_lost_optimizer(origin.checkpoint)
+        refuse_passed_points(cfg, origin.first_update)
     elif departure is None or not are_same(departure.flags, flags):
         _check_other_origin(cfg, settings, origin)
         departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
+        if isinstance(pruner.budget, Threshold):
+            refuse_late_threshold(settings.build_schedule(departure), origin)
     refuse_missing_average(cfg, origin)
     if origin.goes_on and origin.checkpoint.has_optimizer:
         way = "or --reset-optimizer, with another --save-dir than its own"
@@ -166,6 +171,8 @@ def _go_on(
     schedule = _schedule(cfg, settings, pruner, departure)
     is_reached = not _is_learning(pruner.saliency, origin) and pruner.has_reached(masks, schedule.final)
     is_over = _is_over(schedule, origin.first_update)
+    if isinstance(pruner.budget, Threshold):
+        is_reached = is_over = origin.first_update >= schedule.settled_at  # whatever sparsity has come of it
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
         kept = Constant(final=schedule.final)
@@ -274,8 +281,7 @@ def _prune_initial(
         alive.check_matches(masking.parameters_by_matrix, str(settings.mask_from))
     departure = _complete(settings.departure(pruner, alive), cfg, settings, 0)
     schedule = _schedule(cfg, settings, pruner, departure)
-    first = settings.first_sparsity(schedule, departure.inherited)
-    masks, findings = pruner.find(masking.parameters_by_matrix, alive, first)
+    masks, findings = settings.first_masks(pruner, masking.parameters_by_matrix, alive, departure)
     check_agreement(masks, "masks of the fresh weights")
     masking.replace(masks)
     if is_master():

@@ -161,7 +161,8 @@ class TranslationPruningTask(TranslationTask):
             self.callbacks.before_step(optimizer, update_num)
         super().optimizer_step(optimizer, model, update_num)
         self._updates = update_num + 1
-        self.callbacks.after_step(optimizer, self._updates)
+        with exit_on_error():
+            self.callbacks.after_step(optimizer, self._updates)
         is_due = self.schedule is not None and self.schedule.changes_at(self._updates)
         if is_due and self._updates >= self.callbacks.settled_at:
             with exit_on_error():
@@ -247,7 +248,9 @@ class TranslationPruningTask(TranslationTask):
             weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
             measured = self._evidence.passes.count
             pruner = self.pruner.reading(lambda: self._second_moments(optimizer))
-            masks = pruner.prune(weights, masking.masks, self.schedule.sparsity(self._updates))
+            # A training that goes on with more updates may be ahead of its schedule, which the mask then waits for.
+            sparsity = max(self.schedule.sparsity(self._updates), pruner.pruned_share(masking.masks))
+            masks = pruner.prune(weights, masking.masks, sparsity)
             if self._evidence.passes.count > measured:
                 note(self.cfg.save_dir, {PASSES: self._evidence.passes.count})
         check_agreement(masks, f"masks at update {self._updates}")

@@ -126,6 +126,18 @@ def test_more_updates_for_what_has_been_learned(run_training, dense):
     assert_same(more.masks(), first.masks())
 
 
+def test_more_updates_while_the_mask_grows(run_training, tmp_path):
+    """The longer schedule is behind the mask, which waits for it."""
+    flags = "--sparsity 0.8 --schedule cubic:interval=1"
+    run_training("run", flags, "--save-interval-updates 6")
+    (tmp_path / "run" / "checkpoint_1_6.pt").replace(tmp_path / "run" / "checkpoint_last.pt")
+    more = run_training("run", flags, "--max-update 30")
+    shares = [line["sparsity"] for line in more.progress()]
+    assert shares[0] == shares[1] > 0.7
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(0.8, abs=1e-3)
+
+
 def test_fewer_updates_before_the_mask_is_final(run_training, tmp_path):
     flags = "--sparsity 0.8 --schedule cubic:interval=1"
     run_training("run", flags, "--max-update 40 --save-interval-updates 10")

@@ -109,6 +109,12 @@ def test_another_training_takes_the_masked_model(run_training):
         assert not any((held[p.name] & ~masks[p.name]).any() for p in masks.prunables)
 
 
+def test_a_mask_that_cannot_be_is_one_line(run_training):
+    flags = "--saliency magnitude-ste --group head --prune-set body --sparsity 0.9 --schedule cubic:interval=2"
+    with pytest.raises(SystemExit, match=r"^nmt-prune: error: .* would lose all its heads"):
+        run_training("heads", flags)
+
+
 def test_validation_sees_the_mask(run_training):
     validated = "--save-interval-updates 5 --eval-bleu --best-checkpoint-metric bleu --maximize-best-checkpoint-metric"
     training = run_training("ste", STE, validated, without="--disable-validation")

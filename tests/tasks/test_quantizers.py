@@ -161,6 +161,20 @@ def test_a_quantized_checkpoint_can_be_trained_on(run_training, monkeypatch):
     assert not any("quantization_version_1" in key for key in ticket.state()["model"])
 
 
+def test_another_training_measures_its_own_scales(run_training):
+    """Those of eight bits are sixteen times too small for four."""
+    eight = run_training("eight", "--quantizer uniform:weight_bits=8,activation_bits=8")
+    counted = eight.state()["task_state"]["quantizer"]["count"]
+    assert counted == 12
+    for flag in ("--finetune-from-model", "--restore-file"):
+        four = run_training(f"four{flag}", flag, eight.folder / "checkpoint_last.pt", INT4, "--max-update 24")
+        updates = 12 if flag == "--restore-file" else 24  # it goes on at update 12
+        state = four.state()["task_state"]["quantizer"]
+        assert state["count"] == updates
+    same = run_training("eight", "--quantizer uniform:weight_bits=8,activation_bits=8 --max-update 16")
+    assert same.state()["task_state"]["quantizer"]["count"] == 16
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -18,14 +18,28 @@ def test_wpc_in_two_trainings(run_training, dense):
     share = first.progress()[-1]["negligible_groups"]
     assert 0.05 < share < 1
     assert not first.masks()
-    second = run_training(
-        "frozen", "--mask-from", first.folder / "checkpoint_last.pt", BLOCKS, "--budget threshold --prune-set body"
-    )
+    flags = ("--mask-from", first.folder / "checkpoint_last.pt", BLOCKS, "--budget threshold --prune-set body")
+    second = run_training("frozen", *flags)
     blocks = {name: mask.view(mask.shape[0], -1, 4).any(-1) for name, mask in second.masks().items()}
     gone = sum(int((~alive).sum()) for alive in blocks.values())
     groups = sum(w.numel() // 4 for name, w in first.weights().items() if ".layers." in name and w.dim() == 2)
     assert gone / groups == pytest.approx(share, abs=1e-3)
     assert all(not second.weights()[name][~mask].any() for name, mask in second.masks().items())
+    assert_same(run_training("frozen", *flags, "--max-update 14").masks(), second.masks())  # it goes on, too
+
+
+def test_what_a_penalty_has_emptied_goes_in_the_same_training(run_training, dense):
+    start = ("--finetune-from-model", dense.folder / "checkpoint_last.pt", PROXIMAL)
+    once = "--budget threshold --prune-set body --schedule oneshot:at=8"
+    training = run_training("one", *start, once)
+    shares = [line["sparsity_body"] for line in training.progress()]
+    assert shares[6] == 0 < shares[8] == shares[-1]
+    more = run_training("one", *start, once, "--max-update 14")
+    assert_same(more.masks(), training.masks())
+    with pytest.raises(SystemExit, match=r"--budget threshold prunes at once, and --schedule cubic:interval=2 in \d+"):
+        run_training("cubic", *start, "--budget threshold --prune-set body --schedule cubic:interval=2")
+    with pytest.raises(SystemExit, match="goes on at update 0, where --budget threshold prunes no more: give it with"):
+        run_training("never", *start, "--budget threshold --prune-set body")
 
 
 def test_a_mask_from_the_same_training(run_training):

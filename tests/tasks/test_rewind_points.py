@@ -28,6 +28,13 @@ def test_a_later_point_is_the_checkpoint_of_a_training_stopped_there(run_trainin
             assert_same(tensors(point["last_optimizer_state"]["state"][index]), tensors(moments))
 
 
+def test_points_that_a_training_has_passed_are_refused(run_training):
+    run_training("run", "--rewind-points 2 --max-update 4")
+    with pytest.raises(SystemExit, match=r"is at update 4 already and has no rewind_3\.pt; leave 3 out"):
+        run_training("run", "--rewind-points 2,3,8")
+    assert (run_training("run", "--rewind-points 2,8").folder / "rewind_8.pt").exists()
+
+
 def test_points_are_not_fairseqs_to_delete(run_training):
     training = run_training("few", "--rewind-points 0,3,12 --save-interval-updates 2 --keep-interval-updates 1")
     assert {path.name for path in training.folder.glob("rewind_*")} == {"rewind_0.pt", "rewind_3.pt", "rewind_12.pt"}

@@ -39,7 +39,7 @@ class PerMatrix(Budget):
         counts = apportion(
             weights=[prunable.size * (1 if prunable.in_body else self.embedding) for prunable in alive.prunables],
             capacities=[alive.kept(prunable) for prunable in alive.prunables],
-            floors=[0] * len(alive.prunables),
+            floors=[self._floor(prunable, alive, sparsity) for prunable in alive.prunables],
             count=count,
         )
         names = (prunable.name for prunable in alive.prunables)

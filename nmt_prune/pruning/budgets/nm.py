@@ -22,8 +22,8 @@ class NM(Budget):
         of: length of a run.
 
     Raises:
-        PruneError: the numbers make no pattern, a matrix does not divide into runs, or the sparsity is not that of the
-            pattern.
+        PruneError: the numbers make no pattern, there is a floor, a matrix does not divide into runs, or the sparsity
+            is not that of the pattern.
     """
 
     ranks_matrices = False
@@ -35,10 +35,14 @@ class NM(Budget):
         super().__post_init__()
         if not 0 < self.keep < self.of:
             raise PruneError(f"budget nm: keep={self.keep} must lie between 0 and of={self.of}")
+        if self.floor:
+            raise PruneError(f"budget nm: every run of {self.of} keeps {self.keep}; leave floor={self.floor:g} out")
 
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         pattern = 1 - self.keep / self.of
         if abs(sparsity - pattern) > 1e-6:
+            if count == sum(alive.kept(prunable) for prunable in alive.prunables):
+                return alive  # before a schedule prunes at all
             raise PruneError(f"budget nm: {self.keep} of {self.of} is sparsity {pattern:g}, not {sparsity:g}")
         masks = {}
         for prunable in alive.prunables:

@@ -57,6 +57,9 @@ class LearnedSaliency(Saliency):
     can_be_averaged: ClassVar[bool] = False
     """Whether an average of the trained weights (``--store-ema``) is of use once the mask is held."""
 
+    shows_masks: ClassVar[bool] = False
+    """Whether the mask of the forward pass is known at any time, and not only how weights are gated."""
+
     @property
     def name(self) -> str:
         """The name under which it is registered."""

@@ -36,6 +36,7 @@ class MagnitudeSTE(LearnedSaliency):
     """
 
     can_be_averaged = True
+    shows_masks = True
 
     decay: float = 2e-4
 

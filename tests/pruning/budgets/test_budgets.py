@@ -117,6 +117,14 @@ def test_erk_by_hand_at_half():
     assert by_name["encoder.embed_tokens.weight"] in (40, 41)  # 40.22 of 80
 
 
+def test_denser_embeddings_leave_the_others_their_floor():
+    bare, masks = (budgets.build(f"matrix:embedding=8{more}").select(SCORES, DENSE, 0.8) for more in ("", ",floor=0.9"))
+    floors = {prunable: int(0.9 * 0.2 * prunable.size) for prunable in DENSE.prunables}
+    assert any(bare.kept(prunable) < floor for prunable, floor in floors.items())
+    assert all(masks.kept(prunable) >= floor for prunable, floor in floors.items())
+    assert sum(counts(masks)) == kept_count(TOTAL, 0.8)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_sparsity_zero_keeps_everything_and_0_999_one_weight(name):
     assert budgets.build(name).select(SCORES, DENSE, 0.0) == DENSE
@@ -139,7 +147,7 @@ def test_any_ladder_is_exact_and_never_brings_a_weight_back(name, floor):
             assert all(not (masks[key] & ~alive[key]).any() for key in masks)
             for prunable in masks.prunables:
                 least = min(int(floor * (1 - sparsity) * prunable.size), alive.kept(prunable))
-                assert masks.kept(prunable) >= least - (name == "matrix")  # rounds its equal shares instead
+                assert masks.kept(prunable) >= least
             alive = masks
 
 

@@ -39,12 +39,17 @@ def test_ties_go_to_the_first_and_what_is_pruned_stays():
         ("nm", 0.8, r"2 of 4 is sparsity 0\.5, not 0\.8"),
         ("nm:keep=4,of=4", 0.5, "keep=4 must lie between 0 and of=4"),
         ("nm:keep=0", 0.5, "keep=0 must lie between"),
+        ("nm:floor=0.5", 0.5, "every run of 4 keeps 2; leave floor=0.5 out"),
         ("nm:keep=5,of=10", 0.5, "has 8 columns, not a multiple of of=10"),
     ],
 )
 def test_what_makes_no_pattern_is_refused(spec, sparsity, message):
     with pytest.raises(PruneError, match=message):
         budgets.build(spec).select(SCORES, DENSE, sparsity)
+
+
+def test_before_it_prunes_all_are_kept():
+    assert budgets.build("nm").select(SCORES, DENSE, 0.0) == DENSE
 
 
 def test_diverged_weights_are_refused_by_name():
