@@ -18,7 +18,8 @@ from nmt_prune.storage.checkpoints.vocabularies import group
 
 Flags = dict[str, Any]
 
-_CHOICES = ("criterion", "optimizer", "lr_scheduler")
+CHOICES = ("criterion", "optimizer", "lr_scheduler")
+"""What a training chooses among several, each with flags of its own."""
 _DATASET = {"max_tokens", "batch_size", "max_tokens_valid", "batch_size_valid", "skip_invalid_size_inputs_valid_test"}
 _OPTIMIZATION = {"clip_norm", "sentence_avg", "update_freq", "lr"}
 _TASK = {"left_pad_source", "left_pad_target", "max_source_positions", "max_target_positions", "truncate_source"}
@@ -42,20 +43,25 @@ class OwnFlags(NamedTuple):
     workers: int
 
 
-def own_flags(checkpoint: Checkpoint) -> OwnFlags:
+def own_flags(checkpoint: Checkpoint, others: Mapping[str, Any] | None = None) -> OwnFlags:
     """Reads the configuration.
 
     Args:
         checkpoint: of a Transformer, stock or of this toolkit, with configuration.
+        others: a criterion, an optimizer or a learning rate scheduler in place of its own; of the flags of that only
+            those are taken that the other one has, too.
 
     Raises:
         PruneError: it has none, or another architecture, or an optimizer or criterion that is not known here.
     """
     settings = _settings(checkpoint)
     training: Flags = {}
-    for choice in _CHOICES:
-        name = settings.get(choice)
+    for choice in CHOICES:
+        chosen = (others or {}).get(choice)
+        name = chosen or settings.get(choice)
         known = REGISTRIES[choice]["registry"]
+        if chosen and chosen not in known:
+            continue  # fairseq says so, or knows it by an extension
         if name not in known:
             raise PruneError(
                 f"{checkpoint.path}: its {choice} {name} is unknown to fairseq here; give flags in a recipe"
@@ -79,9 +85,9 @@ def _settings(checkpoint: Checkpoint) -> Flags:
     found = dict(checkpoint.model_settings)
     if not found:
         raise PruneError(f"{checkpoint.path} has no configuration ('cfg' or 'args'); give its flags in a recipe")
-    for name in ("distributed_training", "common", "dataset", "optimization", "task", *_CHOICES):
+    for name in ("distributed_training", "common", "dataset", "optimization", "task", *CHOICES):
         values = group(checkpoint, name)
-        if name in _CHOICES:
+        if name in CHOICES:
             found[name] = values.get("_name") or found.get(name)
         found |= {key: value for key, value in values.items() if key != "_name"}
     return found

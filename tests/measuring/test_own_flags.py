@@ -7,6 +7,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import flag_arguments
+from nmt_prune.experiments.recipe.own_flags import with_own_flags
 from nmt_prune.measuring.own_flags import own_flags
 from tests.tasks.corpus import make_corpus
 from tests.tasks.training import STOCK, train
@@ -59,6 +60,25 @@ def test_the_same_training_again(corpus, tmp_path, flags):
     model, again = vars(before["model"]), vars(after.model)
     shared = [key for key in again.keys() & model.keys() if key.startswith(OF_MODELS)]
     assert [key for key in shared if str(again[key]) != str(model[key])] == []
+
+
+def test_a_recipe_says_what_it_does_not_leave_to_the_checkpoint(corpus, tmp_path):
+    """Flags of a criterion and a scheduler that it replaces are left out, but for those that both have."""
+    flags = "--dropout 0.3 --warmup-init-lr 1e-6 --max-update 1"
+    path = train(corpus, tmp_path / "stock", STOCK, flags).folder / "checkpoint_last.pt"
+    training = {"lr-scheduler": "polynomial_decay", "criterion": "cross_entropy", "max-update": 9}
+    said = {"dense": {"checkpoint": str(path)}, "model": {"share-all-embeddings": False}, "training": training}
+    filled = with_own_flags(said)
+    assert filled["model"]["dropout"] == 0.3
+    assert filled["model"]["arch"] == "masked_transformer"
+    assert filled["model"]["share_all_embeddings"] is False
+    found = filled["training"]
+    assert found["lr_scheduler"] == "polynomial_decay"
+    assert found["warmup_updates"] == 4
+    assert not {"warmup_init_lr", "label_smoothing"} & found.keys()
+    both = {**training, "criterion": "distilled_cross_entropy"}
+    assert with_own_flags({**said, "training": both})["training"]["label_smoothing"] == 0.1
+    assert with_own_flags({**said, "model": "masked_transformer"})["model"] == "masked_transformer"
 
 
 def test_what_says_too_little(corpus, tmp_path):

@@ -27,7 +27,8 @@ def expand(recipe: Recipe, only: Collection[str] = (), data: Path | None = None)
         data: data folder in place of the recipe's corpus.
 
     Raises:
-        PruneError: ``only`` names something that is not in the recipe, or a control cannot be had.
+        PruneError: ``only`` names something that is not in the recipe, or a control cannot be had, or a run rewinds to
+            a point that the recipe's dense checkpoint lacks.
     """
     listed = [*recipe.names, *recipe.controls]
     for name in only:
@@ -37,11 +38,24 @@ def expand(recipe: Recipe, only: Collection[str] = (), data: Path | None = None)
             raise PruneError(f"--only {name}: the recipe {recipe.name} has no such technique or control; {hint}")
     small = small_models(recipe, data)
     runs = [run for seed in recipe.seeds for run in _Expansion(recipe, seed, small).runs()]
+    if recipe.dense:
+        _refuse_rewinding(runs)
     if not only:
         return runs
     wanted = {DENSE, *only, *(search.label(name) for name in only for search in recipe.search)}
     kept = {run.name for run in runs if {run.technique, *run.also} & wanted}
     return with_ancestors(runs, kept)
+
+
+def _refuse_rewinding(runs: Collection[Run]) -> None:
+    adopted = {run.name for run in runs if run.step == "adopt"}
+    for run in runs:
+        folder, _, file = run.settings["pruning"].get("rewind_from", "").rpartition("/")
+        if folder in adopted and file.startswith("rewind_"):
+            raise PruneError(
+                f"{run.technique!r} rewinds to an early point of the dense training, which dense.checkpoint lacks"
+                f" ({run.name}); leave out what needs it"
+            )
 
 
 class _Expansion:

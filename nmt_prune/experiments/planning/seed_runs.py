@@ -120,11 +120,12 @@ class SeedRuns:
         """The training data in the dense model's translation; there is one for all that learn from it alike."""
         assert teacher.sequence is not None
         chosen = teacher.sequence.model_dump(exclude_defaults=True)
-        # By what decides it: those of another model, which are expanded by themselves, must not take its name.
+        # By what decides it, which a student's model does not: runs of another one are expanded by themselves.
         parts = ["distilled", *(["last"] if teacher.checkpoint == "last" else [])]
         parts += [f"{key}-{value}".lower().replace("_", "-") for key, value in sorted(chosen.items())]
         name = f"{'-'.join(parts)}-seed{self._seed}"
         if name not in self.by_name:
+            settings = {key: value for key, value in self._settings(None, {}).items() if key != "model"}
             self.by_name[name] = Run(
                 name=name,
                 technique="distilled",
@@ -134,7 +135,7 @@ class SeedRuns:
                 first_update=0,
                 updates=0,
                 total_updates=0,
-                settings={**self._settings(None, {}), "distill": {"teacher": teacher.file(dense), **chosen}},
+                settings={**settings, "distill": {"teacher": teacher.file(dense), **chosen}},
                 step="distill",
             )
         return self.by_name[name]

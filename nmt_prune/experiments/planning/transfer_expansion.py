@@ -32,7 +32,8 @@ def transfer_plan(recipe: TransferRecipe, runs_dir: Path, data_dir: Path, only: 
     """
     folders = recipe.data_folders(data_dir)
     places = Places(runs_dir / recipe.name, next(iter(folders.values())), folders=folders)
-    return replace(Plan.of(expand_transfer(recipe, only), places), targets=tuple(recipe.labels()))
+    plan = Plan.of(expand_transfer(recipe, only), places, trainings_per_gpu=recipe.trainings_per_gpu)
+    return replace(plan, targets=tuple(recipe.labels()))
 
 
 def expand_transfer(recipe: TransferRecipe, only: Collection[str] = ()) -> list[Run]:
@@ -68,12 +69,15 @@ def _is_wanted(run: Run, only: Collection[str]) -> bool:
 
 def _within(label: str, run: Run) -> Run:
     """The run in the folder of its corpus."""
-    settings, pruning = dict(run.settings), dict(run.settings["pruning"])
-    parent = f"{label}/{run.parent}" if run.parent else None
-    for key in pruning.keys() & FILES:
-        pruning[key] = f"{label}/{pruning[key]}"
-    needs = tuple(pruning[key].rpartition("/")[0] for key in ("rewind_from", "counts_from") if key in pruning)
-    settings |= {"parent": parent, "pruning": pruning}
+    settings = dict(run.settings)
+    for section, keys in {"pruning": FILES, "teacher": ("checkpoint", "sequence"), "distill": ("teacher",)}.items():
+        if section in settings:
+            found = settings[section]
+            settings[section] = {**found, **{key: f"{label}/{found[key]}" for key in found.keys() & keys}}
+    settings["parent"] = parent = f"{label}/{run.parent}" if run.parent else None
+    pruning = settings["pruning"]
+    files = [pruning[key].rpartition("/")[0] for key in ("rewind_from", "counts_from") if key in pruning]
+    needs = tuple(dict.fromkeys([*(f"{label}/{name}" for name in run.needs), *files]))
     return replace(run, name=f"{label}/{run.name}", parent=parent, needs=needs, settings=settings)
 
 
@@ -108,7 +112,7 @@ def _transferred(recipe: TransferRecipe, runs: dict[str, Run], source: str, targ
         updates=own.updates,
         total_updates=own.updates + giver.total_updates,
         settings=settings,
-        needs=(dense.name,),
+        needs=tuple(dict.fromkeys([dense.name, *own.needs])),
     )
 
 

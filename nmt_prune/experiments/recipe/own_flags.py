@@ -15,8 +15,18 @@ def with_own_flags(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         PruneError: the checkpoint cannot be read, or says too little.
     """
-    from nmt_prune.measuring.own_flags import own_flags  # imports fairseq, which takes seconds
+    from nmt_prune.measuring.own_flags import CHOICES, own_flags  # imports fairseq, which takes seconds
 
-    own = own_flags(Checkpoint.load(Path(values["dense"]["checkpoint"])))
-    training = {str(key).lstrip("-").replace("-", "_"): value for key, value in (values.get("training") or {}).items()}
-    return {"model": own.model, "precision": own.precision, **values, "training": {**own.training, **training}}
+    said = {section: _named(values.get(section)) for section in ("model", "training")}
+    others = {choice: said["training"][choice] for choice in CHOICES if choice in said["training"]}
+    own = own_flags(Checkpoint.load(Path(values["dense"]["checkpoint"])), others)
+    filled = {"model": {**own.model, **said["model"]}, "training": {**own.training, **said["training"]}}
+    # What is no mapping is refused with the rest of the recipe.
+    wrong = {section: values[section] for section in filled if not isinstance(values.get(section, {}), dict | None)}
+    return {"precision": own.precision, **values, **filled, **wrong}
+
+
+def _named(flags: Any) -> dict[str, Any]:
+    """The flags of a section by their names."""
+    given = flags if isinstance(flags, dict) else {}
+    return {str(key).lstrip("-").replace("-", "_"): value for key, value in given.items()}

@@ -30,7 +30,8 @@ def load_recipe(name_or_path: str) -> Recipe:
     values = read_values(path)
     if values.get("extension"):
         values["extension"] = _beside(path, values["extension"])
-    if isinstance(values.get("dense"), dict) and isinstance(values["dense"].get("checkpoint"), str):
+    dense = values.get("dense") if values.get("kind") != "transfer" else None  # which has none
+    if isinstance(dense, dict) and isinstance(dense.get("checkpoint"), str):
         values = with_own_flags(values)
     return as_recipe(values, str(path))
 

@@ -180,16 +180,6 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _nothing_rewinds_to_what_is_not_there(self) -> "Recipe":
-        for name in self.names if self.dense else ():
-            technique = self.technique(name)
-            if technique.rewind or (technique.start and self.technique(technique.start).rewind):
-                raise ValueError(
-                    f"{name!r} rewinds to an early point of the dense training, which dense.checkpoint lacks"
-                )
-        return self
-
-    @model_validator(mode="after")
     def _moments_within(self) -> "Recipe":
         for name in ("rewind", "prune_end", "prune_interval"):
             if self.updates(getattr(self, name)) > self.training.max_update:
@@ -271,8 +261,9 @@ class Recipe(Section):
         return max(1, round(moment * self.training.max_update)) if moment < 1 else int(moment)
 
     def rounds(self, technique: str) -> tuple[float, ...]:
-        """Start rounds of a technique, in percent."""
-        return tuple(self.start_rounds.get(technique, self.technique(technique).rounds))
+        """Start rounds of a technique, in percent; a variant has those of the technique that it is like."""
+        own = self.variant(technique)
+        return tuple(self.start_rounds.get(own.like if own else technique, self.technique(technique).rounds))
 
     def data_folder(self, data_dir: Path) -> Path:
         """Where the prepared corpus lies."""

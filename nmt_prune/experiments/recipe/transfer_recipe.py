@@ -54,12 +54,12 @@ class TransferRecipe(Recipe):
             values = {**values, "corpora": [{**common, **own} for own in corpora]}
         return values
 
-    @field_validator("techniques", "published")
+    @field_validator("techniques", "published", "dense")
     @classmethod
-    def _left_out(cls, names: list[str], info: Any) -> list[str]:
-        if names:
+    def _left_out(cls, value: Any) -> Any:
+        if value:
             raise ValueError(f"is not for a transfer recipe, whose masks {TICKET} finds; remove it")
-        return names
+        return value
 
     @field_validator("controls")
     @classmethod

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.expansion import expand
@@ -130,6 +131,24 @@ def test_a_shared_run_keeps_its_name_and_settings_when_one_technique_is_listed()
     together = expanded(make_recipe(techniques=["slt", "slt-mp"]))["slt-50-seed1"]
     assert alone.settings == together.settings
     assert (alone.technique, alone.also) == ("slt-mp", ())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"techniques": ["slt"]},
+        {"techniques": ["slt-mp"]},
+        {"techniques": [{"name": "mine", "like": "clt", "saliency": "random"}]},
+        *({"techniques": ["ladder-gmp"], "controls": [name]} for name in ("random", "shuffle-weights", "reinit")),
+    ],
+)
+def test_nothing_rewinds_to_a_point_of_a_training_that_was_elsewhere(tmp_path, changes):
+    state = {"model": {"weight": torch.zeros(1)}, "optimizer_history": [{"num_updates": 100}]}
+    torch.save(state, tmp_path / "dense.pt")
+    dense = {"checkpoint": str(tmp_path / "dense.pt")}
+    with pytest.raises(PruneError, match=r"rewinds to an early point of the dense training, which dense\.checkpoint"):
+        expand(make_recipe(dense=dense, **changes))
+    assert expand(make_recipe(dense=dense, techniques=["ladder-gmp"], controls=["dense-longer"]))
 
 
 def test_start_rounds_can_be_chosen():

@@ -127,6 +127,17 @@ def test_by_sequences():
     assert train_arguments(runs["dense-seed1"], PLACES)[0] == "data"
 
 
+def test_students_of_other_models_change_nothing_of_the_translation():
+    """It is made once, and adding such a student to a recipe that has begun leaves it as it is."""
+    shallow = {"name": "shallow", "like": "dense", "model": {"decoder-layers": 1}}
+    alone, both = (
+        {run.name: run for run in expand(distilling(techniques=listed, teacher={"word": 0, "sequence": True}))}
+        for listed in (["mp"], ["mp", shallow])
+    )
+    assert both["distilled-seed1"] == alone["distilled-seed1"]
+    assert train_arguments(both["shallow-seed1"], PLACES)[0] == "runs/distilled-seed1/data"
+
+
 def test_a_student_of_another_model_learns_from_the_dense_one():
     student = {"name": "student", "like": "dense", "model": {"decoder-layers": 1}, "teacher": {}}
     (run,) = (run for run in expand(distilling(techniques=[student])) if run.technique == "student")

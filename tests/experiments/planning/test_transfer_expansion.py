@@ -7,11 +7,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nmt_prune.cli.run import run as run_command
+from nmt_prune.cli.run import run as run_recipe
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution import runner
 from nmt_prune.experiments.execution.runner import run_plan
-from nmt_prune.experiments.planning.commands import train_arguments, transfer_commands
+from nmt_prune.experiments.planning.commands import run_command, train_arguments, transfer_commands
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.transfer_expansion import expand_transfer, transfer_plan
 from nmt_prune.experiments.recipe.recipe_file import load_recipe
@@ -103,6 +103,7 @@ def test_domains_of_one_pair_go_by_their_data_folders(tmp_path):
         (("source: en, target: fr", "sorce: en"), "unknown key corpora.1.sorce; did you mean source"),
         (("training:", "seeds: [1]\ntraining:"), "seeds List should have at least 2 items"),
         (("training:", "techniques: [mp]\ntraining:"), "is not for a transfer recipe"),
+        (("training:", "dense: {checkpoint: x.pt}\ntraining:"), "is not for a transfer recipe"),
         (("training:", "controls: [dense-longer]\ntraining:"), "'dense-longer' is no control of slt's masks"),
         (("training:", "embeding: dense\ntraining:"), "unknown key embeding; did you mean embedding?"),
         (("training:", "weights: [own]\ntraining:"), "weights.0 should be 'target' or 'source', not 'own'"),
@@ -114,6 +115,29 @@ def test_mistakes_are_one_line(tmp_path, change, expected):
         load(tmp_path, GOOD.replace(*change))
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_students_learn_from_the_dense_model_of_their_corpus(tmp_path):
+    criterion = "training: {max_update: 20, criterion: label_smoothed_cross_entropy}"
+    taught = GOOD.replace("training: {max_update: 20}", criterion) + "teacher: {word: 0.5, sequence: true}\n"
+    plan = transfer_plan(load(tmp_path, taught), Path("runs"), Path("bin"))
+    seen: set[str] = set()
+    for run in plan.runs:
+        assert set(run.after) <= seen
+        seen.add(run.name)
+        pair = run.name.partition("/")[0]
+        if run.step == "distill":
+            assert f"runs/mine/{pair}/dense-seed{run.seed}/checkpoint_best.pt" in run_command(run, plan.places)
+        elif run.technique != "dense":
+            words = train_arguments(run, plan.places)
+            assert words[0] == f"runs/mine/{pair}/distilled-seed{run.seed}/data"
+            teacher = words[words.index("--teacher") + 1]
+            assert teacher == f"runs/mine/{pair}/dense-seed{run.seed}/checkpoint_best.pt"
+            assert {f"{pair}/dense-seed{run.seed}", f"{pair}/distilled-seed{run.seed}"} <= set(run.after)
+
+
+def test_trainings_share_gpus_as_the_recipe_says(tmp_path):
+    assert transfer_plan(load(tmp_path, GOOD + "gpu_share: 0.25\n"), Path("runs"), Path("bin")).trainings_per_gpu == 4
 
 
 def test_commands_use_the_data_of_each_corpus(tmp_path):
@@ -171,7 +195,7 @@ def test_shipped_recipes(name, tmp_path, monkeypatch):
     assert {"en-de", "en-fr", "de-en"} <= recipe.labels().keys()
     assert (recipe.ladder[-1], recipe.prune_set) == (70, "body")
     app = typer.Typer()
-    app.command()(run_command)
+    app.command()(run_recipe)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, [name, "--dry-run"])
     assert result.exit_code == 0, result.output

@@ -116,6 +116,14 @@ def test_a_variant_has_its_own_start_rounds_of_the_technique_that_makes_them():
     assert pruning(runs["mine-80-seed1"], "saliency") == ["random"]
 
 
+def test_a_variant_has_the_start_rounds_that_the_recipe_gives_the_other_technique():
+    mine = {"name": "mine", "like": "slt-mp", "saliency": "random"}
+    rounds = {"slt-mp": [50]}
+    runs = {run.name: run for run in expand(make_recipe(techniques=["slt-mp", mine], ladder=[80], start_rounds=rounds))}
+    assert runs["mine-80-seed1"].parent == "mine-50-seed1"
+    assert runs["mine-80-seed1"].total_updates == runs["slt-mp-80-seed1"].total_updates
+
+
 def test_a_variant_may_be_wanted_at_some_rungs_alone():
     """Those below which a rung follows from are trained, and others are not."""
     some = [
