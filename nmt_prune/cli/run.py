@@ -75,7 +75,7 @@ def run(
     if tokens_per_second is not None and not dry_run:
         raise PruneError("--tokens-per-second is for --dry-run; add that or leave this out")
     if dry_run:
-        check_all(plan.runs, plan.places.runs)
+        check_all(plan.runs, plan.places)
         console = Console()
         console.width = console.width if console.is_terminal else 160
         costs = PlanCost.of(plan).lines(tokens_per_second)

@@ -59,7 +59,7 @@ def run_plan(plan: Plan, cores: int | None = None, extra: Sequence[str] = (), ex
     plan = replace(plan, gpus=() if executor == LOCAL else None)
     folder = plan.places.runs
     with exclusive(plan.lock, str(folder), patience=5.0):
-        check_all(plan.runs, folder)
+        check_all(plan.runs, plan.places)
         for run in plan.runs:
             if (plan.folder(run).path / "run.json").exists():
                 plan.folder(run).describe(run, plan.places)

@@ -41,7 +41,7 @@ def plan_of(request: Request, percents: Sequence[float]) -> tuple[Plan, dict[str
     check_folder(recipe, request.out)
     places = Places(request.out / RUNS, request.data, dense=request.checkpoint)
     plan = replace(Plan.of(expand(as_recipe(recipe, "nmt-prune prune")), places), data_is_given=True)
-    check_all(plan.runs, places.runs)
+    check_all(plan.runs, plan.places)
     check_plan(plan)
     return plan, recipe, changes
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune import __version__
+from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places, run_command, train_arguments
 from nmt_prune.experiments.planning.runs import Run
@@ -16,6 +17,9 @@ from nmt_prune.experiments.recipe.sections import Corpus, Generation
 from nmt_prune.files import atomic_path, read_object, write_json
 from nmt_prune.pruning.flags import PruningFlags
 from nmt_prune.versions import refuse_newer
+
+DATA = "data_sha256"
+"""In ``run.json``: the digest of the data folder that the run has begun with."""
 
 # A ticket, its provenance and the rewind point of update 0.
 _BEFORE_AN_UPDATE = ("checkpoint_last.pt", "pruning.json", "rewind_0.pt")
@@ -56,7 +60,7 @@ class RunFolder:
         """Writes ``run.json``: what this run is, and the command that repeats it."""
         is_training = run.step == "train"
         command = ["fairseq-train", *train_arguments(run, places)] if is_training else run_command(run, places)
-        description = {
+        description: dict[str, Any] = {
             "name": run.name,
             "technique": run.technique,
             "also": list(run.also),
@@ -73,18 +77,26 @@ class RunFolder:
         made = read_object(path) if path.exists() else None
         if (version := __version__ if made is None else made.get("nmt_prune")) is not None:
             description["nmt_prune"] = version  # that which began it
+        is_begun = made is not None and self._has_begun(made)
+        data = made.get(DATA) if made is not None and is_begun else _digest(places.data_of(run.settings["corpus"]))
+        description |= {} if data is None else {DATA: data}
         made = description if made is None else made
-        if made.get("settings") != json.loads(json.dumps(run.settings)) and not self._has_begun(made):
+        if made.get("settings") != json.loads(json.dumps(run.settings)) and not is_begun:
             for name in _BEFORE_AN_UPDATE:
                 (self.path / name).unlink(missing_ok=True)
         if not path.exists() or made != description:
             write_json(path, description)
 
-    def check(self, run: Run) -> None:
+    def check(self, run: Run, data: Path, digest: str | None) -> None:
         """Checks that what the folder holds belongs to this run; what failed before its first update binds nothing.
 
+        Args:
+            run: the run.
+            data: its data folder.
+            digest: of what that holds; None while there is nothing.
+
         Raises:
-            PruneError: it was made with other settings, or not by a plan at all.
+            PruneError: it was made with other settings or other data, or not by a plan at all.
         """
         path = self.path / "run.json"
         if not path.exists():
@@ -104,6 +116,13 @@ class RunFolder:
                     f"run {run.name} was made with {key} {before}, not {now}; give the recipe another name, use another"
                     f" --runs-dir, or delete {self.path} and the runs based on it"
                 )
+
+        made_with = description.get(DATA, digest)  # older ones do not say
+        if digest is not None and made_with != digest and self._has_begun(description):
+            raise PruneError(
+                f"run {run.name} was made with other data than {data} holds; give the recipe another name, use another"
+                f" --runs-dir, or delete {self.path} and the runs based on it"
+            )
 
     def _has_begun(self, description: Mapping[str, Any]) -> bool:
         """Whether anything has come of the run: an update, or whatever it makes without one."""
@@ -166,14 +185,24 @@ class RunFolder:
         return f"{last} has no optimizer state; training starts anew"
 
 
-def check_all(runs: Iterable[Run], runs_folder: Path) -> None:
+def check_all(runs: Iterable[Run], places: Places) -> None:
     """Checks all folders of a plan before anything is written.
 
     Raises:
         PruneError: see :meth:`RunFolder.check`.
     """
+    digests: dict[Path, str | None] = {}
     for run in runs:
-        RunFolder(runs_folder / run.name).check(run)
+        data = places.data_of(run.settings["corpus"])
+        if data not in digests:
+            digests[data] = _digest(data)
+        RunFolder(places.runs / run.name).check(run, data, digests[data])
+
+
+def _digest(data: Path) -> str | None:
+    """The digest of a data folder; None while it holds nothing."""
+    digests = known_digests(data)
+    return data_digest(digests) if digests else None
 
 
 # Of these sections the defaults are known here; what they leave out of the others is fairseq's to decide.

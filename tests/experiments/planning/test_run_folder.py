@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def test_a_run_without_an_update_binds_nothing(laboratory, updates):
         checkpoint(folder.path, updates)
         (folder.path / "pruning.json").write_text("{}")
     corrected = laboratory.plan(training={"max_update": 20, "lr": 0.005})
-    check_all(corrected.runs, laboratory.runs)
+    check_all(corrected.runs, corrected.places)
     folder.describe(corrected.runs[0], corrected.places)
     assert json.loads((folder.path / "run.json").read_text())["settings"]["training"]["lr"] == 0.005
     assert not list(folder.path.glob("*.pt"))
@@ -50,12 +51,12 @@ def test_a_run_with_an_update_binds(laboratory):
     plan.folder(plan.runs[0]).describe(plan.runs[0], plan.places)
     checkpoint(plan.folder(plan.runs[0]).path, 1)
     with pytest.raises(PruneError, match=r"was made with training\.lr unset, not 0\.005"):
-        check_all(laboratory.plan(training={"max_update": 20, "lr": 0.005}).runs, laboratory.runs)
+        check_all(laboratory.plan(training={"max_update": 20, "lr": 0.005}).runs, plan.places)
 
 
 def test_equal_settings_pass(laboratory, made):
-    check_all(laboratory.plan().runs, laboratory.runs)
-    check_all(laboratory.plan(techniques=["slt"]).runs, laboratory.runs)
+    check_all(laboratory.plan().runs, made.places)
+    check_all(laboratory.plan(techniques=["slt"]).runs, made.places)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,29 @@ def test_changed_settings_are_named_and_nothing_is_touched(laboratory, made, cha
     assert laboratory.trained() == []
 
 
+def test_other_data_of_the_same_name_is_refused(laboratory, tmp_path):
+    """``--data A/bin`` and later ``--data B/bin``, or a folder that was binarized anew."""
+    plan = laboratory.plan()
+    plan.places.data.mkdir()
+    train = plan.places.data / "train.en-de.en.bin"
+    train.write_bytes(b"one")
+    one = plan.folder(plan.runs[0])
+    one.describe(plan.runs[0], plan.places)
+    train.write_bytes(b"other")
+    check_all(plan.runs, plan.places)  # nothing has come of it so far
+    one.describe(plan.runs[0], plan.places)
+    checkpoint(one.path, 1)
+    check_all(plan.runs, plan.places)
+    train.write_bytes(b"one")
+    with pytest.raises(PruneError, match=f"run dense-seed1 was made with other data than {plan.places.data} holds; "):
+        check_all(plan.runs, plan.places)
+    train.unlink()
+    check_all(plan.runs, plan.places)  # to be prepared anew
+    (one.path / "run.json").write_text('{"settings": ' + json.dumps(plan.runs[0].settings) + "}")
+    train.write_bytes(b"third")
+    check_all(plan.runs, plan.places)  # of a version that did not say
+
+
 def test_checkpoints_of_unknown_origin_are_not_trained_on(laboratory):
     folder = laboratory.runs / "dense-seed1"
     folder.mkdir(parents=True)
@@ -94,7 +118,7 @@ def test_a_description_follows_the_plan_but_its_settings_never_change(laboratory
     folder = made.folder(run)
     folder.describe(replace(run, also=("slt-mp",)), made.places)
     assert json.loads((folder.path / "run.json").read_text())["also"] == ["slt-mp"]
-    folder.check(run)
+    folder.check(run, Path("data"), None)
 
 
 def test_a_truncated_last_checkpoint_is_replaced_by_the_newest_that_is_whole(tmp_path):
@@ -139,11 +163,11 @@ def test_a_new_setting_with_a_default_binds_no_old_run(laboratory):
     made = json.loads(path.read_text())
     del made["settings"]["generation"]["beam"]  # as written before there was such a setting, whose default is 5
     path.write_text(json.dumps(made))
-    folder.check(run)
+    folder.check(run, Path("data"), None)
     made["settings"]["generation"]["beam"] = 4
     path.write_text(json.dumps(made))
     with pytest.raises(PruneError, match=r"generation\.beam 4, not 5"):
-        folder.check(run)
+        folder.check(run, Path("data"), None)
 
 
 @pytest.mark.parametrize(
@@ -159,5 +183,5 @@ def test_what_is_no_run_of_this_version_is_refused_and_stays(laboratory, content
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(PruneError, match=message):
-        check_all(plan.runs, laboratory.runs)
+        check_all(plan.runs, plan.places)
     assert path.read_text() == content
