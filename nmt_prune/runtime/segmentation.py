@@ -13,7 +13,7 @@ from nmt_prune.runtime.joining import joiner
 from nmt_prune.storage.model.compact_model import CompactModel
 from nmt_prune.storage.model.splitting import KINDS
 from nmt_prune.storage.model.splitting_checks import missing_part
-from nmt_prune.text.normalisation import PUNCTUATION, normalise
+from nmt_prune.text.normalisation import PUNCTUATION, normalise, one_line
 from nmt_prune.text.subwords import FASTBPE, GPT2, NONE, SENTENCEPIECE, SEPARATOR, SUBWORD_NMT, kind_of
 
 Change = Callable[[str], str]
@@ -116,7 +116,8 @@ def _sentencepiece(model: bytes | None) -> Change:
     except RuntimeError:
         raise PruneError("the model's SentencePiece model cannot be read; pack it anew") from None
     # Joined, so that white space inside a piece separates words, as it does in the files that fairseq reads.
-    return lambda line: " ".join(processor.encode(line, out_type=str))
+    # One blank between words, as text is made that a subword model is trained on: it knows no other white space.
+    return lambda line: " ".join(processor.encode(one_line(line), out_type=str))
 
 
 def _subword_nmt(text: Mapping[str, Any]) -> Change:
@@ -126,9 +127,10 @@ def _subword_nmt(text: Mapping[str, Any]) -> Change:
         raise PruneError("the model's subwords are by subword-nmt; pip install subword-nmt") from None
     try:
         with redirect_stderr(StringIO()):  # where it has its say before it exits
-            return BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", SEPARATOR)).process_line
+            codes = BPE(StringIO(text["bpe_codes"]), separator=text.get("bpe_separator", SEPARATOR))
     except (SystemExit, ValueError, IndexError):
         raise PruneError("the codes of the model's subwords cannot be read; pack it anew with --bpe-codes") from None
+    return lambda line: codes.process_line(one_line(line))
 
 
 def _moses_tokenizer(text: Mapping[str, Any], side: str) -> Change:

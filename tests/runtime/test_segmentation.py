@@ -22,7 +22,7 @@ from nmt_prune.runtime.segmentation import Segmentation
 from nmt_prune.storage.checkpoints.vocabularies import read_joining
 from nmt_prune.storage.model.splitting import subword_nmt_codes
 from nmt_prune.text.dictionaries import SPECIAL
-from nmt_prune.text.normalisation import normalise
+from nmt_prune.text.normalisation import normalise, one_line
 from nmt_prune.text.subwords import gpt2_alphabet, join
 from tests.runtime.echo import echo_model
 
@@ -55,7 +55,7 @@ def test_sentencepiece(line, pieces, tmp_path):
     settings = {"sentencepiece_enable_sampling": False, "sentencepiece_alpha": None}
     theirs = SentencepieceBPE(SimpleNamespace(sentencepiece_model=str(path), **settings))
     mine = Segmentation(replace(echo_model(bpe="sentencepiece"), sentencepiece=pieces))
-    subwords = tokenize_line(theirs.encode(line.strip()))
+    subwords = tokenize_line(theirs.encode(one_line(line)))
     assert mine.split(line) == subwords
     assert mine.join(subwords) == post_process(" ".join(subwords), "sentencepiece") == theirs.decode(" ".join(subwords))
 
@@ -65,9 +65,20 @@ def test_subword_nmt(line, tmp_path):
     (tmp_path / "codes").write_text(CODES)
     theirs = SubwordNMTBPE(SimpleNamespace(bpe_codes=str(tmp_path / "codes"), bpe_separator="@@"))
     mine = Segmentation(echo_model(bpe="subword_nmt", bpe_codes=CODES))
-    subwords = tokenize_line(theirs.encode(line.strip()))
+    subwords = tokenize_line(theirs.encode(one_line(line)))
     assert mine.split(line) == subwords
     assert mine.join(subwords) == post_process(" ".join(subwords), "@@ ") == theirs.decode(" ".join(subwords))
+
+
+@pytest.mark.parametrize("space", ["\t", "\xa0", "\u202f", "\u2028", "\u3000", "\r", " \xa0 "])
+def test_any_white_space_is_the_blank_of_the_training_text(space, pieces):
+    """``nmt-prune data`` makes one of every run of it, whether text is cleaned or not."""
+    line = f"one{space}well-known{space}! two"
+    for model in (
+        replace(echo_model(bpe="sentencepiece"), sentencepiece=pieces),
+        echo_model(bpe="subword_nmt", bpe_codes=CODES),
+    ):
+        assert Segmentation(model).split(line) == Segmentation(model).split("one well-known ! two")
 
 
 def test_without_codes_the_text_is_split_already():
