@@ -28,6 +28,10 @@ _ADVICE = {
 }
 
 
+_OLD = ".old.tmp"
+"""What a folder is called for the moment in which another one takes its place."""
+
+
 def trouble(error: OSError, path: Path | str | None = None) -> str:
     """What the system says of a file, and what to do about it.
 
@@ -73,8 +77,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         with _removed_when_killed(_sibling(place)) as temporary:
             yield temporary
             if temporary.is_dir() and place.is_dir():
-                shutil.rmtree(place)
-            temporary.replace(place)
+                _replace_folder(place, temporary)
+            else:
+                temporary.replace(place)
     except OSError as error:
         raise PruneError(f"cannot write {trouble(error, path)} or choose another place") from error
 
@@ -96,6 +101,8 @@ def output(path: Path) -> Iterator[BinaryIO]:
         raise
     except OSError as error:
         raise PruneError(f"cannot write {trouble(error, path)} or choose another place") from error
+    if path.is_dir():  # a file would be refused in its place, but at the end
+        raise PruneError(f"cannot write {path}: it is a folder; name a file")
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 
@@ -107,13 +114,28 @@ def temporary_folder() -> Iterator[Path]:
         yield folder
 
 
+def _replace_folder(place: Path, new: Path) -> None:
+    """Puts a folder in the place of another, which is removed last: what cannot be removed of it stays beside."""
+    old = new.with_name(new.name.removesuffix(".tmp") + _OLD)
+    place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
+    _remove(old)
+
+
 def _sibling(place: Path) -> Path:
     """The temporary of this process; those that processes of this machine have left behind are removed."""
     start = f".{place.name}.{socket.gethostname()}."
     for left in place.parent.glob(f"{glob.escape(start)}*.tmp"):
-        writer = left.name.removeprefix(start).removesuffix(".tmp")
+        writer = left.name.removeprefix(start).removesuffix(_OLD).removesuffix(".tmp")
         if writer.isdigit() and not lives(int(writer)):
-            _remove(left)
+            if left.name.endswith(_OLD) and not place.exists():
+                left.rename(place)  # it died between two renamings
+            else:
+                _remove(left)
     return place.with_name(f"{start}{os.getpid()}.tmp")
 
 

@@ -3,8 +3,11 @@
 import errno
 import hashlib
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,33 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
                 (temporary / name).write_text(name)
     assert [file.name for file in path.iterdir()] == ["c"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_removed_of_an_old_folder_costs_nothing(tmp_path, monkeypatch):
+    """As of a mapped file on NFS, or of a folder of another owner."""
+    path = tmp_path / "folder"
+    (path / "busy").mkdir(parents=True)
+    with monkeypatch.context() as patch, atomic_path(path) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+        patch.setattr(shutil, "rmtree", raise_busy)
+    assert [file.name for file in path.iterdir()] == ["new"]
+
+
+def raise_busy(path, **options):
+    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
+
+
+def test_a_folder_whose_writer_died_between_two_renamings_is_put_back(tmp_path):
+    path = tmp_path / "folder"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    old = tmp_path / f".folder.{socket.gethostname()}.{dead.pid}.old.tmp"
+    old.mkdir()
+    (old / "whole").touch()
+    with pytest.raises(ValueError, match="no"), atomic_path(path):
+        raise ValueError("no")
+    assert [file.name for file in path.iterdir()] == ["whole"]
 
 
 def test_a_failure_leaves_the_old_folder(tmp_path):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from data_prep.download.fetching import Fetching
-from data_prep.progress import Report
 from data_prep.text.pairs import Splits, write_sides
 from data_prep.text.texts import Texts
 from nmt_prune.errors import PruneError
@@ -29,6 +28,7 @@ class Corpus(ABC):
         max_ratio: most subwords of one side for each of the other, unless the user says otherwise; 0 is no limit.
         clean: whether training text is cleaned, unless the user says otherwise.
         keep_going: leave out lines that are not UTF-8 instead of refusing the text.
+        has_mirrors: whether its files are downloaded from addresses that mirrors may have, too.
     """
 
     vocab_size: ClassVar[int]
@@ -37,6 +37,7 @@ class Corpus(ABC):
     max_ratio: ClassVar[float] = 0
     clean: ClassVar[bool] = False
     keep_going: ClassVar[bool] = False
+    has_mirrors: ClassVar[bool] = False
 
     source: str
     target: str
@@ -83,13 +84,12 @@ class SplitCorpus(Corpus):
     test_size: int
 
     @abstractmethod
-    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
+    def load(self, candidates: tuple[int, int], fetching: Fetching) -> Splits:
         """Fetches or makes the pairs.
 
         Args:
             candidates: pairs to choose from for validation and testing.
-            cache: folder that keeps what was downloaded.
-            report: called with a line about each slow step.
+            fetching: how files come from elsewhere.
 
         Raises:
             PruneError: the text cannot be had.
@@ -100,7 +100,7 @@ class SplitCorpus(Corpus):
             if size < 1:
                 raise PruneError(f"--{flag}-size {size} is too small; the least is 1")
         wanted = (CANDIDATES * self.valid_size, CANDIDATES * self.test_size)
-        splits = self.load(wanted, fetching.cache, fetching.report)
+        splits = self.load(wanted, fetching)
         parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
         texts = {part: write_sides(pairs, folder, part, self.source, self.target) for part, pairs in parts.items()}
         return Texts([texts["train"]], texts["valid"], texts["test"])

@@ -11,7 +11,6 @@ from data_prep.corpora import CORPORA, SplitCorpus, require_languages
 from data_prep.corpora.help_pages import paragraphs
 from data_prep.download import debian
 from data_prep.download.fetching import Fetching
-from data_prep.progress import Report
 from data_prep.text.pairs import Pair, Splits, distinct, is_translation
 from nmt_prune.files import file_digest
 
@@ -48,9 +47,9 @@ class LibreOfficeHelp(SplitCorpus):
     valid_size: int = 512
     test_size: int = 512
 
-    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
-        archives = self._archives(cache, report)
-        report("reading the help pages")
+    def load(self, candidates: tuple[int, int], fetching: Fetching) -> Splits:
+        archives = self._archives(fetching)
+        fetching.report("reading the help pages")
         source, target = (read_pages(debian.members(archive)) for archive in archives)
         pages = {page: align(source[page], target[page]) for page in source if page in target}
         valid, test, train = split_by_page(pages, candidates, self.seed)
@@ -61,10 +60,11 @@ class LibreOfficeHelp(SplitCorpus):
         require_languages(self, tuple(_PACKAGES), "libreoffice-help")
 
     def inputs(self, fetching: Fetching) -> dict[str, str]:
-        return {archive.name: file_digest(archive) for archive in self._archives(fetching.cache, fetching.report)}
+        return {archive.name: file_digest(archive) for archive in self._archives(fetching)}
 
-    def _archives(self, cache: Path, report: Report) -> list[Path]:
-        return debian.fetch([_PACKAGES[self.source], _PACKAGES[self.target]], cache / "debian", report)
+    def _archives(self, fetching: Fetching) -> list[Path]:
+        packages, cache = [_PACKAGES[self.source], _PACKAGES[self.target]], fetching.cache / "debian"
+        return debian.fetch(packages, cache, fetching.report, fetching.offline)
 
 
 def read_pages(members: Iterable[tuple[str, bytes]]) -> dict[str, Page]:

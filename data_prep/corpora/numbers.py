@@ -3,12 +3,10 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from data_prep.corpora import CORPORA, SplitCorpus, require_languages
 from data_prep.download.fetching import Fetching
-from data_prep.progress import Report
 from data_prep.text.pairs import Pair, Splits
 from nmt_prune.errors import PruneError
 
@@ -110,8 +108,8 @@ class Numbers(SplitCorpus):
         if not 1 <= self.size <= _LARGEST_SIZE:
             raise PruneError(f"--size {self.size} is out of range; choose 1 to {_LARGEST_SIZE} training pairs")
 
-    def load(self, candidates: tuple[int, int], cache: Path, report: Report) -> Splits:
-        report(f"writing {self.size} numbers out in words")
+    def load(self, candidates: tuple[int, int], fetching: Fetching) -> Splits:
+        fetching.report(f"writing {self.size} numbers out in words")
         sizes = [*candidates, self.size]
         pairs = generate(sum(sizes), self.source, self.target, self.seed)
         valid, test, train = (pairs[sum(sizes[:part]) : sum(sizes[: part + 1])] for part in range(3))

@@ -38,6 +38,7 @@ class _Wmt14(Corpus):
     max_ratio: ClassVar[float] = 1.5
     clean: ClassVar[bool] = True
     keep_going: ClassVar[bool] = True
+    has_mirrors: ClassVar[bool] = True
 
     source: str
     target: str

@@ -23,22 +23,25 @@ Acquire::Retries "3";
 """
 
 
-def fetch(packages: list[str], cache: Path, report: Callable[[str], None]) -> list[Path]:
+def fetch(packages: list[str], cache: Path, report: Callable[[str], None], offline: bool = False) -> list[Path]:
     """Downloads packages from the sources that the system's apt is set up with.
 
     Args:
         packages: names of packages.
         cache: folder that keeps the .deb files; what is there already is not fetched again.
         report: called with a line about each slow step.
+        offline: use only what is in ``cache``.
 
     Returns:
         The .deb files, in the order of ``packages``.
 
     Raises:
-        PruneError: there is no apt on this system, or it cannot fetch a package.
+        PruneError: there is no apt on this system, or it cannot fetch a package, or must not.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     missing = [package for package in packages if _cached(package, cache) is None]
+    if missing and offline:
+        raise PruneError(f"--offline, and {cache} lacks {missing[0]}_*.deb; put it there, or leave --offline out")
+    cache.mkdir(parents=True, exist_ok=True)
     if missing:
         for tool in ("apt-get", "dpkg-deb"):
             if shutil.which(tool) is None:

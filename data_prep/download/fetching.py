@@ -5,6 +5,9 @@ from pathlib import Path
 
 from data_prep.progress import Report
 
+DOWNLOADS = 3
+"""Files that are downloaded at once, unless the user says otherwise."""
+
 
 @dataclass(frozen=True)
 class Fetching:
@@ -22,4 +25,4 @@ class Fetching:
     report: Report
     mirrors: tuple[str, ...] = ()
     offline: bool = False
-    downloads: int = 3
+    downloads: int = DOWNLOADS

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from data_prep.download.fetching import DOWNLOADS
+
 
 def data(
     corpus: Annotated[
@@ -37,9 +39,11 @@ def data(
     corpora: Annotated[str | None, typer.Option(help="wmt14: some of its corpora, separated by commas.")] = None,
     archives: Annotated[str | None, typer.Option(help="wmt14: a table of archives instead of the shipped one.")] = None,
     mirror: Annotated[
-        list[str] | None, typer.Option(help="Address that is tried before the original; repeatable.")
+        list[str] | None, typer.Option(help="wmt14: address that is tried before the original; repeatable.")
     ] = None,
-    downloads: Annotated[int, typer.Option(min=1, help="Downloads at once.")] = 3,
+    downloads: Annotated[
+        int | None, typer.Option(min=1, help="wmt14: downloads at once.", show_default=str(DOWNLOADS))
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use only what the cache holds.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as cores.")] = 0,
     cache: Annotated[Path, typer.Option(help="Folder that keeps downloads and cleaned text.")] = Path("data"),
@@ -54,6 +58,7 @@ def data(
     from data_prep.data_folder import prepare
     from data_prep.download.fetching import Fetching
     from data_prep.preparation import Preparation
+    from nmt_prune.errors import PruneError
 
     own = {"train": train, "valid": valid, "test": test, "corpora": corpora, "archives": archives}
     sizes = {"size": size, "valid_size": valid_size, "test_size": test_size}
@@ -68,12 +73,15 @@ def data(
         clean=clean,
         identify_languages=identify_languages,
     )
+    for flag, given in (("mirror", mirror), ("downloads", downloads)):
+        if given and not chosen.has_mirrors:
+            raise PruneError(f"--{flag} does nothing for {corpus}, which has no archives to download; leave it out")
     folder = out or Path("data-bin") / chosen.folder_name(corpus)
     fetching = Fetching(
         cache,
         lambda line: typer.echo(line, err=True),
         mirrors=tuple(mirror or ()),
         offline=offline,
-        downloads=downloads,
+        downloads=downloads or DOWNLOADS,
     )
     prepare(chosen, preparation, folder, fetching=fetching, workers=workers or os.cpu_count() or 1, force=force)

@@ -20,7 +20,7 @@ from nmt_prune.distillation.targets import TRANSLATED, Targets
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest, read_object, write_json
 from nmt_prune.processes import exclusive
-from nmt_prune.storage.checkpoints.vocabularies import group
+from nmt_prune.storage.checkpoints.vocabularies import group, is_cleaned
 from nmt_prune.text.dictionaries import read_symbols
 from nmt_prune.text.languages import language_pairs
 
@@ -45,17 +45,18 @@ def distill(
         settings: the teacher and how it translates.
         out: the folder to make.
         workers: processes that translate, each with the teacher; they do not change the result.
-        force: make it anew whatever it, or unfinished work, holds.
+        force: make it anew whatever distillation it, or unfinished work, holds.
         report: called with lines about each slow step.
 
     Returns:
         Whether the folder was made.
 
     Raises:
-        PruneError: teacher and data do not belong together, or ``out`` or unfinished work was made with other settings;
-            nothing was changed.
+        PruneError: teacher and data do not belong together, or ``out`` or unfinished work was made with other settings,
+            or by something else; nothing was changed.
     """
     pair, remark = check(settings)
+    _refuse_losses(settings.data, out)
     if remark:
         report(f"warning: {remark}")
     wanted = _described(settings)
@@ -111,14 +112,29 @@ def _described(settings: Distillation) -> dict[str, Any]:
     """What decides the bytes of the folder: settings, and the teacher and the data by their contents."""
     chosen = {key: value for key, value in asdict(settings).items() if key not in ("teacher", "data")}
     data = data_digest(known_digests(settings.data))
-    return {**chosen, "teacher": file_digest(settings.teacher), "data": data}
+    text = {"clean": True} if is_cleaned(settings.data) else {}  # what translates with a student has to know
+    return {**chosen, **text, "teacher": file_digest(settings.teacher), "data": data}
 
 
-def _compare(folder: Path, record: str, wanted: dict[str, Any], what: str) -> None:
+def _refuse_losses(data: Path, out: Path) -> None:
+    """Refuses to put a folder in place of the data that it is made of, or of what distill did not make."""
+    if out.resolve() in (data.resolve(), *data.resolve().parents):
+        raise PruneError(f"--out {out} holds --data {data}, which is read; choose another --out")
+    if out.exists():
+        _made(out, MANIFEST)
+
+
+def _made(folder: Path, record: str) -> dict[str, Any]:
+    """The settings of a folder that distill has made."""
     path = folder / record
     made = (read_object(path) if path.is_file() else {}).get("settings") or {}
     if "teacher" not in made:
         raise PruneError(f"{folder} exists and was not made by nmt-prune distill; choose another --out")
+    return dict(made)
+
+
+def _compare(folder: Path, record: str, wanted: dict[str, Any], what: str) -> None:
+    made = _made(folder, record)
     different = [key for key in sorted(wanted.keys() | made.keys()) if wanted.get(key) != made.get(key)]
     if not different:
         return

@@ -1,13 +1,12 @@
 """fairseq's dictionaries as files: which subword each row of an embedding stands for."""
 
-import re
 from pathlib import Path
 
 from nmt_prune.errors import PruneError
+from nmt_prune.text.languages import language_pairs
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 BOS, PAD, EOS, UNK = range(4)
-_BINARY = re.compile(r"[^.]+\.(?P<source>[^.-]+)-(?P<target>[^.]+)\.[^.]+\.idx")
 
 
 def read_symbols(path: Path) -> list[str]:
@@ -37,9 +36,8 @@ def languages(folder: Path) -> tuple[str, str]:
     Raises:
         PruneError: it has no binarized text.
     """
-    for path in sorted(folder.glob("*.idx")):
-        if match := _BINARY.fullmatch(path.name):
-            return match["source"], match["target"]
+    if pairs := sorted(language_pairs(folder)):
+        return pairs[0]
     raise PruneError(f"{folder} has no binarized text (train.SOURCE-TARGET.SOURCE.idx); run fairseq-preprocess first")
 
 

@@ -135,6 +135,8 @@ def test_files(translate, tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["target"]
     with pytest.raises(PruneError, match=r"missing cannot be read: No such file"):
         translate("", "--input", tmp_path / "missing", "--output", target)
+    with pytest.raises(PruneError, match=r"folder: it is a folder; name a file"):
+        translate("", "--input", source, "--output", target.parent)
     source.write_text("one\n" * 3)
     with pytest.raises(PruneError, match="not as many prefixes"):
         translate("", "--input", source, "--output", target, "--prefix", target)

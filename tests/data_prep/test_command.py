@@ -41,3 +41,15 @@ def test_a_mistake_is_a_prune_error(run):
     result = run("libreoffice-help", "--size", "5")
     assert isinstance(result.exception, PruneError)
     assert "takes no --size" in str(result.exception)
+
+
+@pytest.mark.parametrize("flags", [("--mirror", "http://localhost"), ("--downloads", "2")])
+def test_flags_about_archives_are_for_corpora_that_have_some(run, flags):
+    said = str(run("numbers", *flags).exception)
+    assert said == f"{flags[0]} does nothing for numbers, which has no archives to download; leave it out"
+
+
+def test_offline_fetches_no_package(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither apt-get nor dpkg-deb
+    said = str(run("libreoffice-help", "--offline").exception)
+    assert said.startswith("--offline, and data/debian lacks libreoffice-help-en-us_*.deb; put it there, or leave")

@@ -1,5 +1,6 @@
 """Distilled data folders of a real teacher: what is in them, and that a kill leaves no trace."""
 
+import shutil
 from dataclasses import replace
 from statistics import mean
 
@@ -11,9 +12,10 @@ from nmt_prune.distillation import data_folder
 from nmt_prune.distillation.data_folder import distill
 from nmt_prune.distillation.settings import Distillation
 from nmt_prune.errors import PruneError
-from nmt_prune.files import read_json
+from nmt_prune.files import read_json, write_json
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.runtime.translator import Translator
+from nmt_prune.storage.checkpoints.vocabularies import is_cleaned
 from nmt_prune.text.bleu import bleu_metric
 from tests.tasks.corpus import make_corpus
 from tests.tasks.training import train
@@ -117,9 +119,26 @@ def test_a_folder_of_other_settings(settings, tmp_path):
     assert read_json(tmp_path / "out" / "manifest.json")["settings"]["beam"] == 3
 
 
-def test_a_folder_that_is_somebody_elses(settings, corpus):
-    with pytest.raises(PruneError, match="exists and was not made by nmt-prune distill; choose another --out"):
-        make(settings, corpus)
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_is_somebody_elses(settings, corpus, tmp_path, force):
+    (tmp_path / "thesis").mkdir()
+    with pytest.raises(PruneError, match="thesis exists and was not made by nmt-prune distill; choose another --out"):
+        make(settings, tmp_path / "thesis", force=force)
+    for out in (corpus, corpus.parent):
+        with pytest.raises(PruneError, match=f"--out {out} holds --data {corpus}, which is read; choose another"):
+            make(settings, out, force=force)
+    assert (corpus / "train.en-de.en.bin").exists()
+
+
+def test_a_cleaned_corpus_stays_one(settings, corpus, tmp_path):
+    """Or a student would be packed without the normalisation of its text."""
+    cleaned = tmp_path / "cleaned"
+    shutil.copytree(corpus, cleaned)
+    write_json(cleaned / "manifest.json", {"settings": {"clean": True}, "files": folder_digests(cleaned)})
+    make(replace(settings, data=cleaned), tmp_path / "out")
+    assert is_cleaned(tmp_path / "out")
+    make(settings, tmp_path / "other")
+    assert not is_cleaned(tmp_path / "other")
 
 
 def test_a_teacher_with_other_dictionaries(settings, tmp_path):

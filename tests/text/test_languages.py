@@ -2,6 +2,7 @@
 
 import pytest
 
+from nmt_prune.text.dictionaries import languages
 from nmt_prune.text.languages import language_pairs, primary_language
 
 
@@ -23,3 +24,9 @@ def test_pairs_by_the_names_of_files(tmp_path):
     assert language_pairs(tmp_path, "train") == {("pt-BR", "zh-Hans")}
     assert language_pairs(tmp_path) == {("pt-BR", "zh-Hans"), ("en", "de")}
     assert language_pairs(tmp_path, "test") == set()
+
+
+def test_a_tag_with_a_hyphen_is_one_language(tmp_path):
+    for side in ("zh-Hans", "en"):
+        (tmp_path / f"train.zh-Hans-en.{side}.idx").touch()
+    assert languages(tmp_path) == ("zh-Hans", "en")

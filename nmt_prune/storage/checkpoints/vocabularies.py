@@ -145,13 +145,16 @@ def _check_kind(name: Any, kind: str, dictionary: str) -> None:
         raise PruneError(f"{dictionary} has subwords of the kind {kind}, not {name}; name theirs with --bpe {kind}")
 
 
-def _normalisation(folder: Path) -> dict[str, Any]:
-    """What nmt-prune data noted: a corpus that was cleaned has been normalised."""
+def is_cleaned(folder: Path) -> bool:
+    """Whether the text of a data folder was cleaned, and so normalised, as its manifest says."""
     path = folder / MANIFEST
     manifest = read_json(path) if path.is_file() else None
     settings = manifest.get("settings") if isinstance(manifest, Mapping) else None
-    is_normalised = isinstance(settings, Mapping) and bool(settings.get("clean"))
-    return {"normalisation": PUNCTUATION} if is_normalised else {}
+    return isinstance(settings, Mapping) and bool(settings.get("clean"))
+
+
+def _normalisation(folder: Path) -> dict[str, Any]:
+    return {"normalisation": PUNCTUATION} if is_cleaned(folder) else {}
 
 
 def group(checkpoint: Checkpoint, name: str) -> dict[str, Any]:

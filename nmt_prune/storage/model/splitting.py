@@ -142,7 +142,7 @@ def resplit(model: CompactModel, given: Splitting) -> CompactModel:
     if given == AS_FOUND:
         return model
     text, pieces = dict(model.text), model.sentencepiece
-    if given.settings:
+    if given.settings and given.settings != {"_name": text.get("bpe")}:  # which alone says what is known
         for key in SUBWORD_ENTRIES:
             text.pop(key, None)
         found, pieces = read_subwords(given.settings, (), True)

@@ -66,7 +66,7 @@ def test_whole_pages_are_held_out_and_other_pages_do_not_change_which():
 
 @needs_dpkg
 def test_what_every_page_says_is_in_one_part_only(cache, tmp_path):
-    splits = choose("libreoffice-help").load((12, 12), cache, silent)
+    splits = choose("libreoffice-help").load((12, 12), Fetching(cache, silent))
     parts = (splits.train, splits.valid, splits.test)
     for side in (0, 1):
         texts = [pair[side] for part in parts for pair in part]
@@ -80,14 +80,14 @@ def test_what_every_page_says_is_in_one_part_only(cache, tmp_path):
 
 @needs_dpkg
 def test_the_direction_swaps_the_sides(cache):
-    forward = choose("libreoffice-help").load((12, 12), cache, silent)
-    backward = choose("libreoffice-help", source="de", target="en").load((12, 12), cache, silent)
+    forward = choose("libreoffice-help").load((12, 12), Fetching(cache, silent))
+    backward = choose("libreoffice-help", source="de", target="en").load((12, 12), Fetching(cache, silent))
     assert backward.train == [Pair(pair.target, pair.source) for pair in forward.train]
 
 
 def test_a_language_without_help_is_refused(tmp_path):
     with pytest.raises(PruneError, match="--source ru: corpus libreoffice-help has en, de, fr"):
-        choose("libreoffice-help", source="ru").load((12, 12), tmp_path, silent)
+        choose("libreoffice-help", source="ru").load((12, 12), Fetching(tmp_path, silent))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_the_real_help_becomes_a_data_folder(real_cache, tmp_path):
 @needs_apt
 @pytest.mark.slow
 def test_there_is_as_much_real_help_in_french(real_cache):
-    splits = choose("libreoffice-help", target="fr").load((100, 100), real_cache, silent)
+    splits = choose("libreoffice-help", target="fr").load((100, 100), Fetching(real_cache, silent))
     assert len(splits.train) > 15_000
     assert all(100 <= len(part) < 150 for part in (splits.valid, splits.test))  # whole pages
 

@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.corpora import choose
 from data_prep.corpora.numbers import KINDS, amount, cardinal, date, generate, ordinal, year
+from data_prep.download.fetching import Fetching
 from nmt_prune.errors import PruneError
 
 
@@ -84,7 +85,7 @@ def test_every_kind_is_about_a_fifth():
 
 
 def test_the_parts_share_no_number(tmp_path):
-    splits = choose("numbers", size=500).load((60, 90), tmp_path, lambda line: None)
+    splits = choose("numbers", size=500).load((60, 90), Fetching(tmp_path, lambda line: None))
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (500, 60, 90)
     sides = [{pair.source for pair in part} for part in (splits.train, splits.valid, splits.test)]
     assert len(set.union(*sides)) == 650
@@ -93,18 +94,18 @@ def test_the_parts_share_no_number(tmp_path):
 @pytest.mark.parametrize("size", [0, -5, 10_000_000])
 def test_a_size_out_of_range_is_refused(tmp_path, size):
     with pytest.raises(PruneError, match=rf"--size {size} is out of range"):
-        choose("numbers", size=size).load((30, 30), tmp_path, print)
+        choose("numbers", size=size).load((30, 30), Fetching(tmp_path, print))
 
 
 def test_an_unknown_language_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(PruneError, match="--target xx: corpus numbers has en, de, fr"):
-        choose("numbers", target="xx").load((30, 30), tmp_path, print)
+        choose("numbers", target="xx").load((30, 30), Fetching(tmp_path, print))
 
 
 def test_a_missing_num2words_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "num2words", None)
     with pytest.raises(PruneError, match="pip install"):
-        choose("numbers").load((30, 30), tmp_path, lambda line: None)
+        choose("numbers").load((30, 30), Fetching(tmp_path, lambda line: None))
 
 
 def test_choosing_a_corpus_refuses_unknown_names_foreign_settings_and_one_language():

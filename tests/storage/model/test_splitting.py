@@ -84,6 +84,17 @@ def test_the_user_decides_on_the_splitting(tmp_path):
     assert packed.text == model.text
 
 
+def test_the_kind_alone_leaves_what_is_stored(tmp_path):
+    path = marked(tmp_path)
+    (tmp_path / "given").write_text("t h 9\n")
+    save_compact(load(path, bpe_codes=tmp_path / "given"), tmp_path / "model.nmt")
+    packed = load_model(tmp_path / "model.nmt", splitting=Splitting(bpe="subword_nmt"))
+    assert packed.text == load_model(tmp_path / "model.nmt").text
+    assert packed.text["bpe_codes"]
+    other = load_model(tmp_path / "model.nmt", splitting=Splitting(bpe="none"))
+    assert (other.text["bpe"], other.text.get("bpe_codes")) == ("none", None)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
