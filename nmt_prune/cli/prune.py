@@ -25,7 +25,7 @@ def prune(
         float | None, typer.Option(help="with --sparsity auto: BLEU that may be lost on the validation set")
     ] = None,
     technique: Annotated[
-        str, typer.Option(help="see nmt-prune list; one that begins with a trained model")
+        str, typer.Option(help="see nmt-prune list; one that begins with a trained model and does not rewind")
     ] = RECOMMENDED,
     updates: Annotated[
         int | None, typer.Option(min=1, help="length of the training", show_default="that of the model's own")

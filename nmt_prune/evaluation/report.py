@@ -1,6 +1,5 @@
 """The report of a recipe: results.csv, results.json, table.md, report.html and the figures."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from nmt_prune.evaluation.quality.resamples import OVER_SEEDS
 from nmt_prune.evaluation.quality.significance import METHOD
 from nmt_prune.evaluation.records.run import RUN_FILE
 from nmt_prune.evaluation.records.scored_runs import read_runs
+from nmt_prune.evaluation.reports.drawing import require_plots
 from nmt_prune.evaluation.reports.export_result import speed_to_dense
 from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.published import Published, load_published
@@ -66,8 +66,7 @@ def write_report(
         PruneError: matplotlib is not installed, a paper is unknown or has no numbers for the language pair, a technique
             of ``against`` has no run, or see :func:`nmt_prune.evaluation.reports.gathering.gather`.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise PruneError("matplotlib is not installed here; pip install 'nmt-prune[experiments]'")
+    require_plots()
     from nmt_prune.evaluation.reports.figures.bleu import plot
     from nmt_prune.evaluation.reports.figures.costs import plot_cpu_time, plot_sizes, plot_speed
     from nmt_prune.evaluation.reports.page.page import write_page

@@ -27,7 +27,7 @@ class TranslationPruningConfig(TranslationConfig):
         metadata={
             "help": "what a weight is worth: magnitude, random, snip, grasp, synflow, taylor, fisher,"
             " oes:steps=N, head-importance:per=token, activation:kind=nonzero, confidence, wanda,"
-            " adam-fisher, and learned while training: movement, hard-concrete, magnitude-ste:decay=D"
+            " adam-fisher, and learned while training: movement, soft-movement, hard-concrete, magnitude-ste:decay=D"
         },
     )
     budget: str = field(

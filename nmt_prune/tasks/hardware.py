@@ -35,7 +35,7 @@ def refuse_missing_devices(cfg: TranslationPruningConfig) -> None:
         )
     if getattr(root.model, "quant_noise_scalar", 0):
         raise PruneError(
-            "--quant-noise-scalar: fairseq computes its scales on a GPU, and torch sees none; take --quantizer int8"
+            "--quant-noise-scalar: fairseq computes its scales on a GPU, and torch sees none; take --quantizer uniform"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nmt_prune.data_digests import MANIFEST
 from nmt_prune.errors import PruneError
+from nmt_prune.evaluation.reports.drawing import require_plots
 from nmt_prune.experiments.planning.commands import inputs, train_arguments
 from nmt_prune.experiments.planning.plan import Plan
 from nmt_prune.experiments.planning.runs import Run
@@ -24,6 +25,7 @@ def check_plan(plan: Plan) -> None:
     Raises:
         PruneError: a step would fail.
     """
+    require_plots()  # the report comes last
     corpora: list[dict[str, Any]] = []
     for run in plan.runs:
         if not plan.data_is_given and run.settings["corpus"] not in corpora:

@@ -29,6 +29,7 @@ class TransferRecipe(Recipe):
         kind: says that it is one.
         corpus: what the corpora have in common.
         corpora: their differences, one mapping per corpus.
+        ladder: sparsities in percent, above 0 and rising; masks of the last are put on other corpora.
         weights: what the masks of other corpora are put on: the ``target``'s own θ_t, or θ_T of the ``source``'s dense
             model, the parent whose embedding rows follow their subwords.
         embedding: rows of the mask of an embedding, where ``prune_set`` has embeddings: ``match`` by subword, or

@@ -1,5 +1,6 @@
 """A dry run refuses what a run would refuse."""
 
+import importlib.util
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,13 @@ def test_a_training_that_fairseq_refuses_is_refused(tmp_path, changes, message):
         check(tmp_path, **changes)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_report_that_could_not_be_drawn_is_refused_before_the_trainings(tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else found(name))
+    with pytest.raises(PruneError, match="matplotlib is not installed here; pip install"):
+        check(tmp_path)
 
 
 @pytest.mark.slow
