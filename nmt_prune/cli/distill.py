@@ -21,7 +21,7 @@ def distill(
     max_len_a: Annotated[float, typer.Option(help="longest target: a times source length, plus b")] = 2.0,
     max_len_b: Annotated[int, typer.Option(help="see --max-len-a")] = 10,
     engine: Annotated[
-        str, typer.Option(help="compiled, torch, fairseq, or auto: fairseq where there is a GPU, else compiled")
+        str, typer.Option(help="compiled, torch, fairseq, or auto: fairseq on a GPU without --values and --workers")
     ] = "auto",
     values: Annotated[str, typer.Option(help="convert the teacher's weights, as nmt-prune pack does")] = "float32",
     workers: Annotated[int, typer.Option(min=0, help="processes, each with the teacher; 0: as many as cores")] = 1,
@@ -41,8 +41,8 @@ def distill(
 
     if engine not in ("auto", "compiled", "torch", "fairseq"):
         raise PruneError(f"--engine {engine} is unknown; choose auto, compiled, torch or fairseq")
-    if engine == "auto" and _has_gpu():
-        engine = "fairseq"
+    if engine == "auto" and values == "float32" and workers == 1 and _has_gpu():
+        engine = "fairseq"  # which takes neither
     settings = Distillation(
         teacher=teacher,
         data=data,

@@ -10,8 +10,9 @@ from nmt_prune.evaluation.analysis.movement import growth, signs
 from nmt_prune.evaluation.analysis.overlap import overlap
 from nmt_prune.evaluation.analysis.stored import write_analysis
 from nmt_prune.evaluation.quality.text import read_lines
+from nmt_prune.evaluation.records.references import reference_file
 from nmt_prune.evaluation.records.scored_runs import ScoredRuns, read_runs
-from nmt_prune.evaluation.reports.gathering import gather, reference_file
+from nmt_prune.evaluation.reports.gathering import gather
 from nmt_prune.evaluation.reports.tables.table import Section
 
 _OF_CHECKPOINTS: dict[str, Callable[[ScoredRuns], list[Section]]] = {

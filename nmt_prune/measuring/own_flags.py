@@ -42,6 +42,14 @@ class OwnFlags(NamedTuple):
     precision: str
     workers: int
 
+    @property
+    def in_one_process(self) -> Flags:
+        """The training flags with the batch of all workers in one process."""
+        if self.workers == 1:
+            return self.training
+        once = int(str(self.training.get("update_freq", 1)).strip("[]").split(",")[0])
+        return {**self.training, "update_freq": self.workers * once}
+
 
 def own_flags(checkpoint: Checkpoint, others: Mapping[str, Any] | None = None) -> OwnFlags:
     """Reads the configuration.

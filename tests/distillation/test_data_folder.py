@@ -160,6 +160,13 @@ def test_no_data(settings, tmp_path):
         make(replace(settings, data=tmp_path), tmp_path / "out")
 
 
+def test_on_a_gpu_other_weights_are_still_this_toolkits(run, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    words = ["--teacher", settings.teacher, "--data", settings.data, "--out", tmp_path / "out", "--values", "int8"]
+    assert run("distill", *words)[0] == 0
+    assert read_json(tmp_path / "out" / "manifest.json")["settings"]["engine"] == "auto"
+
+
 def test_the_command(run, settings, tmp_path):
     arguments = ("--teacher", settings.teacher, "--data", settings.data, "--out", tmp_path / "out", "--beam", 2)
     status, out, errors = run("distill", *arguments)

@@ -78,10 +78,18 @@ def test_a_folder_without_what_is_needed_is_refused(data):
     (data / "raw" / "test.en").unlink()
     with pytest.raises(PruneError, match=r"reference .*test\.en does not exist"):
         with_data(RECIPE, data)
+    (data / "elsewhere.en").write_text("a\n")
+    generation = RECIPE.generation.model_copy(update={"reference": str(data / "elsewhere.en")})
+    assert with_data(RECIPE.model_copy(update={"generation": generation}), data).corpus.name == "own"
     (data / "valid.fr-en.fr.idx").unlink()
     (data / "valid.fr-en.en.idx").unlink()
     with pytest.raises(PruneError, match="has no binarized subset 'valid' of one language pair"):
         with_data(RECIPE, data)
+
+
+def test_a_paper_without_numbers_for_the_pair_of_the_folder_is_refused(data):
+    with pytest.raises(PruneError, match="brix2020 has no numbers for fr-en"):
+        with_data(RECIPE.model_copy(update={"published": ["brix2020"]}), data)
 
 
 def test_a_transfer_recipe_takes_no_folder(data):

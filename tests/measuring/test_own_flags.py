@@ -1,6 +1,7 @@
 """The flags of a checkpoint's own training: given to fairseq-train again, they make the same configuration."""
 
 import pytest
+import torch
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
@@ -79,6 +80,18 @@ def test_a_recipe_says_what_it_does_not_leave_to_the_checkpoint(corpus, tmp_path
     both = {**training, "criterion": "distilled_cross_entropy"}
     assert with_own_flags({**said, "training": both})["training"]["label_smoothing"] == 0.1
     assert with_own_flags({**said, "model": "masked_transformer"})["model"] == "masked_transformer"
+
+
+def test_the_batch_of_several_workers_is_that_of_one_process(corpus, tmp_path):
+    path = train(corpus, tmp_path / "stock", STOCK, "--max-update 1 --update-freq 2").folder / "checkpoint_last.pt"
+    state = Checkpoint.load(path).state
+    state["cfg"]["distributed_training"]["distributed_world_size"] = 4
+    torch.save(state, path)
+    said = {"dense": {"checkpoint": str(path)}}
+    assert with_own_flags(said)["training"]["update_freq"] == 8
+    for own in ({"update-freq": 3}, {"distributed-world-size": 4}):
+        filled = with_own_flags({**said, "training": own})["training"]
+        assert filled["update_freq"] == own.get("update-freq", filled["update_freq"]) != 8
 
 
 def test_what_says_too_little(corpus, tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.analysis.tickets import with_tickets
-from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns, beside
 from nmt_prune.evaluation.reports.tables.bleu import percent
 from nmt_prune.evaluation.reports.tables.table import Section, Table
 from nmt_prune.techniques.labels import label
@@ -58,9 +58,10 @@ def connectivity(scored: ScoredRuns, data: Path | None = None) -> list[Section]:
 
 def _pairs(scored: ScoredRuns) -> list[tuple[ScoredRun, ScoredRun]]:
     """Every pruned run with its parent, or the dense model of its seed, where both have their checkpoints."""
-    by_name, pairs = {run.name: run for run in scored.scored}, []
+    by_folder, pairs = {run.folder.resolve(): run for run in scored.scored}, []
     for run in with_tickets(scored):
-        below = by_name.get(run.record.parent or "") or scored.dense.get(run.record.seed)
+        parent = beside(run.folder, run.record.parent)
+        below = (by_folder.get(parent.resolve()) if parent else None) or scored.dense.get(run.record.seed)
         if below is not None and below.checkpoint.is_file():
             pairs.append((below, run))
     return pairs

@@ -26,7 +26,7 @@ def signs(scored: ScoredRuns) -> list[Section]:
 
     def numbers(run: ScoredRun) -> list[float | None]:
         own = ticket(run)
-        return [_changed(own, first_weights(scored, run)), _changed(own, rewound_weights(scored, run))]
+        return [_changed(own, first_weights(scored, run)), _changed(own, rewound_weights(run))]
 
     notes = (
         "Of the survivors, how many changed sign until the end of the training, θ_T: since θ_0 of the dense model of"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt_prune.checkpoints import Checkpoint, existing
 from nmt_prune.errors import PruneError
-from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns, beside
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable
 from nmt_prune.techniques.labels import is_searched, is_small, ordered
@@ -67,10 +67,11 @@ def first_weights(scored: ScoredRuns, run: ScoredRun) -> Mapping[Prunable, Tenso
     return _weights(dense.folder / FIRST) if dense else None
 
 
-def rewound_weights(scored: ScoredRuns, run: ScoredRun) -> Mapping[Prunable, Tensor] | None:
+def rewound_weights(run: ScoredRun) -> Mapping[Prunable, Tensor] | None:
     """θ_t that a run was rewound to; None where it was not, or the file is gone."""
     source = (run.record.settings.get("pruning") or {}).get("rewind_from")
-    return _weights(scored.folder / str(source)) if source else None
+    found = beside(run.folder, source)
+    return None if found is None else _weights(found)
 
 
 def fitting(masks: MaskSet, weights: Mapping[Prunable, Tensor]) -> Iterator[tuple[Prunable, Tensor]]:

@@ -12,6 +12,7 @@ from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.evaluation.quality.text import digest
 from nmt_prune.evaluation.quality.translation import Decoding, generate_command, run_fairseq
 from nmt_prune.evaluation.records.costs import SPEED_FILE, Speed, SpeedRecord
+from nmt_prune.evaluation.records.references import reference_file
 from nmt_prune.evaluation.records.run import SCORES_FILE, read_record
 from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
 from nmt_prune.files import write_json
@@ -70,7 +71,8 @@ def _measure(dense: ScoredRun, runs: Sequence[ScoredRun], data: Path | None) -> 
     flags = (*scores.generate_flags, "--batch-size", str(SENTENCES_AT_ONCE))
     decoding = Decoding(scores.beam, scores.lenpen, cpu=True, extra=flags)
     search_options(decoding)
-    subset = Subset.find(data or Path(scores.reference).parent.parent, scores.subset)
+    reference = reference_file(scores, data)
+    subset = Subset.find(data or reference.parent.parent, scores.subset, reference)
     paths = Path(":".join(str(run.checkpoint) for run in (dense, *runs)))
     command = generate_command(paths, subset, decoding, dense.folder, _PROGRAM)
     found = json.loads(run_fairseq(command, str(dense.checkpoint), ONE_THREAD).stdout.splitlines()[-1])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nmt_prune.evaluation.records.run import RUN_FILE, RunRecord, read_record
+from nmt_prune.evaluation.records.scored_runs import beside
 from nmt_prune.files import read_object
 
 _RECORDS = ("pruning.json", "steps.json")  # of a training that was pruned, and of a search
@@ -19,9 +20,8 @@ def other_passes(folder: Path) -> int | None:
     """
     counts = [_own(folder)]
     if (folder / RUN_FILE).is_file() and (parent := read_record(RunRecord, folder / RUN_FILE).parent) is not None:
-        # The parent of a run on another corpus is named from one folder further up.
-        beside = next((up / parent for up in folder.parents[:2] if (up / parent / RUN_FILE).is_file()), None)
-        counts.append(None if beside is None else other_passes(beside))
+        found = beside(folder, parent)
+        counts.append(None if found is None else other_passes(found))
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 

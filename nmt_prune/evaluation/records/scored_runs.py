@@ -1,6 +1,5 @@
 """The run folders of a recipe that are scored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,16 +67,23 @@ class ScoredRuns:
         return [run for run in self.scored if run.record.seed == seed]
 
 
-def total_updates(run: ScoredRun, runs: Mapping[str, ScoredRun]) -> int:
-    """Updates behind a run, those of all its ancestors included.
+def beside(folder: Path, name: str | None) -> Path | None:
+    """A run or file that a run names; what is of another corpus is named from one folder further up. None: gone."""
+    return next((up / name for up in folder.parents[:2] if (up / name).exists()), None) if name else None
 
-    Args:
-        run: the run.
-        runs: all scored runs by name; for an ancestor that is not among them the plan counts.
-    """
-    parent = runs.get(run.record.parent or "")
-    inherited = run.record.total_updates - run.record.updates if parent is None else total_updates(parent, runs)
-    return run.updates + inherited
+
+def total_updates(run: ScoredRun) -> int:
+    """Updates behind a run, those of all its ancestors included; for an ancestor that is gone the plan counts."""
+    return run.updates + _inherited(run.folder, run.record)
+
+
+def _inherited(folder: Path, record: RunRecord) -> int:
+    parent = beside(folder, record.parent)
+    if parent is None or not (parent / RUN_FILE).is_file():
+        return record.total_updates - record.updates
+    above = read_record(RunRecord, parent / RUN_FILE)
+    done = read_object(parent / SCORES_FILE).get("updates") if (parent / SCORES_FILE).is_file() else None
+    return (above.updates if done is None else int(done)) + _inherited(parent, above)
 
 
 def read_runs(folder: Path) -> ScoredRuns:

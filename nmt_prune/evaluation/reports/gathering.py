@@ -8,10 +8,11 @@ from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.resamples import Resamples
 from nmt_prune.evaluation.quality.sentence_statistics import sentence_statistics
 from nmt_prune.evaluation.quality.significance import Comparison, compare
-from nmt_prune.evaluation.quality.text import digest, read_lines
+from nmt_prune.evaluation.quality.text import read_lines
 from nmt_prune.evaluation.records.costs import Costs, SpeedRecord
 from nmt_prune.evaluation.records.other_passes import other_passes
-from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, ScoreRecord
+from nmt_prune.evaluation.records.references import reference_file
+from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE
 from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns, total_updates
 from nmt_prune.evaluation.reports.aggregates import Cell
 from nmt_prune.evaluation.reports.export_result import ExportResult
@@ -37,8 +38,7 @@ def gather(scored: ScoredRuns, speeds: Mapping[str, SpeedRecord], data: Path | N
     convention = Convention.of(first.scores)
     for run in runs:
         _check_convention(first, run)
-    by_name = {run.name: run for run in runs}
-    totals = {run.name: total_updates(run, by_name) for run in runs}
+    totals = {run.name: total_updates(run) for run in runs}
     _check_unique(runs)
     references = read_lines(reference_file(first.scores, data))
     tokenize = first.scores.tokenize
@@ -84,30 +84,6 @@ def _check_unique(runs: Sequence[ScoredRun]) -> None:
                     f" {record.seed}; give one of them another technique name in its {RUN_FILE}"
                 )
             seen[key] = run.name
-
-
-def reference_file(scores: ScoreRecord, data: Path | None) -> Path:
-    """The references that runs were scored with.
-
-    Args:
-        scores: of one of the runs.
-        data: data folder that has them; None is where they were when the run was scored.
-
-    Raises:
-        PruneError: they are gone, or others.
-    """
-    recorded = Path(scores.reference)
-    candidates = [recorded] if data is None else [data / "raw" / recorded.name, recorded]
-    there = [path for path in candidates if path.is_file()]
-    if not there:
-        raise PruneError(
-            f"reference {candidates[0]} is gone; give --data with the folder that holds raw/{recorded.name}"
-        )
-    # Runs may be scored against another file of that name than the data folder's own.
-    path = next((path for path in there if digest(path) == scores.reference_sha256), None)
-    if path is None:
-        raise PruneError(f"reference {there[0]} is not the one that the runs were scored with; score them again")
-    return path
 
 
 def _row(run: ScoredRun, total: int, comparison: Comparison, speed: SpeedRecord | None) -> RunResult:

@@ -11,8 +11,8 @@ from nmt_prune.data_digests import data_digest, first_other, known_digests
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.scores import score
 from nmt_prune.evaluation.quality.text import digest, read_lines
+from nmt_prune.evaluation.records.references import reference_file
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
-from nmt_prune.evaluation.reports.gathering import reference_file
 from nmt_prune.files import file_digest, read_object
 from nmt_prune.pruning.flags import FILES
 

@@ -85,7 +85,7 @@ class Request:
         if not updates:
             raise PruneError(f"{self.checkpoint} does not say for how many updates it was trained; give --updates")
         own = own_flags(model)
-        training = {**own.training, "max_update": updates, **_validation(updates)}
+        training = {**own.in_one_process, "max_update": updates, **_validation(updates)}
         begins = "from its start" if technique.clock == "restart" else "going on"
         rate = f"with the model's learning rate schedule {begins}"
         if technique.clock == "restart" and training.get("lr_scheduler") == _WITHOUT_END:
@@ -103,7 +103,6 @@ class Request:
             changes += [f"in fp32 instead of {precision}, since there is no GPU here"] if precision != "fp32" else []
             precision = "fp32"
         if own.workers > 1:
-            training["update_freq"] = own.workers * int(str(training.get("update_freq", 1)).split(",")[0])
             changes.append(f"update-freq {training['update_freq']} in one process, for the batch of {own.workers}")
         return {
             "name": RUNS,

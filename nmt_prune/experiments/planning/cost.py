@@ -18,6 +18,7 @@ class PlanCost:
         updates: their updates.
         left: updates of those that are not finished.
         chain: updates of the longest chain of trainings, which no number of machines shortens.
+        chain_left: what is not finished of the longest chain that is left.
         gpus: GPUs of one training; 0 on a CPU.
         per_gpu: trainings that share a GPU.
         batch: ``max_tokens``, ``update_freq`` and the number of workers, whose product is the most target tokens that
@@ -28,6 +29,7 @@ class PlanCost:
     updates: int
     left: int
     chain: int
+    chain_left: int
     gpus: int
     per_gpu: int
     batch: tuple[int, int, int] | None
@@ -35,13 +37,15 @@ class PlanCost:
     @classmethod
     def of(cls, plan: Plan) -> "PlanCost":
         """Counts."""
-        training = plan.runs[0].settings["training"]
+        training = next((run for run in plan.runs if run.step == "train"), plan.runs[0]).settings["training"]
         updates = {run.name: run.updates if run.step == "train" else 0 for run in plan.runs}
+        left = {name: 0 if plan.folder(plan.run(name)).trained.exists() else own for name, own in updates.items()}
         return cls(
             trainings=sum(run.step == "train" for run in plan.runs),
             updates=sum(updates.values()),
-            left=sum(updates[run.name] for run in plan.runs if not plan.folder(run).trained.exists()),
+            left=sum(left.values()),
             chain=max(path_lengths(plan.runs, updates).values()),
+            chain_left=max(path_lengths(plan.runs, left).values()),
             gpus=gpus_wanted(training),
             per_gpu=plan.trainings_per_gpu,
             batch=_batch(training),
@@ -70,12 +74,13 @@ class PlanCost:
         factors = f"max-tokens {max_tokens:,} × update-freq {update_freq} × distributed-world-size {workers}"
         lines.append(f"at most {tokens:,} target tokens per update ({factors}), {tokens * self.updates:,} in all")
         if tokens_per_second is not None:
-            hours, left, chain = (
-                updates * tokens / tokens_per_second / 3600 for updates in (self.updates, self.left, self.chain)
+            hours, left, chain, chain_left = (
+                updates * tokens / tokens_per_second / 3600
+                for updates in (self.updates, self.left, self.chain, self.chain_left)
             )
             speed = f"at {tokens_per_second:,.0f} target tokens per second and training"
             if self.per_gpu > 1:
-                together = max(left / self.per_gpu, chain)
+                together = max(left / self.per_gpu, chain_left)
                 lines.append(
                     f"{speed}, {self.per_gpu} of them on one GPU: {60 * together:,.0f} minutes to do"
                     f" ({60 * chain:,.0f} in the longest chain); starting, validation and scores come on top"

@@ -11,7 +11,14 @@ from typing import Any
 from nmt_prune import __version__
 from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.errors import PruneError
-from nmt_prune.experiments.planning.commands import Places, run_command, train_arguments
+from nmt_prune.experiments.planning.commands import (
+    Places,
+    is_quantized,
+    quantize_command,
+    run_command,
+    train_arguments,
+    transfer_commands,
+)
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.experiments.recipe.sections import Corpus, Generation
 from nmt_prune.files import atomic_path, read_object, write_json
@@ -73,6 +80,10 @@ class RunFolder:
             "command": command,
             "settings": run.settings,
         }
+        if "transfer" in run.settings:
+            description["before"] = transfer_commands(run, places)
+        if is_quantized(run):
+            description["after"] = [quantize_command(run, places)]
         path = self.path / "run.json"
         made = read_object(path) if path.exists() else None
         if (version := __version__ if made is None else made.get("nmt_prune")) is not None:
@@ -213,8 +224,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+# What says nothing of the result of such runs: a model that is taken as it is, and a translation of the data.
+_WITHOUT = {"dense": "training", "distill": "model"}
+
+
 def _identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a run another one: settings that differ from their defaults, so that new ones bind no old run."""
+    settings = {key: one for key, one in settings.items() if not any(_WITHOUT.get(kind) == key for kind in settings)}
     return {
         section: {key: one for key, one in value.items() if key not in known or one != known[key]}
         if (known := _DEFAULTS.get(section)) is not None and isinstance(value, dict)

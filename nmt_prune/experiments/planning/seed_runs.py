@@ -34,6 +34,8 @@ class SeedRuns:
         name = f"{DENSE}-seed{self._seed}"
         if name not in self.by_name:
             model = Checkpoint.load(checkpoint)
+            training = self._recipe.training.flags()
+            where: dict[str, Any] = {key: training[key] for key in ("cpu", "distributed_world_size") if key in training}
             self.by_name[name] = Run(
                 name=name,
                 technique=DENSE,
@@ -43,7 +45,7 @@ class SeedRuns:
                 first_update=0,
                 updates=model.num_updates,
                 total_updates=model.num_updates,
-                settings=self._settings(None, {}, {"max_update": model.num_updates})
+                settings=self._settings(None, {}, {**where, "max_update": model.num_updates})
                 | {"dense": {"sha256": model.digest}},
                 step="adopt",
             )

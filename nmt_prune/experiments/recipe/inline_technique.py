@@ -68,7 +68,7 @@ class InlineTechnique(Section):
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
-        if name in (*techniques, DENSE, LONGER) or name.startswith(("search", "subnetwork-")):
+        if name in (*techniques, DENSE, LONGER) or name.startswith(("search", "subnetwork-", "distilled")):
             raise ValueError(f"{name!r} is taken; give the technique another name")
         return name
 

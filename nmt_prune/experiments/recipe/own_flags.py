@@ -20,7 +20,9 @@ def with_own_flags(values: dict[str, Any]) -> dict[str, Any]:
     said = {section: _named(values.get(section)) for section in ("model", "training")}
     others = {choice: said["training"][choice] for choice in CHOICES if choice in said["training"]}
     own = own_flags(Checkpoint.load(Path(values["dense"]["checkpoint"])), others)
-    filled = {"model": {**own.model, **said["model"]}, "training": {**own.training, **said["training"]}}
+    says_batch = said["training"].keys() & {"update_freq", "distributed_world_size"}
+    training = own.training if says_batch else own.in_one_process
+    filled = {"model": {**own.model, **said["model"]}, "training": {**training, **said["training"]}}
     # What is no mapping is refused with the rest of the recipe.
     wrong = {section: values[section] for section in filled if not isinstance(values.get(section, {}), dict | None)}
     return {"precision": own.precision, **values, **filled, **wrong}

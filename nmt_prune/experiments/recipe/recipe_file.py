@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
+from nmt_prune.evaluation.reports.published import load_published
 from nmt_prune.experiments.recipe.inline_technique import TAGS, InlineTechnique
 from nmt_prune.experiments.recipe.names import read_values, recipe_path
 from nmt_prune.experiments.recipe.own_flags import with_own_flags
@@ -59,12 +60,15 @@ def with_data(recipe: Recipe, data: Path) -> Recipe:
     """The recipe for a data folder of the user's own.
 
     Raises:
-        PruneError: it lacks a subset or the text to score against, or holds several language pairs.
+        PruneError: it lacks a subset or the text to score against, or holds several language pairs, or one that a paper
+            whose numbers are to be shown has none for.
     """
     for name in ("train", "valid"):
         if len(language_pairs(data, name)) != 1:
             raise PruneError(f"--data {data} has no binarized subset {name!r} of one language pair; see nmt-prune data")
-    subset = Subset.find(data, recipe.generation.subset)
+    subset = Subset.find(data, recipe.generation.subset, recipe.generation.reference)
+    for name in recipe.published:
+        load_published(name).require(f"{subset.source}-{subset.target}")
     corpus = Corpus(name=data.resolve().name, source=subset.source, target=subset.target)
     return recipe.model_copy(update={"corpus": corpus})
 

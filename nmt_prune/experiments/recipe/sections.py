@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from nmt_prune.pruning.flags import PruningFlags
+from nmt_prune.storage.model.precision import check_values
 from nmt_prune.subnetworks.flags import SearchFlags
 
 
@@ -222,6 +223,12 @@ class Sequence(Section):
     best_of: PositiveInt = 1
     keep_originals: bool = False
     values: str = "float32"
+
+    @field_validator("values")
+    @classmethod
+    def _known(cls, values: str) -> str:
+        check_values(values)
+        return values
 
     @model_validator(mode="after")
     def _possible(self) -> "Sequence":

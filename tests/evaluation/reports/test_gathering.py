@@ -126,6 +126,22 @@ def test_dense_controls_differ_in_their_updates(recipe, reference):
     assert (twin.bleu_delta, twin.bleu_p_value) == (0, 1)
 
 
+def test_updates_are_those_of_ancestors_that_ended_early(tmp_path, reference):
+    """Of a transfer target, whose parents are named from one folder further up, and behind a search without scores."""
+    folder = tmp_path / "transfer" / "en-de"
+    planned = {"updates": 200, "total_updates": 200}
+    write_run(
+        folder, "dense-seed1", DENSE, reference, technique="dense", sparsity=0.0, scores={"updates": 100}, **planned
+    )
+    search = {"technique": "search", "sparsity": 0.0, "seed": 1, "updates": 0, "total_updates": 200, "step": "search"}
+    write_json(folder / "search-seed1" / "run.json", {**search, "parent": "en-de/dense-seed1"})
+    follows = {"updates": 200, "total_updates": 400, "scores": {"updates": 200}}
+    write_run(folder, "slt", DENSE, reference, technique="slt", parent="en-de/dense-seed1", **follows)
+    write_run(folder, "good", DENSE, reference, technique="subnetwork-good", parent="search-seed1", **follows)
+    totals = {row.run: (row.total_updates, row.planned_total_updates) for row in gathered(folder).rows}
+    assert totals == {"dense-seed1": (100, 200), "slt": (300, 400), "good": (300, 400)}
+
+
 def test_broken_records(recipe, tmp_path):
     write_json(recipe / "mp-50-seed1/run.json", {"technique": "mp"})
     with pytest.raises(PruneError, match=r"run\.json: sparsity: field required"):

@@ -2,7 +2,11 @@ import pytest
 import torch
 
 from nmt_prune.errors import PruneError
+from nmt_prune.experiments.planning.commands import Places, score_command
+from nmt_prune.experiments.planning.cost import PlanCost
 from nmt_prune.experiments.planning.expansion import expand
+from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.experiments.planning.run_folder import check_all
 from nmt_prune.experiments.planning.runs import Run
 from nmt_prune.techniques import techniques
 from tests.experiments.recipes import BRIX_LADDER, brix_recipe, make_recipe
@@ -149,6 +153,21 @@ def test_nothing_rewinds_to_a_point_of_a_training_that_was_elsewhere(tmp_path, c
     with pytest.raises(PruneError, match=r"rewinds to an early point of the dense training, which dense\.checkpoint"):
         expand(make_recipe(dense=dense, **changes))
     assert expand(make_recipe(dense=dense, techniques=["ladder-gmp"], controls=["dense-longer"]))
+
+
+def test_a_model_that_is_there_is_scored_where_the_others_are_trained(tmp_path):
+    state = {"model": {"weight": torch.zeros(1)}, "optimizer_history": [{"num_updates": 100}]}
+    torch.save(state, tmp_path / "dense.pt")
+    changes = {"dense": {"checkpoint": str(tmp_path / "dense.pt")}, "techniques": ["ladder-gmp"]}
+    training = {"max_update": 50, "cpu": True, "max_tokens": 10}
+    runs = expand(make_recipe(**changes, training=training))
+    plan = Plan.of(runs, Places(tmp_path / "runs", tmp_path / "data"))
+    assert "--cpu" in score_command(runs[0], plan.places)
+    assert any("at most 10 target tokens per update" in line for line in PlanCost.of(plan).lines(1000))
+    folder = plan.folder(runs[0])
+    folder.describe(runs[0], plan.places)
+    (folder.path / "checkpoint_best.pt").touch()
+    check_all(expand(make_recipe(**changes, training={**training, "lr": 0.1})), plan.places)  # it has not seen it
 
 
 def test_start_rounds_can_be_chosen():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import Places, distill_command, train_arguments
 from nmt_prune.experiments.planning.expansion import expand
 from nmt_prune.experiments.planning.runs import Run
@@ -98,6 +99,11 @@ def test_start_rounds_are_those_of_the_other_technique():
 def test_what_makes_no_sense_is_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         distilling(**changes)
+
+
+def test_weights_of_no_known_type_are_refused():
+    with pytest.raises(PruneError, match="--values in8: choose from float32"):
+        distilling(teacher={"sequence": {"values": "in8"}})
 
 
 def test_translations_teach_with_any_criterion():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.expansion import expand
@@ -122,6 +123,12 @@ def test_a_variant_has_the_start_rounds_that_the_recipe_gives_the_other_techniqu
     runs = {run.name: run for run in expand(make_recipe(techniques=["slt-mp", mine], ladder=[80], start_rounds=rounds))}
     assert runs["mine-80-seed1"].parent == "mine-50-seed1"
     assert runs["mine-80-seed1"].total_updates == runs["slt-mp-80-seed1"].total_updates
+
+
+@pytest.mark.parametrize("name", ["distilled", "search", "subnetwork-good", "mp"])
+def test_names_of_other_runs_are_taken(name):
+    with pytest.raises(ValidationError, match=f"'{name}' is taken; give the technique another name"):
+        make_recipe(techniques=[{"name": name, "like": "mp", "saliency": "random"}])
 
 
 def test_a_variant_may_be_wanted_at_some_rungs_alone():

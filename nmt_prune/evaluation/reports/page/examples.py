@@ -10,8 +10,8 @@ import regex
 
 from nmt_prune.evaluation.quality.sentence_statistics import sentence_bleu
 from nmt_prune.evaluation.quality.text import read_lines
+from nmt_prune.evaluation.records.references import reference_file
 from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
-from nmt_prune.evaluation.reports.gathering import reference_file
 from nmt_prune.evaluation.reports.results import Results
 from nmt_prune.evaluation.reports.tables.bleu import percent
 from nmt_prune.techniques import DENSE

@@ -4,8 +4,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_prune.evaluation.records.run import RUN_FILE
-from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns
+from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE
+from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns, beside
 from nmt_prune.files import read_object
 
 
@@ -35,8 +35,20 @@ def recipes(scored: ScoredRuns) -> dict[str, Recipe]:
 
 
 def _commands(run: ScoredRun) -> tuple[str, ...]:
-    made = read_object(run.folder / RUN_FILE).get("command")
-    return (*([shlex.join(made)] if made else []), shlex.join(_scoring(run)))
+    taught = (run.record.settings.get("teacher") or {}).get("sequence")
+    needed = [folder for name in (run.record.parent, taught) if (folder := beside(run.folder, name))]
+    # A search, or a translation of the data, has no number, and so no place of its own.
+    made = [words for folder in needed if not (folder / SCORES_FILE).is_file() for words in _made(folder)]
+    return tuple(shlex.join(words) for words in [*made, *_made(run.folder), _scoring(run)])
+
+
+def _made(folder: Path) -> list[list[str]]:
+    """The commands that make a run, in their order; of a run of an older version some are not known."""
+    if not (folder / RUN_FILE).is_file():
+        return []
+    found = read_object(folder / RUN_FILE)
+    command = found.get("command")
+    return [*found.get("before", []), *([command] if command else []), *found.get("after", [])]
 
 
 def _scoring(run: ScoredRun) -> list[str]:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from nmt_prune.evaluation.records.scored_runs import ScoredRuns, read_runs
 from nmt_prune.evaluation.reports.page.reproduction import recipes, whole
+from nmt_prune.files import read_json, write_json
 
 
 def test_commands_of_a_run(page):
@@ -15,6 +16,22 @@ def test_commands_of_a_run(page):
         f" --tokenize 13a --out '{run.folder}/scores.json'"
     )
     assert whole(page.runs)[1] == f"nmt-prune report '{page.runs}'"
+
+
+def test_what_has_no_number_of_its_own_comes_before(page):
+    """A search or a translation, a transfer, and the quantized checkpoint after the training."""
+    for name, command in {"search-seed1": "nmt-prune search", "distilled-seed1": "nmt-prune distill"}.items():
+        write_json(page.runs / name / "run.json", {"command": command.split(), "settings": {}})
+    run = read_runs(page.runs).scored[0]
+    path = run.folder / "run.json"
+    described = read_json(path) | {"before": [["nmt-prune", "transfer"]], "after": [["nmt-prune", "quantize"]]}
+    described |= {"parent": "search-seed1", "settings": {"teacher": {"sequence": "distilled-seed1"}}}
+    write_json(path, described)
+    found = recipes(read_runs(page.runs))[run.name].commands
+    assert found[:3] == ("nmt-prune search", "nmt-prune distill", "nmt-prune transfer")
+    assert found[3].startswith("fairseq-train ")
+    assert found[4] == "nmt-prune quantize"
+    assert found[5].startswith("nmt-prune score ")
 
 
 def test_other_references_and_flags_are_named(page):
