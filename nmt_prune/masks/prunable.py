@@ -17,7 +17,7 @@ _LAYER_MATRIX = re.compile(
 )
 _VOCABULARY_MATRIX = re.compile(r"(?P<stack>encoder|decoder)\.(?P<matrix>embed_tokens|output_projection)\.weight")
 _NEVER_PRUNED = re.compile(
-    r"(encoder|decoder)\.(embed_positions|project_in_dim|project_out_dim|adaptive_softmax|embed_tokens\.embeddings)\."
+    r"(encoder|decoder)\.(embed_positions|project_in_dim|project_out_dim|adaptive_softmax|embed_tokens\.embeddings|quant_noise)\."
     r"|(mask|quantization)_version_1\."
 )
 

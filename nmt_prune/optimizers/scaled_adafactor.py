@@ -19,6 +19,13 @@ class ScaledAdafactor(FairseqAdafactor):
     def __init__(self, args: Any, params: Any) -> None:
         super().__init__(args, [{"params": [parameter]} for parameter in params])
 
+    def step(self, *arguments: Any, **settings: Any) -> None:
+        """Takes a step; the rates stay the schedule's, where fairseq leaves those of the last parameter."""
+        rates = [group["lr"] for group in self.param_groups]
+        super().step(*arguments, **settings)
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate
+
     @property
     def optimizer_config(self) -> dict[str, Any]:
         """Settings that also overrule those of a checkpoint."""

@@ -115,7 +115,7 @@ class Pruner:
             survivors = budget.select(scores, self.group.alive(masks), target)
             masks = self.group.expand(survivors, masks)
             first_scores = scores if first_scores is None else first_scores
-        if self.mask_control != "none" and first_scores is not None:
+        if self.mask_control != "none" and first_scores is not None and not _is_reached(existing, sparsity):
             # A control chooses among all that existed, by the scores that all had.
             if self.counts is not None:
                 survivors = self._counted(existing, sparsity)

@@ -95,8 +95,16 @@ class PruningSettings(PruningFlags):
         Args:
             pruner: the pruner of these settings.
             alive: the masks before anything is pruned.
+
+        Raises:
+            PruneError: a control would be the mask that it is to be compared with.
         """
         inherited = pruner.pruned_share(alive)
+        if self.mask_control != "none" and self.sparsity is not None and pruner.has_reached(alive, self.sparsity):
+            raise PruneError(
+                f"--mask-control {self.mask_control} draws among what there is, and --sparsity {self.sparsity:g} leaves"
+                f" all that {self.mask_from or 'the model'} has: nothing would be drawn; give a denser one"
+            )
         stages = pruner.stages(alive, inherited if self.sparsity is None else self.sparsity)
         return Departure(inherited, tuple(stages) if len(stages) > 1 else ())
 
@@ -123,8 +131,8 @@ class PruningSettings(PruningFlags):
             departure: what follows from these.
         """
         schedule = self.build_schedule(departure)
-        if isinstance(pruner.budget, Threshold) and schedule.settled_at > 0:
-            return alive, {}  # it prunes whenever it is asked, whatever the sparsity
+        if pruner.budget.prunes_at_once and schedule.settled_at > 0:
+            return alive, {}  # at the update that the schedule names
         return pruner.find(weights, alive, self.first_sparsity(schedule, departure.inherited))
 
     def build_reset(self) -> Reset:

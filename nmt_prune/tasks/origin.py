@@ -59,6 +59,7 @@ def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
         PruneError: the flags name a checkpoint that is missing or cannot be read.
     """
     last = last_checkpoint(cfg)
+    _go_on_after_restoring(cfg, last)
     if cfg.restore_file != DEFAULT_RESTORE_FILE:
         flag, path = "--restore-file", Path(cfg.restore_file.replace(".pt", f"{cfg.checkpoint_suffix}.pt"))
     elif last.exists():
@@ -76,6 +77,20 @@ def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
         _keep_what_was_reset(cfg, checkpoint)
     goes_on = flag != "--finetune-from-model" and not cfg.reset_optimizer
     return Origin(checkpoint, flag, goes_on)
+
+
+def _go_on_after_restoring(cfg: TranslationPruningConfig, last: Path) -> None:
+    """Lets the command of a training that began with ``--restore-file`` go on with it, once it has begun.
+
+    fairseq itself would restore the same file again, over what the folder holds. An earlier checkpoint of the folder's
+    own may still be gone back to.
+    """
+    restored = Path(cfg.restore_file)
+    if cfg.restore_file == DEFAULT_RESTORE_FILE or restored.parent.resolve() == Path(cfg.save_dir).resolve():
+        return
+    if last.exists() and Departure.of_checkpoint(Checkpoint.load(last)) is not None:
+        cfg.restore_file = DEFAULT_RESTORE_FILE
+        cfg._get_parent().checkpoint.restore_file = DEFAULT_RESTORE_FILE  # what fairseq reads
 
 
 def asked_resets(cfg: TranslationPruningConfig) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Budgets whose sparsity is their own: they prune once, and no schedule leads there by steps."""
 
 from nmt_prune.errors import PruneError
-from nmt_prune.pruning.budgets.nm import NM
 from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.schedules import Schedule
@@ -15,7 +14,7 @@ def refuse_steps(cfg: TranslationPruningConfig, pruner: Pruner, schedule: Schedu
     Raises:
         PruneError: the schedule has some, and the budget knows but one.
     """
-    if not isinstance(pruner.budget, (NM, Threshold)):
+    if not pruner.budget.prunes_at_once:
         return
     changes = [update for update in range(1, schedule.settled_at + 1) if schedule.changes_at(update)]
     on_the_way = [step for step in map(schedule.sparsity, [0, *changes]) if schedule.inherited < step < schedule.final]

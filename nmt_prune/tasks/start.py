@@ -18,6 +18,7 @@ from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import Evidence, Saliency
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
+from nmt_prune.pruning.schedules.acdc import AcDc
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
@@ -155,11 +156,12 @@ def _go_on(
         refuse_counting_anew(cfg, origin.checkpoint)
     check_fits(cfg, origin.checkpoint, model, str(origin))
     masks, flags, departure = origin.checkpoint.masks, _flags(cfg, settings), origin.departure
+    is_own = departure is not None and are_same(departure.flags, flags)
     if departure is not None and origin.lies_in(cfg.save_dir):
         refuse_other_flags(cfg, departure.flags, flags)
         refuse_lost_optimizer(origin.checkpoint)
         refuse_passed_points(cfg, origin.first_update)
-    elif departure is None or not are_same(departure.flags, flags):
+    elif departure is None or not is_own:
         _check_other_origin(cfg, settings, origin)
         departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
         if isinstance(pruner.budget, Threshold):
@@ -173,6 +175,11 @@ def _go_on(
     is_over = _is_over(schedule, origin.first_update)
     if isinstance(pruner.budget, Threshold):
         is_reached = is_over = origin.first_update >= schedule.settled_at  # whatever sparsity has come of it
+    elif isinstance(schedule, AcDc):  # as sparse as in the end by turns
+        is_over = origin.first_update >= schedule.settled_at
+        is_reached = is_reached and is_over
+    elif is_own and _has_learned(pruner.saliency, origin):
+        is_reached = True
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
         kept = Constant(final=schedule.final)
@@ -208,6 +215,14 @@ def _is_learning(saliency: Saliency, origin: Origin) -> bool:
         return False
     states = origin.checkpoint.state.get("task_state") or {}
     return origin.goes_on and saliency.is_unfinished(states.get(saliency.name) or {})
+
+
+def _has_learned(saliency: Saliency, origin: Origin) -> bool:
+    """Whether the masks of a checkpoint are what learning has ended with, of whatever sparsity."""
+    if not isinstance(saliency, LearnedSaliency):
+        return False
+    states = origin.checkpoint.state.get("task_state") or {}
+    return saliency.has_settled(states.get(saliency.name) or {})
 
 
 def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings, origin: Origin) -> None:

@@ -13,6 +13,11 @@ pytestmark = pytest.mark.slow
 TABLES = ("encoder.embed_positions.weight", "decoder.embed_positions.weight")
 
 
+def test_a_ticket_of_other_positions(dense, run_training):
+    flags = ("--marian-positions --max-update 2 --sparsity 0.5 --mask-from", dense.folder / "checkpoint_last.pt")
+    assert run_training("ticket", *flags).progress()[-1]["sparsity"] == pytest.approx(0.5, abs=1e-3)
+
+
 def test_trained_on_with_positions_of_marian(corpus, dense, run_training, tmp_path):
     parent = dense.folder / "checkpoint_last.pt"
     trained = run_training("marian", "--marian-positions --max-update 3 --finetune-from-model", parent)

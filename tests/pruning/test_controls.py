@@ -10,6 +10,7 @@ from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.controls import control
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import saliencies
+from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.randomness import generator
 from tests.toy import toy_model
 
@@ -53,6 +54,22 @@ def test_a_control_has_the_counts_that_it_is_given(name):
     emptied = MaskSet({one: torch.full(one.shape, index > 0) for index, one in enumerate(WEIGHTS)})
     with pytest.raises(PruneError, match=r"--counts-from: its masks keep .* of which only 0 exist in --mask-from"):
         pruners[0].prune(others, emptied, 0.8)
+
+
+def test_nothing_is_drawn_before_a_schedule_prunes():
+    like = prune("none", 0.8)
+    pruner = Pruner(
+        saliencies.build("magnitude"), budgets.build("global"), counts=lambda: like, mask_control="shuffled", seed=1
+    )
+    dense = MaskSet.dense(WEIGHTS)
+    assert pruner.prune(WEIGHTS, dense, 0.0) == dense
+
+
+def test_a_control_that_would_be_the_real_mask_is_refused():
+    settings = PruningSettings(mask_from="slt.pt", sparsity=0.8, mask_control="shuffled")
+    with pytest.raises(PruneError, match=r"--mask-control shuffled draws among what there is, and --sparsity 0\.8 lea"):
+        settings.departure(settings.pruner(), prune("none", 0.8))
+    settings.departure(settings.pruner(), prune("none", 0.5))
 
 
 def test_counts_without_a_control_are_refused():

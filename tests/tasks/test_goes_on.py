@@ -53,6 +53,25 @@ def test_a_schedule_that_still_comes_prunes_what_was_restored(run_training, dens
     assert sparsity(training) == pytest.approx(0.8, abs=1e-3)
 
 
+def test_a_training_that_began_with_a_restored_file_goes_on(run_training, dense):
+    """And does not begin again from that file, over what there is."""
+    flags = ("--restore-file", dense.folder / "checkpoint_last.pt", "--save-interval-updates 1")
+    flags = (*flags, "--sparsity 0.8 --schedule cubic:interval=1,begin=12,end=15 --max-update 16")
+    whole = run_training("run", *flags)
+    (whole.folder / "checkpoint_1_14.pt").replace(whole.folder / "checkpoint_last.pt")
+    rest = run_training("run", *flags)
+    assert [line["num_updates"] for line in rest.progress()] == [15, 16]
+    assert_same(rest.state()["model"], whole.state("checkpoint_1_16")["model"])
+    again = run_training("run", "--restore-file", whole.folder / "checkpoint_1_13.pt", *flags[2:])
+    assert again.progress()[0]["num_updates"] == 14, "an earlier one of its own may be gone back to"
+
+
+def test_quantization_noise_is_read_again(run_training):
+    flags = "--quant-noise-pq 0.1 --quant-noise-pq-block-size 4 --sparsity 0.5 --schedule cubic:interval=1,end=3"
+    run_training("run", flags, "--max-update 4")
+    assert run_training("run", flags, "--max-update 6").progress()[-1]["num_updates"] == 6
+
+
 def test_a_growing_mask_begins_at_the_restored_one(run_training, files):
     ticket = run_training("ticket", *files, "--sparsity 0.5 --reset rewind")
     flags = "--sparsity 0.8 --schedule cubic:interval=2,end=10"
@@ -124,6 +143,17 @@ def test_more_updates_for_what_has_been_learned(run_training, dense):
     first = run_training("run", *flags)
     more = run_training("run", *flags, "--max-update 24")
     assert_same(more.masks(), first.masks())
+
+
+def test_more_updates_between_phases(run_training, tmp_path):
+    """Of AC/DC, which is as sparse as in the end by turns."""
+    flags = "--sparsity 0.8 --schedule acdc"
+    run_training("run", flags, "--max-update 40 --save-interval-updates 5")
+    (tmp_path / "run" / "checkpoint_1_5.pt").replace(tmp_path / "run" / "checkpoint_last.pt")  # of a sparse phase
+    more = run_training("run", flags, "--max-update 80")
+    shares = [line["sparsity"] for line in more.progress()]
+    assert shares[0] == shares[-1] == pytest.approx(0.8, abs=1e-3)
+    assert 0 in shares
 
 
 def test_more_updates_while_the_mask_grows(run_training, tmp_path):

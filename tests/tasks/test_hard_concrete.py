@@ -53,6 +53,17 @@ def test_gates_of_zero_go_with_exact_false(run_training):
     assert sum(kept) < 20  # more than half of 40 have gone
     last = training.progress()[-1]
     assert last["gates_open"] == pytest.approx(sum(kept) / 40)
+    more = run_training("published", flags, "--schedule oneshot:at=11 --max-update 16")
+    assert_same(more.masks(), training.masks())
+
+
+@everywhere
+def test_more_updates_after_learning_to_the_end(run_training):
+    """With a schedule that ends later, too."""
+    flags = UNITS.replace("hard-concrete", "hard-concrete:exact=false,lr=0.8,strength=30")
+    first = run_training("run", flags, "--schedule cubic:interval=2")
+    more = run_training("run", flags, "--schedule cubic:interval=2 --max-update 24")
+    assert_same(more.masks(), first.masks())
 
 
 def test_the_penalty_closes_gates(run_training):

@@ -67,6 +67,12 @@ def test_workers_stay_equal(corpus, tmp_path):
     assert_same(first["model"], load(tmp_path / "run" / "checkpoint_last.pt")["model"])
 
 
+def test_a_step_that_half_precision_would_lose_is_refused(run_training, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: None)
+    with pytest.raises(SystemExit, match="step=proximal shrinks weights by less than half precision can tell"):
+        run_training("half", PROXIMAL, "--memory-efficient-fp16 --fp16-init-scale 4")
+
+
 def test_single_weights_are_refused(run_training):
     with pytest.raises(SystemExit, match=r"^nmt-prune: error: --regulariser penalises groups of weights"):
         run_training("refused", "--regulariser group-lasso")

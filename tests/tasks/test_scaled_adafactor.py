@@ -35,6 +35,18 @@ def test_a_step_is_relative_to_the_size_of_its_parameter():
     assert steps(ScaledAdafactor) == pytest.approx([0.005, 0.001, 0.00001], rel=1e-4)
 
 
+def test_the_rate_stays_that_of_the_schedule():
+    """A scheduler such as reduce_lr_on_plateau does not set it again before every step."""
+    params = parameters()
+    optimizer = ScaledAdafactor(Namespace(**FLAGS), params)
+    optimizer.set_lr(0.01)
+    for _ in range(3):
+        for parameter in params:
+            parameter.grad = torch.full_like(parameter, 3.0)
+        optimizer.step()
+        assert [group["lr"] for group in optimizer.param_groups] == [0.01] * 3
+
+
 def test_without_own_groups_the_scales_multiply_up():
     """The control, and the reason for the optimizer: 0.01 · 0.5, then · 0.1, then · 0.001."""
     assert steps(FairseqAdafactor) == pytest.approx([0.005, 0.0005, 0.0000005], rel=1e-4)

@@ -27,10 +27,12 @@ class Budget(ABC):
     Attributes:
         ranks_matrices: whether the scores decide how many weights survive in which matrix.
         is_measured: whether the loss does, on training data; see :meth:`measuring`.
+        prunes_at_once: whether it knows one sparsity alone, to which nothing leads by steps.
     """
 
     ranks_matrices: ClassVar[bool] = True
     is_measured: ClassVar[bool] = False
+    prunes_at_once: ClassVar[bool] = False
     floor: float = 0.0
 
     def __post_init__(self) -> None:

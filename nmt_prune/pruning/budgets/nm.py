@@ -27,6 +27,7 @@ class NM(Budget):
     """
 
     ranks_matrices = False
+    prunes_at_once = True
 
     keep: int = 2
     of: int = 4
@@ -41,8 +42,6 @@ class NM(Budget):
     def _distribute(self, scores: Mapping[str, Tensor], alive: MaskSet, sparsity: float, count: int) -> MaskSet:
         pattern = 1 - self.keep / self.of
         if abs(sparsity - pattern) > 1e-6:
-            if count == sum(alive.kept(prunable) for prunable in alive.prunables):
-                return alive  # before a schedule prunes at all
             raise PruneError(f"budget nm: {self.keep} of {self.of} is sparsity {pattern:g}, not {sparsity:g}")
         masks = {}
         for prunable in alive.prunables:

@@ -25,6 +25,8 @@ class Threshold(Budget):
         PruneError: a sparsity is asked for as well, or a floor.
     """
 
+    prunes_at_once = True
+
     below: float = 1e-5
 
     def __post_init__(self) -> None:

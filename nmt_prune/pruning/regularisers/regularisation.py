@@ -78,6 +78,11 @@ class Regularisation(Callback):
         limit = optimizer.get_lr() * self._regulariser.strength
         for family in self._families:
             weights = masters(optimizer, family.parameters)
+            if any(weight.dtype != torch.float32 for weight in weights):
+                raise PruneError(
+                    "step=proximal shrinks weights by less than half precision can tell, and --memory-efficient-fp16"
+                    " and --memory-efficient-bf16 have no others; train with --fp16, --bf16 or --amp, or take step=loss"
+                )
             norms = family.norms(weights)
             if distributed.is_initialized():
                 # Sums on a GPU differ in their last bit between workers, whose weights must not.

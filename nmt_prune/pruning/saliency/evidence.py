@@ -87,6 +87,8 @@ class Evidence:
         model = _copy(self.model)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
+                if name not in state and not parameter.requires_grad:
+                    continue  # a table that nothing trains, such as Marian's positions, is the model's own
                 found = tuple(state[name].shape) if name in state else "missing"
                 if found != tuple(parameter.shape):
                     raise PruneError(

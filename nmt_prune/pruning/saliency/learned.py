@@ -73,6 +73,10 @@ class LearnedSaliency(Saliency):
         """
         return "hidden" in state
 
+    def has_settled(self, state: Mapping[str, Any]) -> bool:
+        """Whether the masks beside the saved state of a learner are final though their sparsity may be another."""
+        return False
+
     def score_matrix(self, prunable: Prunable, weight: Tensor) -> Tensor:
         raise PruneError(
             f"saliency {self.name} is learned while training: it needs fairseq-train, and a schedule that changes the"
@@ -117,6 +121,9 @@ class TrainedScores(LearnedSaliency):
     def __post_init__(self) -> None:
         if not self.lr > 0:
             raise PruneError(f"saliency: lr={self.lr:g} must be above 0")
+
+    def has_settled(self, state: Mapping[str, Any]) -> bool:
+        return bool(state) and "scores" not in state
 
     def check(self, group: Group, schedule: Schedule) -> None:
         super().check(group, schedule)

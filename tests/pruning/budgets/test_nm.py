@@ -48,10 +48,6 @@ def test_what_makes_no_pattern_is_refused(spec, sparsity, message):
         budgets.build(spec).select(SCORES, DENSE, sparsity)
 
 
-def test_before_it_prunes_all_are_kept():
-    assert budgets.build("nm").select(SCORES, DENSE, 0.0) == DENSE
-
-
 def test_diverged_weights_are_refused_by_name():
     name = next(iter(SCORES))
     scores = {**SCORES, name: torch.full_like(SCORES[name], torch.nan)}
