@@ -251,6 +251,14 @@ def existing(checkpoint: Checkpoint) -> MaskSet:
     return MaskSet({prunable: weight != 0 for prunable, weight in checkpoint.matrices.items()})
 
 
+def zeros(checkpoint: Checkpoint) -> float:
+    """Share of the prunable weights that are zero, as in a pruned checkpoint without masks; padding counts as none."""
+    matrices = checkpoint.matrices
+    padding = sum(prunable.shape[1] for prunable in matrices if not prunable.in_body)
+    gone = sum(int((weight == 0).sum()) for weight in matrices.values())
+    return max(0, gone - padding) / sum(prunable.size for prunable in matrices)
+
+
 def parameter_count(checkpoint: Checkpoint) -> int:
     """Parameters of a checkpoint's model, tied matrices once, without fairseq's bookkeeping buffers."""
     aliases = {alias for prunable in checkpoint.matrices for alias in prunable.aliases}

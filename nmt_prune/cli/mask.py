@@ -27,7 +27,6 @@ def mask(
     """Compute a mask from a checkpoint; what the checkpoint has pruned stays pruned."""
     from nmt_prune.errors import PruneError
     from nmt_prune.masks.mask_file import save_masks
-    from nmt_prune.pruning.inert import refuse_inert_settings
     from nmt_prune.pruning.settings import PruningSettings
     from nmt_prune.registry import load_extensions
 
@@ -44,8 +43,9 @@ def mask(
         seed=seed,
         calibration_batches=calibration_batches,
     )
-    refuse_inert_settings(settings)
-    trained, alive = settings.load_mask_source()
+    options.refuse_unused(settings, data)
+    with options.warnings_to(options.warn):
+        trained, alive = settings.load_mask_source()
     if trained is None:
         raise PruneError(f"{checkpoint} is a mask file, which has no weights to prune; give a checkpoint")
     masks, facts = settings.find_masks(trained, alive, options.evidence(checkpoint, data, calibration_batches, seed))

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from nmt_prune.pruning.saliency import Evidence
+    from nmt_prune.pruning.settings import PruningSettings
     from nmt_prune.storage.model.splitting import Splitting
 
 Sparsity = Annotated[float, typer.Option(help="share of the weights (or groups) to remove, in [0, 1)")]
@@ -81,6 +82,23 @@ def quiet_fairseq() -> Iterator[None]:
 def warn(message: str) -> None:
     """Warns on stderr."""
     typer.echo(f"nmt-prune: warning: {message}", err=True)
+
+
+def refuse_unused(settings: "PruningSettings", data: Path | None) -> None:
+    """Refuses settings that do nothing, data that nothing is measured on among them.
+
+    Raises:
+        PruneError: there is one; the message names its flag.
+    """
+    from nmt_prune.errors import PruneError
+    from nmt_prune.pruning.inert import refuse_inert_settings
+
+    refuse_inert_settings(settings)
+    if data is not None and not settings.is_measured:
+        raise PruneError(
+            f"--data {data} does nothing here: --saliency {settings.saliency} is not measured on data; leave it out, or"
+            " give another saliency"
+        )
 
 
 def evidence(checkpoint: Path, data: Path | None, calibration_batches: int, seed: int) -> "Evidence | None":

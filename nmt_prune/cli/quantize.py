@@ -7,6 +7,8 @@ import typer
 
 from nmt_prune.cli import options
 
+CALIBRATION_BATCHES = 16
+
 
 def quantize(
     checkpoint: Annotated[Path, typer.Argument(help="trained checkpoint, with or without --quantizer")],
@@ -15,19 +17,24 @@ def quantize(
     data: Annotated[
         Path | None, typer.Option(help="binarized corpus whose training subset gives the ranges of activations")
     ] = None,
-    calibration_batches: options.CalibrationBatches = 16,
+    calibration_batches: options.CalibrationBatches = CALIBRATION_BATCHES,
     seed: options.Seed = 1,
     extension: options.Extension = None,
 ) -> None:
     """Quantize weights and activations: the model that a quantization-aware training validated, or a calibrated one."""
     from nmt_prune.checkpoints import Checkpoint, save
+    from nmt_prune.errors import PruneError
     from nmt_prune.pruning.quantization.conversion import quantize as convert
     from nmt_prune.pruning.quantization.size import quantized_bytes
     from nmt_prune.registry import load_extensions
 
+    for flag, given in (("calibration-batches", calibration_batches != CALIBRATION_BATCHES), ("seed", seed != 1)):
+        if given and data is None:
+            raise PruneError(f"--{flag} does nothing without --data, which ranges are measured on; leave it out")
     load_extensions(extension)
     original = Checkpoint.load(checkpoint)
-    state = convert(original, quantizer, options.evidence(checkpoint, data, calibration_batches, seed))
+    with options.warnings_to(options.warn):
+        state = convert(original, quantizer, options.evidence(checkpoint, data, calibration_batches, seed))
     save(state, out)
     before, after = quantized_bytes(original), quantized_bytes(Checkpoint(out, state))
     typer.echo(f"{out}: weights {before / 1e6:.2f} -> {after / 1e6:.2f} MB if stored in their bits, with an index")

@@ -29,7 +29,6 @@ def ticket(
 ) -> None:
     """Write the reset checkpoint of a lottery ticket, as the task does at the start of a training."""
     from nmt_prune.checkpoints import save
-    from nmt_prune.pruning.inert import refuse_inert_settings
     from nmt_prune.pruning.settings import PruningSettings
     from nmt_prune.registry import load_extensions
 
@@ -49,8 +48,9 @@ def ticket(
         seed=seed,
         calibration_batches=calibration_batches,
     )
-    refuse_inert_settings(settings)
+    options.refuse_unused(settings, data)
     checkpoint = rewind_from if rewind_from and settings.mask_is_file else mask_from
-    state, facts = settings.ticket(options.evidence(checkpoint, data, calibration_batches, seed))
+    with options.warnings_to(options.warn):
+        state, facts = settings.ticket(options.evidence(checkpoint, data, calibration_batches, seed))
     save(state, out)
     typer.echo(f"{out}: {reset} ticket of {mask_from}, masks {facts['masks'][:12]}")

@@ -32,7 +32,8 @@ def transfer(
 
     if embedding not in ("match", "dense"):
         raise PruneError(f"--embedding {embedding} is unknown; choose match or dense")
-    dictionaries = read_dictionaries(from_data), read_dictionaries(to_data)
+    pairs = _pairs(source, from_data), _pairs(onto or source, to_data)
+    dictionaries = read_dictionaries(from_data, pairs[0]), read_dictionaries(to_data, pairs[1])
     _check_dictionaries([(source, from_data, "--from-data"), *([(onto, to_data, "--to-data")] if onto else [])])
     if onto is None:
         _fit_masks(source, dictionaries, embedding, out)  # type: ignore[arg-type]
@@ -40,25 +41,46 @@ def transfer(
         _fit_weights(source, onto, dictionaries, embedding, out)  # type: ignore[arg-type]
 
 
+def _pairs(path: Path, data: Path) -> tuple[str, str]:
+    """The languages of a data folder, in the direction of a model that is trained on them."""
+    from nmt_prune.checkpoints import Checkpoint
+    from nmt_prune.checkpoints.own_dictionaries import pair
+    from nmt_prune.masks.mask_file import SUFFIX
+    from nmt_prune.text.dictionaries import languages
+
+    source, target = languages(data)
+    is_reversed = path.suffix != SUFFIX and pair(Checkpoint.load(path)) == (target, source)
+    return (target, source) if is_reversed else (source, target)
+
+
 def _check_dictionaries(files: list[tuple[Path, Path, str]]) -> None:
     from nmt_prune.checkpoints.own_dictionaries import compare, of_folder, of_source
 
     for path, data, flag in files:
         matters, known = of_source(path)
-        if matters and (remark := compare(path, known, of_folder(data, {}), f"{flag} {data}")):
+        source, target = _pairs(path, data)
+        wanted = of_folder(data, {"source_lang": source, "target_lang": target})
+        if matters and (remark := compare(path, known, wanted, f"{flag} {data}")):
             options.warn(remark)
 
 
 def _fit_masks(
     source: Path, dictionaries: "tuple[Dictionaries, Dictionaries]", embedding: "Embedding", out: Path
 ) -> None:
+    from nmt_prune.checkpoints import Checkpoint, existing, zeros
     from nmt_prune.checkpoints.own_dictionaries import KEY, digests
+    from nmt_prune.errors import PruneError
     from nmt_prune.files import file_digest
     from nmt_prune.masks import transfer as moving
-    from nmt_prune.masks.mask_file import save_masks
-    from nmt_prune.pruning.settings import PruningSettings
+    from nmt_prune.masks.mask_file import SUFFIX, load_masks, save_masks
 
-    _, masks = PruningSettings(mask_from=str(source)).load_mask_source()
+    if source.suffix == SUFFIX:
+        masks, _ = load_masks(source)
+    else:
+        checkpoint = Checkpoint.load(source)
+        masks = existing(checkpoint)
+        if not checkpoint.has_masks and not zeros(checkpoint):
+            raise PruneError(f"{source} is dense, and has no mask to fit; give a pruned checkpoint, or a mask file")
     moved = moving.transfer(masks, *dictionaries, embedding)
     provenance = {
         "transferred_from": source.name,

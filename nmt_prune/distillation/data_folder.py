@@ -120,6 +120,8 @@ def _refuse_losses(data: Path, out: Path) -> None:
     """Refuses to put a folder in place of the data that it is made of, or of what distill did not make."""
     if out.resolve() in (data.resolve(), *data.resolve().parents):
         raise PruneError(f"--out {out} holds --data {data}, which is read; choose another --out")
+    if data.resolve() in out.resolve().parents:
+        raise PruneError(f"--out {out} lies in --data {data}, all of which is copied there; choose another --out")
     if out.exists():
         _made(out, MANIFEST)
 

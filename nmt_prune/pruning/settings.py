@@ -1,5 +1,6 @@
 """What the pruning settings ask for: a pruner, a schedule, a reset, and with files masks and tickets."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints import Checkpoint, zeros
 from nmt_prune.checkpoints.moments import second_moments
 from nmt_prune.checkpoints.own_dictionaries import KEY, own
 from nmt_prune.errors import PruneError
@@ -148,6 +149,13 @@ class PruningSettings(PruningFlags):
         assert self.mask_from is not None
         if not self.mask_is_file:
             trained = Checkpoint.load(self.mask_from)
+            if not trained.has_masks and (share := zeros(trained)):
+                warnings.warn(
+                    f"{self.mask_from} has no masks, and {share:.1%} of its weights are zero: they count as weights and"
+                    " may grow; to keep them out, give the masked checkpoint that it was made from",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             return trained, trained.masks
         masks, _ = load_masks(self.mask_from)
         rewind_point = self._rewind_point()

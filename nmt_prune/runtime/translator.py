@@ -67,7 +67,7 @@ class Translator:
     ) -> None:
         check_kind("model", model, (CompactModel, str, PathLike), "a path or a CompactModel")
         check_kind("engine", engine, str, "auto, compiled or torch")
-        check_kind("threads", threads, int, "a whole number")
+        check_number("threads", threads, int, 1)
         check_kind("values", values, (str, NoneType), "the name of a type or None")
         check_kind("data", data, (str, PathLike, NoneType), "a path or None")
         check_kind("splitting", splitting, Splitting, "a Splitting")

@@ -103,7 +103,7 @@ def _check_keys(checkpoint: Checkpoint) -> None:
     if any(key.startswith(f"{QUANTIZATION_MODULE}.") for key in checkpoint.state["model"]):
         raise PruneError(
             f"{checkpoint.path} is quantized, with activations measured in layers of its widths; shrink first, then run"
-            " nmt-prune quantize"
+            " nmt-prune quantize, which measures them anew (--data)"
         )
     if foreign := [name for name in checkpoint.model if not _KNOWN_KEY.fullmatch(name)]:
         raise PruneError(

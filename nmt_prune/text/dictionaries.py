@@ -41,9 +41,14 @@ def languages(folder: Path) -> tuple[str, str]:
     raise PruneError(f"{folder} has no binarized text (train.SOURCE-TARGET.SOURCE.idx); run fairseq-preprocess first")
 
 
-def read_dictionaries(folder: Path) -> dict[str, list[str]]:
-    """The symbols of both sides of a folder of fairseq-preprocess, by stack: ``encoder`` and ``decoder``."""
+def read_dictionaries(folder: Path, pair: tuple[str, str] | None = None) -> dict[str, list[str]]:
+    """The symbols of both sides of a folder of fairseq-preprocess, by stack: ``encoder`` and ``decoder``.
+
+    Args:
+        folder: the folder.
+        pair: source and target language of the model; None: as its files have it.
+    """
     return {
         stack: read_symbols(folder / f"dict.{language}.txt")
-        for stack, language in zip(("encoder", "decoder"), languages(folder), strict=True)
+        for stack, language in zip(("encoder", "decoder"), pair or languages(folder), strict=True)
     }

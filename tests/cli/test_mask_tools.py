@@ -1,6 +1,7 @@
 """The mask tools as a user calls them: what they write, and one line with status 1 for everything that is wrong."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -170,6 +171,10 @@ def test_bad_files_are_one_line(run, tmp_path, name):
         (["--sparsity", 0.5, "--prune-set", "head"], "unknown prune set 'head'"),
         (["--sparsity", 0.5, "--mask-control", "upside"], "unknown mask control 'upside'"),
         (["--sparsity", 0.5, "--extension", "none.py"], "extension none.py does not exist"),
+        (
+            ["--sparsity", 0.5, "--data", "d"],
+            "--data d does nothing here: --saliency magnitude is not measured on data",
+        ),
     ],
 )
 def test_bad_settings_write_nothing(run, checkpoint, arguments, message):
@@ -251,6 +256,15 @@ def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
     status, _, error = run("transfer", mask, *folders, "--onto", tmp_path / "onto.pt", "--out", tmp_path / "x.pt")
     assert (status, error.count("nmt-prune: error:")) == (1, 1)
     assert "m.safetensors is a mask file, not a checkpoint" in error
+    status, _, error = run("transfer", checkpoint, *folders, "--out", tmp_path / "x.safetensors")
+    assert (status, "trained.pt is dense, and has no mask to fit" in error) == (1, True)
+    run("ticket", "--mask-from", checkpoint, "--reset", "keep", "--sparsity", 0.5, "--out", "t.pt")
+    run("strip", "t.pt", "--out", "stock.pt")
+    run("transfer", "stock.pt", *folders, "--out", tmp_path / "stock.safetensors")
+    name = "encoder.layers.0.fc1.weight"
+    assert torch.equal(load_masks(tmp_path / "stock.safetensors")[0][name], Checkpoint.load("t.pt").masks[name])
+    _, _, error = run("mask", "stock.pt", "--sparsity", 0.1, "--saliency", "random", "--out", "z.safetensors")
+    assert re.search(r"stock\.pt has no masks, and 4\d\.\d% of its weights are zero: they count as weights", error)
     status, _, error = run("transfer", mask, *folders, "--out", out, "--embedding", "rows")
     assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")
 

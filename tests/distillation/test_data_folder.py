@@ -128,6 +128,8 @@ def test_a_folder_that_is_somebody_elses(settings, corpus, tmp_path, force):
         with pytest.raises(PruneError, match=f"--out {out} holds --data {corpus}, which is read; choose another"):
             make(settings, out, force=force)
     assert (corpus / "train.en-de.en.bin").exists()
+    with pytest.raises(PruneError, match=r"lies in --data .*, all of which is copied there; choose another --out"):
+        make(settings, corpus / "sub", force=force)
 
 
 def test_a_cleaned_corpus_stays_one(settings, corpus, tmp_path):

@@ -141,7 +141,7 @@ def test_options_that_mean_nothing(engine, options, message):
 
 
 def test_other_arguments_that_mean_nothing(engine):
-    with pytest.raises(PruneError, match="--threads 0"):
+    with pytest.raises(ValueError, match="threads 0 is too small; the least is 1"):
         Translator(echo_model(), threads=0)
     translator = Translator(echo_model())
     with pytest.raises(PruneError, match="batch_type words is unknown; choose examples or tokens"):

@@ -161,6 +161,18 @@ def test_a_quantized_checkpoint_can_be_trained_on(run_training, monkeypatch):
     assert not any("quantization_version_1" in key for key in ticket.state()["model"])
 
 
+def test_scales_that_a_shrunk_model_has_lost_are_said(run_training, monkeypatch, capsys):
+    training = run_training("qat", "--quantizer uniform:weight_bits=8,activation_bits=32")
+    shrunk = training.folder / "shrunk.pt"
+    monkeypatch.setattr(
+        "sys.argv", ["nmt-prune", "shrink", str(training.folder / "checkpoint_last.pt"), "--out", str(shrunk)]
+    )
+    app(standalone_mode=False)
+    capsys.readouterr()
+    quantize(monkeypatch, shrunk, "--out", training.folder / "quantized.pt")
+    assert "has lost the scales that its training with uniform:weight_bits=8" in capsys.readouterr().err
+
+
 def test_another_training_measures_its_own_scales(run_training):
     """Those of eight bits are sixteen times too small for four."""
     eight = run_training("eight", "--quantizer uniform:weight_bits=8,activation_bits=8")
@@ -182,6 +194,11 @@ def test_another_training_measures_its_own_scales(run_training):
         (["--quantizer", "uniform"], "ranges of activations are measured on training data: give --data"),
         (["--quantizer", "uniform", "--calibration-batches", "0", "--data", "CORPUS"], "the calibration set is empty"),
         ([], "say with --quantizer how"),
+        (
+            ["--quantizer", "ternary", "--calibration-batches", "64"],
+            "--calibration-batches does nothing without",
+        ),
+        (["--quantizer", "ternary", "--seed", "9"], "--seed does nothing without --data, which ranges"),
     ],
 )
 def test_mistakes(dense, corpus, tmp_path, monkeypatch, capsys, arguments, message):

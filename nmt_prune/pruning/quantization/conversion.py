@@ -1,5 +1,6 @@
 """From a trained checkpoint to a quantized one."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -40,6 +41,13 @@ def quantize(checkpoint: Checkpoint, spec: str | None = None, evidence: Evidence
         raise PruneError(f"{checkpoint.path} was not trained with a quantizer: say with --quantizer how to quantize it")
     quantizer = quantizers.build(spec)
     trained = checkpoint.state.get("task_state", {}).get("quantizer", {}) if spec == trained_with else {}
+    if spec == trained_with and not trained:
+        warnings.warn(
+            f"{checkpoint.path} has lost the scales that its training with {spec} has measured, as what is made by"
+            " nmt-prune shrink or average: they are taken from its weights",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     weights, facts = _on_grid(checkpoint, quantizer, trained.get("scales", {}))
     ranges: dict[str, Tensor] = {}
     if quantizer.activation_bits == FULL and evidence is not None:

@@ -9,7 +9,15 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.data_digests import MANIFEST
 from nmt_prune.errors import PruneError
 from nmt_prune.files import read_json
-from nmt_prune.storage.model.splitting import AS_FOUND, KINDS, MODEL_FILE, Splitting, read_subwords, tokenization
+from nmt_prune.storage.model.splitting import (
+    AS_FOUND,
+    KINDS,
+    MODEL_FILE,
+    Splitting,
+    known_or_given,
+    read_subwords,
+    tokenization,
+)
 from nmt_prune.storage.model.splitting_checks import check_pieces, missing_part
 from nmt_prune.text.dictionaries import languages, read_symbols
 from nmt_prune.text.normalisation import PUNCTUATION
@@ -65,11 +73,11 @@ def read_vocabularies(checkpoint: Checkpoint, data: Path | None, given: Splittin
     paths = [folder / f"dict.{language}.txt" for language in (source, target)]
     dictionaries = [tuple(read_symbols(path)) for path in paths]
     kind = _kind(dictionaries[0], paths[0])
-    settings = given.settings or _configured(checkpoint, folder, kind)
+    settings, names_files = known_or_given(given.settings, _configured(checkpoint, folder, kind))
     if settings.get("_name") is None and kind != NONE:
         settings = {"_name": kind}
     _check_kind(settings.get("_name"), kind, f"{checkpoint.path}: {paths[0]}")
-    text, model = read_subwords(settings, (folder, checkpoint.path.parent), bool(given.settings))
+    text, model = read_subwords(settings, (folder, checkpoint.path.parent), names_files)
     check_pieces(text, model, dictionaries[0], f"{checkpoint.path}: the dictionary {paths[0]}")
     return Vocabularies(
         dictionaries[0],
@@ -103,14 +111,15 @@ def read_joining(
     Raises:
         PruneError: they contradict each other, or nobody says.
     """
-    task, settings = group(checkpoint, "task"), given.settings or group(checkpoint, "bpe")
+    task = group(checkpoint, "task")
+    settings, names_files = known_or_given(given.settings, group(checkpoint, "bpe"))
     text = {
         "target_lang": path.name.removeprefix("dict.").removesuffix(".txt"),
         "bpe_separator": settings.get("bpe_separator") or SEPARATOR,
         **tokenization(group(checkpoint, "tokenizer"), task, given.tokenizer),
     }
     if asked is None and settings.get("_name") == GPT2 and are_numbers(symbols):
-        found, _ = read_subwords(settings, (path.parent, checkpoint.path.parent), bool(given.settings))
+        found, _ = read_subwords(settings, (path.parent, checkpoint.path.parent), names_files)
         if missing := missing_part(found, False):
             raise PruneError(f"{checkpoint.path}: {missing}")
         return {**text, **found}, NONE

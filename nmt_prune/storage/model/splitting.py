@@ -24,6 +24,10 @@ SUBWORD_ENTRIES = ("bpe", "bpe_codes", "bpe_separator", *GPT2_FILES)
 _MOSES = ("moses_no_escape", "moses_no_dash_splits")
 
 
+_SAME = {FASTBPE: SUBWORD_NMT}
+"""Kinds whose codes are read alike."""
+
+
 @dataclass(frozen=True)
 class Splitting:
     """What the user says about it; what is None is looked up.
@@ -67,6 +71,27 @@ class Splitting:
         """The same for a process in any folder."""
         files = {name: getattr(self, name) for name in ("bpe_codes", "sentencepiece_model")}
         return replace(self, **{name: path.absolute() for name, path in files.items() if path is not None})
+
+
+def known_or_given(given: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """What of a model's subwords counts: what the user says, or what is known, where he only names the kind of that.
+
+    Args:
+        given: what the user says, as fairseq configures it; empty: nothing.
+        known: what the model was trained with.
+
+    Returns:
+        The settings, and whether the user has named their files.
+    """
+    kinds = {_SAME.get(str(settings.get("_name")), settings.get("_name")) for settings in (given, known)}
+    if not given:
+        return known, False
+    if len(kinds) > 1:
+        return given, True
+    if given.keys() == {"_name"}:
+        return {**known, "_name": known["_name"]}, False
+    separator = {"bpe_separator": known["bpe_separator"]} if known.get("bpe_separator") else {}
+    return {**separator, **given}, True
 
 
 AS_FOUND = Splitting()
@@ -142,10 +167,13 @@ def resplit(model: CompactModel, given: Splitting) -> CompactModel:
     if given == AS_FOUND:
         return model
     text, pieces = dict(model.text), model.sentencepiece
-    if given.settings and given.settings != {"_name": text.get("bpe")}:  # which alone says what is known
+    settings, names_files = known_or_given(
+        given.settings, {"_name": text.get("bpe"), "bpe_separator": text.get("bpe_separator")}
+    )
+    if names_files:
         for key in SUBWORD_ENTRIES:
             text.pop(key, None)
-        found, pieces = read_subwords(given.settings, (), True)
+        found, pieces = read_subwords(settings, (), True)
         text |= found
     if given.tokenizer is not None:
         text["tokenizer"] = given.tokenizer

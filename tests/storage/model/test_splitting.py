@@ -40,6 +40,15 @@ def test_codes_are_found(tmp_path, place):
     assert load(path).text["bpe_codes"] == CODES
 
 
+@pytest.mark.parametrize("kind", ["subword_nmt", "fastbpe"])
+def test_the_kind_alone_leaves_what_was_configured(tmp_path, kind):
+    (tmp_path / "elsewhere").write_text(CODES)
+    configured = {"bpe": "subword_nmt", "bpe_codes": str(tmp_path / "elsewhere"), "bpe_separator": "@@"}
+    path = change(marked(tmp_path), configured)
+    assert load(path, bpe=kind).text == load(path).text
+    assert load(path).text["bpe_codes"] == CODES
+
+
 def test_a_sentencepiece_model_outside_of_the_data_folder(tmp_path):
     (tmp_path / "elsewhere.model").write_bytes(b"pieces")
     settings = {"bpe": "sentencepiece", "sentencepiece_model": str(tmp_path / "elsewhere.model")}
@@ -91,6 +100,8 @@ def test_the_kind_alone_leaves_what_is_stored(tmp_path):
     packed = load_model(tmp_path / "model.nmt", splitting=Splitting(bpe="subword_nmt"))
     assert packed.text == load_model(tmp_path / "model.nmt").text
     assert packed.text["bpe_codes"]
+    for kind in ("subword_nmt", "fastbpe"):  # whose codes are read alike
+        assert load_model(tmp_path / "model.nmt", splitting=Splitting(bpe=kind)).text["bpe_codes"]
     other = load_model(tmp_path / "model.nmt", splitting=Splitting(bpe="none"))
     assert (other.text["bpe"], other.text.get("bpe_codes")) == ("none", None)
 
