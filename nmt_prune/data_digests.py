@@ -27,6 +27,25 @@ def known_digests(folder: Path) -> dict[str, Any]:
     return {path.name: file_digest(path) for path in read}
 
 
+def read_digest(folder: Path, subset: str) -> str | None:
+    """One digest of what a training and its scoring read of a folder; None while there is nothing.
+
+    Args:
+        folder: the data folder.
+        subset: what is scored.
+
+    Raises:
+        PruneError: the manifest is damaged.
+    """
+    parts = ("dict.", "train", "valid", f"{subset}.")
+    if (folder / MANIFEST).exists():
+        found = {name: one for name, one in known_digests(folder).items() if name.startswith(parts)}
+    else:
+        read = (path for kind in ("*.bin", "*.idx", "dict.*.txt") for path in folder.glob(kind))
+        found = {path.name: file_digest(path) for path in sorted(read) if path.name.startswith(parts)}
+    return data_digest(found) if found else None
+
+
 def data_digest(digests: dict[str, Any]) -> str:
     """One digest of all of them."""
     return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()

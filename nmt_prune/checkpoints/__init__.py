@@ -19,7 +19,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.kinds import CHECKPOINT, refuse_other_kinds
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.prunable import Prunable, prunable_matrices
+from nmt_prune.masks.prunable import PADDING_INDEX, Prunable, prunable_matrices
 
 MASK_MODULE = "mask_version_1"
 """Attribute of a masked model that holds its masks, and so the first part of their state-dict keys."""
@@ -244,6 +244,10 @@ def save(state: Mapping[str, Any], path: Path | str) -> None:
             raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None
 
 
+_ROUNDED = 1e-3
+"""Share of zeros up to which a checkpoint counts as dense."""
+
+
 def existing(checkpoint: Checkpoint) -> MaskSet:
     """The weights that exist: by the checkpoint's masks, or where it has none (a stock checkpoint), those not zero."""
     if checkpoint.has_masks:
@@ -252,11 +256,17 @@ def existing(checkpoint: Checkpoint) -> MaskSet:
 
 
 def zeros(checkpoint: Checkpoint) -> float:
-    """Share of the prunable weights that are zero, as in a pruned checkpoint without masks; padding counts as none."""
-    matrices = checkpoint.matrices
-    padding = sum(prunable.shape[1] for prunable in matrices if not prunable.in_body)
-    gone = sum(int((weight == 0).sum()) for weight in matrices.values())
-    return max(0, gone - padding) / sum(prunable.size for prunable in matrices)
+    """Share of the prunable weights that is zero, as in a pruned checkpoint without masks.
+
+    Rows of padding count as none, and so does what half precision rounds to zero, a few weights of a million.
+    """
+    gone = 0
+    for prunable, weight in checkpoint.matrices.items():
+        gone += int((weight == 0).sum())
+        if not prunable.in_body and len(weight) > PADDING_INDEX:
+            gone -= int((weight[PADDING_INDEX] == 0).sum())
+    share = gone / sum(prunable.size for prunable in checkpoint.matrices)
+    return share if share > _ROUNDED else 0.0
 
 
 def parameter_count(checkpoint: Checkpoint) -> int:

@@ -62,6 +62,7 @@ def distill(
     wanted = _described(settings)
     if out.exists() and not force:
         _compare(out, MANIFEST, wanted, "holds")
+        _add_cleaning(out, wanted)
         report(f"{out} is up to date")
         return False
     work = out.with_name(f".{out.name}.work")
@@ -135,8 +136,17 @@ def _made(folder: Path, record: str) -> dict[str, Any]:
     return dict(made)
 
 
+def _add_cleaning(folder: Path, wanted: dict[str, Any]) -> None:
+    """Says in the manifest of an older version that the text is cleaned, which whoever packs a student has to know."""
+    manifest = read_object(folder / MANIFEST)
+    if "clean" in wanted and "clean" not in manifest["settings"]:
+        write_json(folder / MANIFEST, {**manifest, "settings": wanted})
+
+
 def _compare(folder: Path, record: str, wanted: dict[str, Any], what: str) -> None:
     made = _made(folder, record)
+    if "clean" in wanted:
+        made.setdefault("clean", wanted["clean"])  # older ones do not say
     different = [key for key in sorted(wanted.keys() | made.keys()) if wanted.get(key) != made.get(key)]
     if not different:
         return

@@ -17,6 +17,7 @@ class Departure:
         first_update: number of updates done at the start.
         flags: those that decide the start.
         resets: what fairseq was asked not to take from the checkpoint that it started with.
+        restored: name and SHA-256 of the file that ``--restore-file`` gave; empty without one, None if unknown.
         cut: what :class:`nmt_prune.evaluation.records.run.ScoreRecord` says of it; None before there was one.
     """
 
@@ -25,6 +26,7 @@ class Departure:
     first_update: int = 0
     flags: dict[str, Any] = field(default_factory=dict)
     resets: tuple[str, ...] = ()
+    restored: dict[str, str] | None = None
     cut: dict[str, float] | None = None
 
     @classmethod
@@ -46,4 +48,5 @@ class Departure:
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
         whole = {**self.masks(), "first_update": self.first_update, "flags": self.flags, "resets": list(self.resets)}
-        return whole if self.cut is None else {**whole, "cut": self.cut}
+        later = {"restored": self.restored, "cut": self.cut}
+        return whole | {name: value for name, value in later.items() if value is not None}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
+from nmt_prune.files import file_digest
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.tasks.config import TranslationPruningConfig
 
@@ -79,16 +80,30 @@ def find_origin(cfg: TranslationPruningConfig) -> Origin | None:
     return Origin(checkpoint, flag, goes_on)
 
 
+def restoring(path: Path) -> dict[str, str]:
+    """What a departure says of the file that a training began with."""
+    return {"name": path.name, "sha256": file_digest(path)} if path.is_file() else {}
+
+
 def _go_on_after_restoring(cfg: TranslationPruningConfig, last: Path) -> None:
     """Lets the command of a training that began with ``--restore-file`` go on with it, once it has begun.
 
     fairseq itself would restore the same file again, over what the folder holds. An earlier checkpoint of the folder's
     own may still be gone back to.
+
+    Raises:
+        PruneError: it began with another file, or without one.
     """
     restored = Path(cfg.restore_file)
     if cfg.restore_file == DEFAULT_RESTORE_FILE or restored.parent.resolve() == Path(cfg.save_dir).resolve():
         return
-    if last.exists() and Departure.of_checkpoint(Checkpoint.load(last)) is not None:
+    departure = Departure.of_checkpoint(Checkpoint.load(last)) if last.exists() else None
+    if departure is not None:
+        if departure.restored is not None and departure.restored != restoring(restored):
+            raise PruneError(
+                f"{cfg.save_dir} holds a training that did not begin with --restore-file {restored}: leave that out to"
+                " go on, or give another --save-dir"
+            )
         cfg.restore_file = DEFAULT_RESTORE_FILE
         cfg._get_parent().checkpoint.restore_file = DEFAULT_RESTORE_FILE  # what fairseq reads
 

@@ -5,7 +5,6 @@ from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.tasks.config import TranslationPruningConfig
-from nmt_prune.tasks.origin import Origin
 
 
 def refuse_steps(cfg: TranslationPruningConfig, pruner: Pruner, schedule: Schedule) -> None:
@@ -26,14 +25,19 @@ def refuse_steps(cfg: TranslationPruningConfig, pruner: Pruner, schedule: Schedu
         )
 
 
-def refuse_late_threshold(schedule: Schedule, origin: Origin) -> None:
-    """Refuses a threshold on a checkpoint that training goes on from after the only update at which it prunes.
+def refuse_late_threshold(schedule: Schedule, first_update: int, origin: str) -> None:
+    """Refuses a threshold where training begins after the only update at which it prunes.
+
+    Args:
+        schedule: the schedule.
+        first_update: number of updates done at the start.
+        origin: what it goes on from.
 
     Raises:
         PruneError: nothing would be pruned.
     """
-    if origin.first_update >= schedule.settled_at:
+    if first_update >= schedule.settled_at:
         raise PruneError(
-            f"{origin} goes on at update {origin.first_update}, where --budget threshold prunes no more: give it with"
+            f"{origin} goes on at update {first_update}, where --budget threshold prunes no more: give it with"
             " --mask-from to prune it at once, or give --schedule oneshot:at=UPDATE a later one"
         )

@@ -24,7 +24,14 @@ from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
 from nmt_prune.tasks.fitting import check_fits
 from nmt_prune.tasks.going_on import refuse_foreign_optimizer, refuse_missing_average
-from nmt_prune.tasks.origin import Origin, asked_resets, find_origin, last_checkpoint
+from nmt_prune.tasks.origin import (
+    DEFAULT_RESTORE_FILE,
+    Origin,
+    asked_resets,
+    find_origin,
+    last_checkpoint,
+    restoring,
+)
 from nmt_prune.tasks.refusals import (
     are_same,
     refuse_counting_anew,
@@ -46,6 +53,8 @@ from nmt_prune.training.masking import Masking
 logger = logging.getLogger(__name__)
 
 PROVENANCE = "pruning.json"
+SETTLED = "settled"
+"""In the task's state of a checkpoint: whether its masks are final."""
 PASSES = "other_passes"
 """What the provenance calls the mini-batches that masks were measured on so far."""
 
@@ -112,7 +121,10 @@ def _begin_with_ticket(
         state, found = settings.ticket(evidence)
         first_update = state["optimizer_history"][-1]["num_updates"]
         departure = _complete(Departure.of(found), cfg, settings, first_update)
-        refuse_late_start(cfg, _schedule(cfg, settings, pruner, departure), first_update)
+        schedule = _schedule(cfg, settings, pruner, departure)
+        refuse_late_start(cfg, schedule, first_update)
+        if isinstance(pruner.budget, Threshold) and schedule.settled_at > 0:
+            refuse_late_threshold(schedule, first_update, f"--clock {cfg.clock}")
         refuse_unwritten_points(cfg, first_update)
         check_fits(cfg, Checkpoint(Path(str(cfg.mask_from)), state), model, str(cfg.mask_from))
         if cfg.store_ema:
@@ -161,15 +173,16 @@ def _go_on(
         refuse_other_flags(cfg, departure.flags, flags)
         refuse_lost_optimizer(origin.checkpoint)
         refuse_passed_points(cfg, origin.first_update)
-    elif departure is None or not is_own:
+    elif not is_own:
         _check_other_origin(cfg, settings, origin)
         departure = _complete(settings.departure(pruner, masks), cfg, settings, origin.first_update)
         if isinstance(pruner.budget, Threshold):
-            refuse_late_threshold(settings.build_schedule(departure), origin)
+            refuse_late_threshold(settings.build_schedule(departure), origin.first_update, str(origin))
     refuse_missing_average(cfg, origin)
     if origin.goes_on and origin.checkpoint.has_optimizer:
         way = "or --reset-optimizer, with another --save-dir than its own"
         refuse_foreign_optimizer(cfg, origin.checkpoint.history, f"{origin} comes of a training", way)
+    assert departure is not None
     schedule = _schedule(cfg, settings, pruner, departure)
     is_reached = not _is_learning(pruner.saliency, origin) and pruner.has_reached(masks, schedule.final)
     is_over = _is_over(schedule, origin.first_update)
@@ -178,7 +191,7 @@ def _go_on(
     elif isinstance(schedule, AcDc):  # as sparse as in the end by turns
         is_over = origin.first_update >= schedule.settled_at
         is_reached = is_reached and is_over
-    elif is_own and _has_learned(pruner.saliency, origin):
+    if is_own and _has_settled(pruner.saliency, origin):
         is_reached = True
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
@@ -206,7 +219,9 @@ def _complete(
     departure: Departure, cfg: TranslationPruningConfig, settings: PruningSettings, first_update: int
 ) -> Departure:
     """Adds what the flags say to what the masks say."""
-    return replace(departure, first_update=first_update, flags=_flags(cfg, settings), resets=asked_resets(cfg))
+    restored = {} if cfg.restore_file == DEFAULT_RESTORE_FILE else restoring(Path(cfg.restore_file))
+    flags = _flags(cfg, settings)
+    return replace(departure, first_update=first_update, flags=flags, resets=asked_resets(cfg), restored=restored)
 
 
 def _is_learning(saliency: Saliency, origin: Origin) -> bool:
@@ -217,12 +232,12 @@ def _is_learning(saliency: Saliency, origin: Origin) -> bool:
     return origin.goes_on and saliency.is_unfinished(states.get(saliency.name) or {})
 
 
-def _has_learned(saliency: Saliency, origin: Origin) -> bool:
-    """Whether the masks of a checkpoint are what learning has ended with, of whatever sparsity."""
-    if not isinstance(saliency, LearnedSaliency):
-        return False
+def _has_settled(saliency: Saliency, origin: Origin) -> bool:
+    """Whether the masks of a checkpoint are final, whatever a longer schedule would make of them."""
     states = origin.checkpoint.state.get("task_state") or {}
-    return saliency.has_settled(states.get(saliency.name) or {})
+    if SETTLED in states or not isinstance(saliency, LearnedSaliency):
+        return bool(states.get(SETTLED))
+    return saliency.has_settled(states.get(saliency.name) or {})  # as older checkpoints show it
 
 
 def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings, origin: Origin) -> None:

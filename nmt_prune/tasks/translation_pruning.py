@@ -32,7 +32,7 @@ from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
-from nmt_prune.tasks.start import PASSES, head_dim, note, start
+from nmt_prune.tasks.start import PASSES, SETTLED, head_dim, note, start
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
@@ -182,7 +182,7 @@ class TranslationPruningTask(TranslationTask):
         if self._best_is_denser or not is_settled:
             forget_best(self._scheduler)
         self._best_is_denser = not is_settled
-        with self.callbacks.evaluation():
+        with exit_on_error(), self.callbacks.evaluation():
             loss, sample_size, log = step(sample, model, criterion)
         if self.cfg.eval_bleu and not any(log.get(f"_bleu_totals_{order}", 0) for order in range(EVAL_BLEU_ORDER)):
             # Where the hypotheses hold no word fairseq logs no BLEU at all, and fails to choose a checkpoint by it.
@@ -215,6 +215,7 @@ class TranslationPruningTask(TranslationTask):
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
             own |= {"start": self._departure.as_json(), "best_is_denser": self._best_is_denser}
+            own[SETTLED] = self._is_settled()
         return {**super().state_dict(), **self.callbacks.state_dict(), **own}
 
     def _dictionaries(self) -> dict[str, str]:

@@ -264,7 +264,7 @@ def test_transfer_fits_a_mask_to_another_dictionary(run, tmp_path):
     name = "encoder.layers.0.fc1.weight"
     assert torch.equal(load_masks(tmp_path / "stock.safetensors")[0][name], Checkpoint.load("t.pt").masks[name])
     _, _, error = run("mask", "stock.pt", "--sparsity", 0.1, "--saliency", "random", "--out", "z.safetensors")
-    assert re.search(r"stock\.pt has no masks, and 4\d\.\d% of its weights are zero: they count as weights", error)
+    assert re.search(r"stock\.pt has no masks, and \d\d\.\d% of its weights are zero: they count as weights", error)
     status, _, error = run("transfer", mask, *folders, "--out", out, "--embedding", "rows")
     assert (status, error) == (1, "nmt-prune: error: --embedding rows is unknown; choose match or dense\n")
 

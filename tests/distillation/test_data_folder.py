@@ -139,6 +139,11 @@ def test_a_cleaned_corpus_stays_one(settings, corpus, tmp_path):
     write_json(cleaned / "manifest.json", {"settings": {"clean": True}, "files": folder_digests(cleaned)})
     make(replace(settings, data=cleaned), tmp_path / "out")
     assert is_cleaned(tmp_path / "out")
+    older = read_json(tmp_path / "out" / "manifest.json")
+    del older["settings"]["clean"]
+    write_json(tmp_path / "out" / "manifest.json", older)
+    assert not make(replace(settings, data=cleaned), tmp_path / "out")[0]
+    assert is_cleaned(tmp_path / "out"), "of an older version, which did not say"
     make(settings, tmp_path / "other")
     assert not is_cleaned(tmp_path / "other")
 

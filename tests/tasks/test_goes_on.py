@@ -64,6 +64,8 @@ def test_a_training_that_began_with_a_restored_file_goes_on(run_training, dense)
     assert_same(rest.state()["model"], whole.state("checkpoint_1_16")["model"])
     again = run_training("run", "--restore-file", whole.folder / "checkpoint_1_13.pt", *flags[2:])
     assert again.progress()[0]["num_updates"] == 14, "an earlier one of its own may be gone back to"
+    with pytest.raises(SystemExit, match=r"holds a training that did not begin with --restore-file .*rewind_4\.pt"):
+        run_training("run", "--restore-file", dense.folder / "rewind_4.pt", *flags[2:])
 
 
 def test_quantization_noise_is_read_again(run_training):
@@ -154,6 +156,8 @@ def test_more_updates_between_phases(run_training, tmp_path):
     shares = [line["sparsity"] for line in more.progress()]
     assert shares[0] == shares[-1] == pytest.approx(0.8, abs=1e-3)
     assert 0 in shares
+    longest = run_training("run", flags, "--max-update 120")
+    assert_same(longest.masks(), more.masks())  # once it is final, it stays
 
 
 def test_more_updates_while_the_mask_grows(run_training, tmp_path):

@@ -64,6 +64,8 @@ def test_more_updates_after_learning_to_the_end(run_training):
     first = run_training("run", flags, "--schedule cubic:interval=2")
     more = run_training("run", flags, "--schedule cubic:interval=2 --max-update 24")
     assert_same(more.masks(), first.masks())
+    again = run_training("run", flags, "--schedule cubic:interval=2 --max-update 26")
+    assert_same(again.masks(), first.masks())
 
 
 def test_the_penalty_closes_gates(run_training):

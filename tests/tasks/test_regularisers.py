@@ -40,6 +40,9 @@ def test_what_a_penalty_has_emptied_goes_in_the_same_training(run_training, dens
         run_training("cubic", *start, "--budget threshold --prune-set body --schedule cubic:interval=2")
     with pytest.raises(SystemExit, match="goes on at update 0, where --budget threshold prunes no more: give it with"):
         run_training("never", *start, "--budget threshold --prune-set body")
+    ticket = ("--mask-from", dense.folder / "checkpoint_last.pt", "--reset keep --clock keep --max-update 20")
+    with pytest.raises(SystemExit, match="--clock keep goes on at update 12, where --budget threshold prunes no more"):
+        run_training("late", *ticket, once)
 
 
 def test_a_mask_from_the_same_training(run_training):

@@ -1,6 +1,6 @@
 """What is not a technique's own in its runs: another model, saliency, schedule or reset; of variants all there is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nmt_prune.evaluation.records.run import RunRecord
@@ -17,6 +17,7 @@ def variants(records: Iterable[RunRecord]) -> dict[str, str]:
     # The last rung speaks for a technique: lower ones may be start rounds, which are another's.
     records = sorted(records, key=lambda record: -record.sparsity)
     dense = next((record.settings for record in records if record.technique == DENSE), {})
+    usual = _common([record.settings.get("training") or {} for record in records if record.step == "train"])
     for record in records:
         if record.technique in seen:
             continue
@@ -26,7 +27,7 @@ def variants(records: Iterable[RunRecord]) -> dict[str, str]:
         if pruning.get("saliency"):
             technique = techniques.get(record.technique)
             differing += [f"{key} {spec}" for key, spec in _differing(technique, pruning).items()]
-            differing += [] if technique else _taught_and_trained(record.settings, dense)
+            differing += [] if technique else _taught_and_trained(record.settings, usual)
         if differing:
             found[record.technique] = ", ".join(differing)
     return found
@@ -58,9 +59,14 @@ def _differing(technique: Technique | None, pruning: Mapping[str, str]) -> dict[
     return {key: spec for key, spec in given.items() if spec != own[key] and not _is_filled_in(spec, own[key])}
 
 
-def _taught_and_trained(settings: Mapping[str, Any], dense: Mapping[str, Any]) -> list[str]:
-    """Training flags of a variant that are not the dense run's, but for its length, and who has taught it."""
-    usual = dense.get("training") or {}
+def _common(trainings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The flags that all trainings have."""
+    first, *others = trainings or [{}]
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+
+
+def _taught_and_trained(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    """Training flags of a variant that not all have, but for its length, and who has taught it."""
     given = {key: value for key, value in (settings.get("training") or {}).items() if key not in _LENGTH}
     found = [f"{key.replace('_', '-')} {value}" for key, value in given.items() if usual.get(key) != value]
     teacher = settings.get("teacher") or {}

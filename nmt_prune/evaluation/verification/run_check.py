@@ -13,6 +13,7 @@ from nmt_prune.evaluation.quality.scores import score
 from nmt_prune.evaluation.quality.text import digest, read_lines
 from nmt_prune.evaluation.records.references import reference_file
 from nmt_prune.evaluation.records.run import RUN_FILE, SCORES_FILE, RunRecord, ScoreRecord, read_record
+from nmt_prune.evaluation.records.scored_runs import beside
 from nmt_prune.files import file_digest, read_object
 from nmt_prune.pruning.flags import FILES
 
@@ -144,7 +145,7 @@ class RunCheck:
         for path, recorded in _parents(folder, run):
             if recorded is None:
                 verdict.notes.append(f"not recorded: digest of the parent {path}")
-            elif (found := next((up / path for up in folder.parents[:2] if (up / path).is_file()), None)) is None:
+            elif (found := beside(folder, path)) is None:
                 verdict.notes.append(f"not checked: the parent {path} is not kept")
             elif file_digest(found) != recorded:
                 verdict.differs.append(f"its parent {path} has changed since")

@@ -48,7 +48,7 @@ class Bars:
         self._live = live
 
     def show(self, snapshot: Snapshot) -> None:
-        bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+        bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}", markup=False))
         left = "" if snapshot.left is None else f", about {clock(snapshot.left)} left"
         note = f"{snapshot.counts}, {clock(snapshot.elapsed)} elapsed{left}"
         steps, done = len(snapshot.runs) + snapshot.to_score, snapshot.trained + snapshot.scored

@@ -59,7 +59,7 @@ class Status:
         table.add_column("")
         for one in self.snapshot.runs:
             updates = f"{one.done}/{one.run.updates}" if one.run.updates else "–"
-            table.add_row(one.run.name, one.state, updates, _bleu(one.dev_bleu), _bleu(one.bleu), _note(one))
+            table.add_row(one.run.name, one.state, updates, _bleu(one.dev_bleu), _bleu(one.bleu), Text(_note(one)))
         failed = {one.run.name: one.reason for one in self.snapshot.runs if one.state == "failed"}
         lines = [Text(f"{name} failed: {reason}") for name, reason in (failed | dict(self.problems)).items()]
         return Group(Text(self.heading()), table, *lines)

@@ -23,6 +23,7 @@ from nmt_prune.experiments.planning.commands import (
     transfer_commands,
 )
 from nmt_prune.experiments.planning.plan import Plan
+from nmt_prune.experiments.planning.run_folder import check_trained
 from nmt_prune.experiments.recipe.sections import gpus_wanted
 from nmt_prune.files import trouble, write_json
 from nmt_prune.processes import HAS_STOPPED, STOPPED, die_with_parent, exclusive, processor_time
@@ -89,6 +90,7 @@ def train(plan: Plan, name: str) -> None:
         environment(wanted, plan.gpus, plan.gpu_locks, PATIENCE, plan.trainings_per_gpu) as variables,
         listening(plan.is_elsewhere, together=run.step == "train" and wanted > 1) as requests,
     ):
+        check_trained(run, plan.places)
         folder.describe(run, plan.places)
         repaired = folder.repair_checkpoint()
         if repaired:

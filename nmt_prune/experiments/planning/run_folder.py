@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_prune import __version__
-from nmt_prune.data_digests import data_digest, known_digests
+from nmt_prune.data_digests import read_digest
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.planning.commands import (
     Places,
@@ -89,7 +89,7 @@ class RunFolder:
         if (version := __version__ if made is None else made.get("nmt_prune")) is not None:
             description["nmt_prune"] = version  # that which began it
         is_begun = made is not None and self._has_begun(made)
-        data = made.get(DATA) if made is not None and is_begun else _digest(places.data_of(run.settings["corpus"]))
+        data = made.get(DATA) if made is not None and is_begun else _data_digest(run, places)
         description |= {} if data is None else {DATA: data}
         made = description if made is None else made
         if made.get("settings") != json.loads(json.dumps(run.settings)) and not is_begun:
@@ -206,14 +206,22 @@ def check_all(runs: Iterable[Run], places: Places) -> None:
     for run in runs:
         data = places.data_of(run.settings["corpus"])
         if data not in digests:
-            digests[data] = _digest(data)
+            digests[data] = _data_digest(run, places)
         RunFolder(places.runs / run.name).check(run, data, digests[data])
 
 
-def _digest(data: Path) -> str | None:
-    """The digest of a data folder; None while it holds nothing."""
-    digests = known_digests(data)
-    return data_digest(digests) if digests else None
+def check_trained(run: Run, places: Places) -> None:
+    """Checks a folder again once its data are there, which a plan may have to prepare first.
+
+    Raises:
+        PruneError: see :meth:`RunFolder.check`.
+    """
+    data = places.data_of(run.settings["corpus"])
+    RunFolder(places.runs / run.name).check(run, data, _data_digest(run, places))
+
+
+def _data_digest(run: Run, places: Places) -> str | None:
+    return read_digest(places.data_of(run.settings["corpus"]), run.settings["generation"]["subset"])
 
 
 # Of these sections the defaults are known here; what they leave out of the others is fairseq's to decide.

@@ -68,7 +68,7 @@ class InlineTechnique(Section):
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
-        if name in (*techniques, DENSE, LONGER) or name.startswith(("search", "subnetwork-", "distilled")):
+        if name in (*techniques, DENSE, LONGER, "distilled") or name.startswith(("search", "subnetwork-")):
             raise ValueError(f"{name!r} is taken; give the technique another name")
         return name
 
@@ -93,6 +93,8 @@ class InlineTechnique(Section):
                 registry.settings(spec.partition(":")[0])
         given = [key for key in (*_REGISTRIES, "prune_set") if getattr(self, key) is not None]
         given += ["ladder"] if self.ladder else []
+        if self.like == DENSE and self.name.startswith("distilled-"):
+            raise ValueError(f"{self.name!r} may be what a translation of the data is called; give another name")
         if self.like == DENSE and given:
             raise ValueError(f"{self.name!r} is dense and has no {given[0]}; remove it")
         if self.training is not None and "max_update" in self.training.flags():

@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from nmt_prune.pruning.flags import PruningFlags
-from nmt_prune.storage.model.precision import check_values
 from nmt_prune.subnetworks.flags import SearchFlags
 
 
@@ -227,6 +226,8 @@ class Sequence(Section):
     @field_validator("values")
     @classmethod
     def _known(cls, values: str) -> str:
+        from nmt_prune.storage.model.precision import check_values  # imports NumPy, which status does without
+
         check_values(values)
         return values
 

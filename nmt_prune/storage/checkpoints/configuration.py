@@ -23,9 +23,11 @@ _UNSUPPORTED = (
     "decoder_xformers_att_config",
     "encoder_layers_to_keep",
     "encoder_xformers_att_config",
+    "full_context_alignment",
     "merge_src_tgt_embed",
     "no_cross_attention",
     "quant_noise_pq",
+    "quant_noise_scalar",
 )
 
 

@@ -13,6 +13,7 @@ from nmt_prune.storage.model.splitting import (
     AS_FOUND,
     KINDS,
     MODEL_FILE,
+    SAME_CODES,
     Splitting,
     known_or_given,
     read_subwords,
@@ -149,8 +150,7 @@ def _kind(dictionary: tuple[str, ...], path: Path) -> str:
 
 
 def _check_kind(name: Any, kind: str, dictionary: str) -> None:
-    same = {FASTBPE: SUBWORD_NMT}
-    if kind != NONE and name in (*KINDS, None) and name != NONE and same.get(name, name) != kind:
+    if kind != NONE and name in (*KINDS, None) and name != NONE and SAME_CODES.get(name, name) != kind:
         raise PruneError(f"{dictionary} has subwords of the kind {kind}, not {name}; name theirs with --bpe {kind}")
 
 

@@ -24,7 +24,7 @@ SUBWORD_ENTRIES = ("bpe", "bpe_codes", "bpe_separator", *GPT2_FILES)
 _MOSES = ("moses_no_escape", "moses_no_dash_splits")
 
 
-_SAME = {FASTBPE: SUBWORD_NMT}
+SAME_CODES = {FASTBPE: SUBWORD_NMT}
 """Kinds whose codes are read alike."""
 
 
@@ -83,13 +83,13 @@ def known_or_given(given: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[
     Returns:
         The settings, and whether the user has named their files.
     """
-    kinds = {_SAME.get(str(settings.get("_name")), settings.get("_name")) for settings in (given, known)}
+    kinds = {SAME_CODES.get(str(settings.get("_name")), settings.get("_name")) for settings in (given, known)}
     if not given:
         return known, False
     if len(kinds) > 1:
         return given, True
     if given.keys() == {"_name"}:
-        return {**known, "_name": known["_name"]}, False
+        return known, False
     separator = {"bpe_separator": known["bpe_separator"]} if known.get("bpe_separator") else {}
     return {**separator, **given}, True
 

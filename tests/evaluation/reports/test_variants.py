@@ -46,6 +46,7 @@ def test_variants_are_told_apart_by_all_that_they_have():
             dense,
             variant("a", {}, {"max_update": 3}, budget="matrix:embedding=2"),
             variant("b", {}, {"sparse_lr": 0.5}),
+            replace(record("adopted"), step="adopt", settings={"training": {"cpu": True}}),
             variant("c", {"word": 0.5, "hidden": 0.0, "sequence": "distilled-seed1"}, {}, prune_set="body"),
         ]
     )

@@ -9,7 +9,7 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.experiments.execution.runner import run_plan
 from nmt_prune.experiments.planning.plan import Plan
-from nmt_prune.experiments.planning.run_folder import RunFolder, check_all
+from nmt_prune.experiments.planning.run_folder import RunFolder, check_all, check_trained
 
 
 @pytest.fixture
@@ -98,8 +98,14 @@ def test_other_data_of_the_same_name_is_refused(laboratory, tmp_path):
     train.write_bytes(b"one")
     with pytest.raises(PruneError, match=f"run dense-seed1 was made with other data than {plan.places.data} holds; "):
         check_all(plan.runs, plan.places)
+    train.write_bytes(b"other")
+    (plan.places.data / "test1.en-de.en.bin").write_bytes(b"another test set")
+    check_all(plan.runs, plan.places)
     train.unlink()
     check_all(plan.runs, plan.places)  # to be prepared anew
+    train.write_bytes(b"newer")
+    with pytest.raises(PruneError, match="made with other data"):
+        check_trained(plan.runs[0], plan.places)
     (one.path / "run.json").write_text('{"settings": ' + json.dumps(plan.runs[0].settings) + "}")
     train.write_bytes(b"third")
     check_all(plan.runs, plan.places)  # of a version that did not say

@@ -129,6 +129,9 @@ def test_a_variant_has_the_start_rounds_that_the_recipe_gives_the_other_techniqu
 def test_names_of_other_runs_are_taken(name):
     with pytest.raises(ValidationError, match=f"'{name}' is taken; give the technique another name"):
         make_recipe(techniques=[{"name": name, "like": "mp", "saliency": "random"}])
+    assert make_recipe(techniques=[{"name": "distilled-mp", "like": "mp", "saliency": "random"}])
+    with pytest.raises(ValidationError, match="'distilled-last' may be what a translation of the data is called"):
+        make_recipe(techniques=[{"name": "distilled-last", "like": "dense", "model": {"decoder-layers": 1}}])
 
 
 def test_a_variant_may_be_wanted_at_some_rungs_alone():
