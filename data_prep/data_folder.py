@@ -90,7 +90,7 @@ def _description(pipeline: Pipeline, out: Path, clean: bool) -> str:
         for part, wanted in pipeline.wanted.items()
         if pairs[part] < wanted
     ]
-    shared = pipeline.clean.facts()["shared"]
+    shared = pipeline.encode.facts()["shared"]
     if shared["train"]:
         notes.append(
             f"warning: {shared['train']} training pairs have a sentence of valid or test: scores will be too high;"

@@ -1,7 +1,7 @@
 """The stages between a corpus and its data folder: clean, subwords, encode, binarize."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from data_prep.stages import Stage
 from data_prep.subwords.encoding import Encoder, Limits
 from data_prep.subwords.held_out import choose_held_out, read_pairs, segment_held_out
 from data_prep.subwords.model import Segmenter, train_model
-from data_prep.text.pairs import write_sides
+from data_prep.text.pairs import Pair, write_sides
 from data_prep.text.streaming import stream
 from data_prep.text.texts import Text
 from nmt_prune.errors import PruneError
@@ -27,7 +27,7 @@ from nmt_prune.files import atomic_path
 
 HELD_OUT = ("valid", "test")
 REVISION = 2
-"""Of what cleaning makes of a text: text that an earlier one left in the cache is cleaned again."""
+"""Of what cleaning and encoding make of a text: what an earlier one left in the cache is made again."""
 
 MODEL, DICTIONARY, RAW, BINARY = "sentencepiece.model", "dict.txt", "raw", "data-bin"
 
@@ -76,7 +76,7 @@ class Pipeline:
         self.encode = Stage(
             folder / "encode",
             "splitting text into subwords",
-            vars(self._limits),
+            {"revision": REVISION, **vars(self._limits)},
             (self.subwords,),
             self._make_encode,
             fetching.report,
@@ -113,15 +113,13 @@ class Pipeline:
     def _make_clean(self, folder: Path) -> dict[str, Any]:
         self._texts.mkdir(exist_ok=True)
         texts = self._corpus.fetch(self._texts, self._fetching)
-        held_out: set[str] = set()
         parts = [read_pairs(text) for text in (texts.valid, texts.test)]
         for text, pairs in zip((texts.valid, texts.test), parts, strict=True):
             write_sides(pairs, folder, text.name, *self._languages)
-            for sentences, language in zip(zip(*pairs, strict=True), self._languages, strict=True):
-                held_out |= folded(sentences, language)
+        held_out = self._folded(parts)
         counts = {}
         for text in texts.train:
-            cleaner = Cleaner(text, self._languages, self._cleaning, frozenset(held_out))
+            cleaner = Cleaner(text, self._languages, self._cleaning, held_out)
             outputs = [*self._text(folder, text.name)[1:], self._hashes(folder, text.name)]
             progress = Progress(f"clean {text.name}", self._fetching.report)
             (counts[text.name],) = stream([text], cleaner, outputs, workers=self._workers, progress=progress)
@@ -131,8 +129,7 @@ class Pipeline:
             np.save(folder / f"{name}.first.npy", first)
         if not any(first.any() for first in firsts):
             raise PruneError(f"{texts.train[0].source}: no training pair is left of it and the other texts; check them")
-        shared = {"train": sum(count[SHARED] for count in counts.values()), "valid": len({*parts[0]} & {*parts[1]})}
-        return {"counts": counts, "shared": shared, "inputs": self._corpus.inputs(self._fetching)}
+        return {"counts": counts, "inputs": self._corpus.inputs(self._fetching)}
 
     def _make_subwords(self, folder: Path) -> dict[str, Any]:
         pairs = sum(int(np.load(first, mmap_mode="r").sum()) for first in self._firsts())
@@ -156,23 +153,28 @@ class Pipeline:
 
     def _make_encode(self, folder: Path) -> dict[str, Any]:
         model, cleaned = self.subwords.folder() / MODEL, self.clean.folder()
-        encoder = Encoder(model, self._firsts(), self._limits)
-        sizes = {}
+        segmenter, chosen = Segmenter(model.read_bytes()), {}
+        (folder / RAW).mkdir(exist_ok=True)
         for part in HELD_OUT:
             candidates = read_pairs(self._text(cleaned, part))
-            pairs = choose_held_out(candidates, encoder.segmenter, self._limits, self.wanted.get(part))
-            sizes[part] = len(pairs)
-            (folder / RAW).mkdir(exist_ok=True)
+            pairs = chosen[part] = choose_held_out(candidates, segmenter, self._limits, self.wanted.get(part))
             write_sides(pairs, folder / RAW, part, *self._languages)
-            segmented = segment_held_out(pairs, encoder.segmenter, self._languages, self._cleaning.clean)
+            segmented = segment_held_out(pairs, segmenter, self._languages, self._cleaning.clean)
             write_sides(segmented, folder, part, *self._languages)
+        sizes = {part: len(pairs) for part, pairs in chosen.items()}
+        # Cleaning has left these out.
+        held_out = frozenset[str]() if self._cleaning.clean else self._folded(chosen.values())
+        encoder = Encoder(model, self._firsts(), self._limits, held_out)
         texts, progress = self.clean_texts(), Progress("encode", self._fetching.report)
         outputs = self._text(folder, "train")[1:]
         counts = stream(texts, encoder, outputs, workers=self._workers, progress=progress)
         sizes["train"] = sum(count[KEPT] for count in counts)
         if not sizes["train"]:
-            raise PruneError(f"no train pair has at most {self._limits.max_length} subwords; raise --max-length")
-        return {"counts": dict(zip((text.name for text in texts), counts, strict=True)), "pairs": sizes}
+            raise PruneError(f"no train pair {self._limits}")
+        common = set.intersection(*(set(pairs) for pairs in chosen.values()))
+        shared = {"train": sum(count[SHARED] for count in counts), "valid": len(common)}
+        by_text = dict(zip((text.name for text in texts), counts, strict=True))
+        return {"counts": by_text, "pairs": sizes, "shared": shared}
 
     def _make_binarize(self, folder: Path) -> dict[str, Any]:
         dictionary = self.subwords.folder() / DICTIONARY
@@ -181,6 +183,16 @@ class Pipeline:
             binary.mkdir()
             binarize(self.encode.folder(), dictionary, binary, *self._languages, self._workers)
         return {}
+
+    def _folded(self, parts: Iterable[list[Pair]]) -> frozenset[str]:
+        """The sentences of held-out texts, as training pairs are compared with them."""
+        return frozenset().union(
+            *(
+                folded(sentences, language)
+                for pairs in parts
+                for sentences, language in zip(zip(*pairs, strict=True), self._languages, strict=True)
+            )
+        )
 
     def _text(self, folder: Path, name: str) -> Text:
         return Text(name, *(folder / f"{name}.{language}" for language in self._languages))

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from data_prep.cleaning.languages import LanguageFilter
 from data_prep.corpora import Corpus
+from data_prep.subwords.model import MODEL_TYPES
 from nmt_prune.errors import PruneError
 
 _LEAST = {"vocab_size": 8, "max_length": 0, "sample_size": 0, "max_ratio": 0}
@@ -43,6 +45,15 @@ class Preparation:
         for key, least in _LEAST.items():
             if values.get(key, least) < least:
                 raise PruneError(f"--{key.replace('_', '-')} {values[key]} is too small; the least is {least}")
-        if values.get("identify_languages") and not values["clean"]:
-            raise PruneError("--identify-languages is part of cleaning; give --clean too")
+        if 0 < values["max_ratio"] < 1:
+            raise PruneError(
+                f"--max-ratio {values['max_ratio']:g} is met by no pair; give 1 or more, or 0 for no limit"
+            )
+        if values["model_type"] not in MODEL_TYPES:
+            known = " or ".join(MODEL_TYPES)
+            raise PruneError(f"--model-type {values['model_type']} is unknown; choose {known}")
+        if values.get("identify_languages"):
+            if not values["clean"]:
+                raise PruneError("--identify-languages is part of cleaning; give --clean too")
+            LanguageFilter((corpus.source, corpus.target))  # refuses what it does not know
         return cls(**values)

@@ -1,7 +1,7 @@
 """Which training pairs are left out, and why."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -19,7 +19,8 @@ SHARED = "shared with held-out text"
 ENCODING, EMPTY, IDENTICAL, LENGTH = "not UTF-8", "empty", "identical", "length"
 LANGUAGE, HELD_OUT, DUPLICATE, RATIO = "language", "held out", "duplicate", "ratio"
 REASONS = (ENCODING, EMPTY, IDENTICAL, LENGTH, LANGUAGE, HELD_OUT, DUPLICATE, RATIO)
-"""Why a pair is left out, in the order in which filters are asked; a pair counts for the first that refuses it."""
+"""Why a pair is left out, as tables have it. A pair counts for the first filter that refuses it: they are asked in this
+order, but held-out sentences before languages, and lengths in subwords after duplicates."""
 
 # Far beyond 250 subwords in any language: not worth decoding.
 _LONGEST_LINE = 100_000
@@ -71,8 +72,6 @@ class Cleaner:
             if reason:
                 counts[reason] += 1
             else:
-                if self._is_held_out(pair):
-                    counts[SHARED] += 1
                 pairs.append(pair)
         if self.cleaning.identify_languages:
             kept = self._identifier.filter(pairs)
@@ -83,7 +82,7 @@ class Cleaner:
 
     def _look_at(self, line: int, *sides: bytes) -> tuple[tuple[str, str], str]:
         """The pair as it will be, and why it is left out."""
-        if self.cleaning.clean and max(map(len, sides)) > _LONGEST_LINE:
+        if self.cleaning.clean and self.cleaning.max_words and max(map(len, sides)) > _LONGEST_LINE:
             return ("", ""), LENGTH
         texts = []
         for side, language, file in zip(sides, self.languages, self.text[1:], strict=True):
@@ -106,10 +105,7 @@ class Cleaner:
             return IDENTICAL
         if self.cleaning.max_words and max(source.count(" "), target.count(" ")) >= self.cleaning.max_words:
             return LENGTH
-        return HELD_OUT if self._is_held_out((source, target)) else ""
-
-    def _is_held_out(self, pair: tuple[str, str]) -> bool:
-        return any(fold(sentence) in self.held_out for sentence in pair)
+        return HELD_OUT if is_among((source, target), self.held_out) else ""
 
     @cached_property
     def _identifier(self) -> LanguageFilter:
@@ -119,6 +115,11 @@ class Cleaner:
 def fold(sentence: str) -> str:
     """What two sentences have in common that differ in case only."""
     return sentence.casefold()
+
+
+def is_among(pair: Sequence[str], held_out: frozenset[str]) -> bool:
+    """Whether a side of a pair is one of the held-out sentences, as ``fold`` gives them."""
+    return any(fold(sentence) in held_out for sentence in pair)
 
 
 def folded(sentences: Iterable[str], language: str) -> frozenset[str]:

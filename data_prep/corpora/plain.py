@@ -1,12 +1,13 @@
 """A corpus of the user's own: pairs of plain text files, one sentence a line."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from data_prep.corpora import CORPORA, Corpus
 from data_prep.download.fetching import Fetching
-from data_prep.text.texts import Text, Texts, check_equal_lines
+from data_prep.text.texts import Text, Texts, check_equal_lines, not_utf8
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.text.plain_text import SUFFIXES, is_compressed, text_lines
@@ -68,6 +69,16 @@ def _find(name: str) -> Path:
     )
 
 
+def _in_utf8(file: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a compressed file, which an error names rather than what is made of it."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise not_utf8(file, number, error) from None
+        yield line
+
+
 def _readable(text: Text, folder: Path) -> Text:
     """The text, decompressed into a folder where that is necessary.
 
@@ -81,7 +92,7 @@ def _readable(text: Text, folder: Path) -> Text:
             if is_compressed(file):
                 plain = folder / f"{text.name}.{'source' if file == text.source else 'target'}"
                 with atomic_path(plain) as temporary, temporary.open("wb") as unpacked:
-                    unpacked.writelines(lines)
+                    unpacked.writelines(_in_utf8(file, lines))
                 sides.append(plain)
             else:
                 next(lines, None)

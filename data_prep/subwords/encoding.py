@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.cleaning.cleaner import DUPLICATE, KEPT, LENGTH, RATIO
+from data_prep.cleaning.cleaner import DUPLICATE, KEPT, LENGTH, RATIO, SHARED, is_among
 from data_prep.subwords.model import Segmenter
 from data_prep.text.streaming import Block, Outcome
 
@@ -24,6 +24,12 @@ class Limits:
 
     max_length: int
     max_ratio: float
+
+    def __str__(self) -> str:
+        """What no pair is, and what to do about it."""
+        length = f"has at most {self.max_length} subwords; raise --max-length"
+        ratio = f"has sides of which one is at most {self.max_ratio:g} times as long as the other; raise --max-ratio"
+        return " or ".join([*([length] if self.max_length else []), *([ratio] if self.max_ratio else [])])
 
     def refusal(self, source: int, target: int) -> str:
         """Why a pair of these lengths is left out; empty if it is not."""
@@ -42,26 +48,30 @@ class Encoder:
         model: SentencePiece model file.
         firsts: for each text a file (.npy) with a bool per pair: False leaves the pair out, as a duplicate.
         limits: limits on what is left.
+        held_out: sentences of the held-out texts, whose training pairs are counted; nothing where they were left out.
     """
 
     model: Path
     firsts: Sequence[Path]
     limits: Limits
+    held_out: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __call__(self, block: Block) -> Outcome:
         """Segments a block."""
         size = len(block.source)
         first = np.load(self.firsts[block.text], mmap_mode="r")[block.line : block.line + size].tolist()
         counts = Counter({DUPLICATE: size - sum(first)})
-        sides = (
-            self.segmenter.segment([line.decode() for line, is_first in zip(lines, first, strict=True) if is_first])
+        texts = [
+            [line.decode() for line, is_first in zip(lines, first, strict=True) if is_first]
             for lines in (block.source, block.target)
-        )
+        ]
         kept: tuple[list[str], list[str]] = ([], [])
-        for pair in zip(*sides, strict=True):
+        pairs = zip(*map(self.segmenter.segment, texts), strict=True)
+        for text, pair in zip(zip(*texts, strict=True), pairs, strict=True):
             reason = self.limits.refusal(*map(len, pair))
             counts[reason or KEPT] += 1
             if not reason:
+                counts[SHARED] += is_among([line.rstrip("\n") for line in text], self.held_out)
                 for lines, pieces in zip(kept, pair, strict=True):
                     lines.append(" ".join(pieces) + "\n")
         return Outcome(["".join(lines).encode() for lines in kept], counts)

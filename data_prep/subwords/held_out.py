@@ -41,7 +41,7 @@ def choose_held_out(candidates: list[Pair], segmenter: Segmenter, limits: Limits
     lengths = zip(*(map(len, segmenter.segment([pair[side] for pair in candidates])) for side in (0, 1)), strict=True)
     chosen = [pair for pair, length in zip(candidates, lengths, strict=True) if not limits.refusal(*length)][:wanted]
     if not chosen:
-        raise PruneError(f"no held-out pair has at most {limits.max_length} subwords; raise --max-length")
+        raise PruneError(f"no held-out pair {limits}")
     return chosen
 
 

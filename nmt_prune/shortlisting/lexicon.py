@@ -86,7 +86,9 @@ def _candidates(source: Sentences, target: Sentences, sizes: tuple[int, int]) ->
 
 def _occurrences(side: Sentences, size: int) -> Any:
     """Sentences × words, 1 where a sentence has a word."""
-    found = sparse.csr_array((np.ones(len(side.words)), side.words, side.starts), shape=(len(side), size))
+    # A copy: what follows sorts the words of a sentence and leaves out those that come again.
+    entries = np.ones(len(side.words)), side.words.copy(), side.starts.copy()
+    found = sparse.csr_array(entries, shape=(len(side), size))
     found.sum_duplicates()
     found.data[:] = 1
     return found

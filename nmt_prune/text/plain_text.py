@@ -108,10 +108,13 @@ class _Zstandard(io.RawIOBase):
         return size
 
 
+_ZSTANDARD = (zstandard.FRAME_HEADER, *(bytes((0x50 + number,)) + b"\x2a\x4d\x18" for number in range(16)))
+"""What a file of Zstandard begins with: a frame, or one to be skipped, as pzstd writes it."""
+
 _OPENERS: dict[bytes, Any] = {
     b"\x1f\x8b\x08": lambda source: gzip.GzipFile(fileobj=source),
     b"\xfd7zXZ\x00": lzma.LZMAFile,
-    zstandard.FRAME_HEADER: lambda source: io.BufferedReader(_Zstandard(source)),
+    **dict.fromkeys(_ZSTANDARD, lambda source: io.BufferedReader(_Zstandard(source))),
     **{b"BZh%d1AY&SY" % level: bz2.BZ2File for level in range(1, 10)},
 }
 _LONGEST_MAGIC = max(map(len, _OPENERS))

@@ -49,6 +49,18 @@ def test_flags_about_archives_are_for_corpora_that_have_some(run, flags):
     assert said == f"{flags[0]} does nothing for numbers, which has no archives to download; leave it out"
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--model-type", "word"), "--model-type word is unknown; choose unigram or bpe"),
+        (("--max-ratio", "0.5"), "--max-ratio 0.5 is met by no pair; give 1 or more, or 0 for no limit"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_fetched(run, tmp_path, flags, said):
+    assert said in str(run("numbers", *flags).exception)
+    assert not list(tmp_path.iterdir())
+
+
 def test_offline_fetches_no_package(run, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # neither apt-get nor dpkg-deb
     said = str(run("libreoffice-help", "--offline").exception)

@@ -41,7 +41,10 @@ def test_it_is_model_1(monkeypatch):
 
     monkeypatch.setattr(module, "_PAIRS_AT_ONCE", 60)
     source, target = parallel(12)
+    before = [array.copy() for side in (source, target) for array in (side.words, side.starts)]
     found = lexicon(source, target, (124, 125), quiet).toarray()
+    after = [array for side in (source, target) for array in (side.words, side.starts)]
+    assert all(np.array_equal(*arrays) for arrays in zip(before, after, strict=True)), "the text is left as it is"
     frequency = np.bincount(target.words, minlength=125) / len(target.words)
     table = np.full((124, 125), 1 / 125)
     for _ in range(module.ITERATIONS):

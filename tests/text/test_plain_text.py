@@ -19,6 +19,8 @@ COMPRESS = {
     "xz": lzma.compress,
     "bz2": bz2.compress,
     "zst": zstandard.ZstdCompressor(write_checksum=True).compress,
+    # As pzstd begins each file: a frame to be skipped.
+    "pzst": lambda data: b"\x50\x2a\x4d\x18" + bytes((4, 0, 0, 0)) + b"size" + zstandard.compress(data),
 }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.cleaning.cleaner import SHARED, Cleaner, Cleaning, folded
+from data_prep.cleaning.cleaner import Cleaner, Cleaning, folded
 from data_prep.text.streaming import Block
 from data_prep.text.texts import Text
 from nmt_prune.errors import PruneError
@@ -57,7 +57,7 @@ def test_without_cleaning_only_white_space_changes_and_only_empty_pairs_go():
     pairs = [("„A“  b", "„A“  b"), ("", "x"), ("one two three four five six", "x" * 200_000)]
     kept, counts, _ = clean(pairs, folded(["„A“ b"], "en"), clean=False)
     assert kept == [("„A“ b", "„A“ b"), pairs[2]]
-    assert counts == {"read": 3, "empty": 1, SHARED: 1}
+    assert counts == {"read": 3, "empty": 1}
 
 
 def test_a_byte_order_mark_belongs_to_no_sentence():

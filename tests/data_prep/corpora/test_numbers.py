@@ -7,8 +7,11 @@ import pytest
 
 from data_prep.corpora import choose
 from data_prep.corpora.numbers import KINDS, amount, cardinal, date, generate, ordinal, year
+from data_prep.data_folder import prepare
 from data_prep.download.fetching import Fetching
+from data_prep.preparation import Preparation
 from nmt_prune.errors import PruneError
+from nmt_prune.files import read_json
 
 
 class Scripted(random.Random):
@@ -115,3 +118,21 @@ def test_choosing_a_corpus_refuses_unknown_names_foreign_settings_and_one_langua
         choose("libreoffice-help", size=3)
     with pytest.raises(PruneError, match="same language"):
         choose("numbers", target="en")
+
+
+def test_shared_sentences_are_counted_against_what_is_held_out(tmp_path):
+    """And not against the candidates for it, which are three times as many."""
+    corpus = choose("numbers", size=8000, target="fr")
+    preparation = Preparation.of(corpus, vocab_size=150)
+    prepare(corpus, preparation, tmp_path / "out", fetching=Fetching(tmp_path / "cache", lambda line: None))
+    held_out = {
+        line.casefold()
+        for part in ("valid", "test")
+        for language in ("en", "fr")
+        for line in (tmp_path / "out/raw" / f"{part}.{language}").read_text().splitlines()
+    }
+    (cleaned,) = tmp_path.glob("cache/work/*/clean")
+    sides = [(cleaned / f"train.{language}").read_text().casefold().splitlines() for language in ("en", "fr")]
+    shared = sum(not held_out.isdisjoint(pair) for pair in zip(*sides, strict=True))
+    assert shared > 0
+    assert read_json(tmp_path / "out/manifest.json")["shared_with_held_out"]["train"] == shared

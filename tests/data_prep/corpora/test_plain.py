@@ -120,6 +120,12 @@ def test_training_pairs_of_held_out_text_are_counted_and_without_cleaning_kept(t
     assert manifest["pairs"]["train"] == 3
 
 
+def test_a_limit_that_nothing_keeps_is_named(tmp_path, prefixes):
+    write(tmp_path, "train", b"one two three\n", b"eins\n")
+    with pytest.raises(PruneError, match=r"no train pair has sides of which one is at most 1 times .*; raise --max-r"):
+        notes(tmp_path, prefixes, vocab_size=14, max_ratio=1)
+
+
 def test_with_cleaning_they_are_left_out(tmp_path, prefixes):
     write(tmp_path, "train", b"one\nTwo\nthree\n", b"eins\nzwo\ndrei\n")
     said, manifest = notes(tmp_path, prefixes, vocab_size=11, clean=True)

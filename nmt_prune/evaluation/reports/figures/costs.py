@@ -14,6 +14,7 @@ from nmt_prune.evaluation.reports.export_result import bleu, megabytes, speed, s
 from nmt_prune.evaluation.reports.figures.drawing import PAGE_STYLE, SIZE, Drawing, mark, mark_errors, point_text
 from nmt_prune.evaluation.reports.figures.style import GREY, LEGEND_LINE, STYLE, footnote, looks, write
 from nmt_prune.evaluation.reports.results import Results
+from nmt_prune.evaluation.reports.tables.bleu import three_digits
 from nmt_prune.techniques import DENSE, LONGER
 from nmt_prune.techniques.labels import label
 
@@ -145,7 +146,7 @@ def for_page(results: Results, cost: CostAxis) -> Drawing:
         axes.set_ylabel("BLEU")
     for cell, model in aggregates.items():
         if (point := _point(model, cost)) is not None:
-            words = point_text(model, point.bleu, f"{point.at:.3g} {cost.unit}")
+            words = point_text(model, point.bleu, f"{three_digits(point.at)} {cost.unit}")
             points.setdefault(cell.technique, []).append(words)
     key = [f"{line}: {name}" for name, line in zip(cost.marks, ("dotted", "dash-dotted"), strict=False)]
     caption = f"BLEU by {cost.name}"

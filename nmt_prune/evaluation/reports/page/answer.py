@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.export_result import megabytes
 from nmt_prune.evaluation.reports.results import Results
-from nmt_prune.evaluation.reports.tables.bleu import percent, updates
+from nmt_prune.evaluation.reports.tables.bleu import percent, three_digits, updates
 from nmt_prune.evaluation.reports.tables.legend import how_tested
 from nmt_prune.evaluation.reports.tables.table import Table
 from nmt_prune.techniques import DENSE, LONGER
@@ -105,4 +105,4 @@ def _size(model: Aggregate, dense: Aggregate | None = None) -> str:
     size = model.exports[megabytes("packed")]
     whole = dense.exports[megabytes("packed")] if dense else None
     share = f", {percent(size / whole)} of the dense model" if size and whole else ""
-    return f", packed {size:.3g} MB{share}" if size else ""
+    return f", packed {three_digits(size)} MB{share}" if size else ""

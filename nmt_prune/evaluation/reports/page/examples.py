@@ -138,7 +138,7 @@ def _sources(reference: Path, results: Results) -> Sequence[str]:
     """Source text beside the references, as ``nmt-prune data`` writes it; nothing where it is not there."""
     if results.pair is None:
         return ()
-    path = reference.with_suffix(f".{results.pair.partition('-')[0]}")
+    path = reference.with_suffix(f".{results.pair.removesuffix(f'-{reference.suffix[1:]}')}")
     if path == reference or not path.is_file():
         return ()
     lines = read_lines(path)

@@ -131,6 +131,11 @@ def updates(cell: Aggregate) -> str:
     return span(f"{number:,}" for number in cell.total_updates)
 
 
+def three_digits(value: float) -> str:
+    """A size with three digits or more; never as a power of ten, which would not be sorted by its value."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
+
+
 def percent(share: float) -> str:
     """A share with no more decimals than it needs, at most one."""
     return f"{round(100 * share, 1):g} %"

@@ -7,7 +7,7 @@ from nmt_prune.evaluation.records.costs import DiskBytes
 from nmt_prune.evaluation.reports.aggregates import Aggregate, Cell
 from nmt_prune.evaluation.reports.export_result import megabytes
 from nmt_prune.evaluation.reports.run_result import RunResult
-from nmt_prune.evaluation.reports.tables.bleu import NOTHING, bleu_cell, by_row, percent, sparsity_of
+from nmt_prune.evaluation.reports.tables.bleu import NOTHING, bleu_cell, by_row, percent, sparsity_of, three_digits
 from nmt_prune.evaluation.reports.tables.table import Section, Table
 from nmt_prune.techniques import DENSE, LONGER
 from nmt_prune.techniques.labels import label
@@ -52,4 +52,4 @@ def _in_memory(model: Aggregate | None) -> float | None:
 def _megabytes(size: float | None, dense: float | None) -> str:
     if size is None:
         return NOTHING
-    return f"{size:.3g}" + (f" ({percent(size / dense)})" if dense else "")
+    return three_digits(size) + (f" ({percent(size / dense)})" if dense else "")

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import sacrebleu
 
 from nmt_prune.evaluation.quality.sentence_statistics import sentence_bleu, sentence_statistics
 from nmt_prune.evaluation.records.scored_runs import read_runs
-from nmt_prune.evaluation.reports.page.examples import EACH_WAY, examples, marked
+from nmt_prune.evaluation.reports.page.examples import EACH_WAY, _sources, examples, marked
 from tests.evaluation.corpus import gathered
+from tests.evaluation.samples import results, row
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,11 @@ def test_titles_of_a_few_words_are_left_out_unless_all_are_short(page, monkeypat
     monkeypatch.setattr("nmt_prune.evaluation.reports.page.examples._pieces", lambda text: [text] * text.count("Hund"))
     assert any(one.reference.count("Hund") < 2 for one in every)
     assert all(one.reference.count("Hund") >= 2 for one in found(2))
+
+
+def test_the_source_of_a_tag_with_a_hyphen(tmp_path):
+    shown = replace(results(row("mp", 0.5, 20.0, 800)), pair="zh-Hans-en")
+    count = shown.convention.sentences
+    for language in ("en", "zh-Hans"):
+        (tmp_path / f"test.{language}").write_text(f"{language}\n" * count)
+    assert _sources(tmp_path / "test.en", shown) == ["zh-Hans"] * count
