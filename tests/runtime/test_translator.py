@@ -128,6 +128,8 @@ def test_line_prefixes(engine):
         ({"beam": 0}, "--beam 0 is too small; the least is 1"),
         ({"beam": 2, "nbest": 3}, "--nbest 3 is more than --beam 2"),
         ({"temperature": 0.0}, "--temperature 0.0"),
+        ({"temperature": 1e-42}, "--temperature 1e-42 is too small; the least is 1e-30"),
+        ({"lenpen": 350.0}, "--lenpen 350.0 leaves no scores to compare; give -50 to 50"),
         ({"max_len_b": -1}, "--max-len-b -1"),
         ({"no_repeat_ngram_size": -1}, "--no-repeat-ngram-size -1"),
         ({"min_len": 60}, "--min-len 60 is more than the longest translation, 49, of a source of 50 tokens"),

@@ -12,6 +12,10 @@ _LEAST = {"beam": 1, "nbest": 1, "min_len": 0, "max_len_a": 0, "max_len_b": 0, "
 _LEAST |= {"sampling_topk": 0, "sampling_topp": 0, "seed": 0}
 
 
+# Further out, float32 and powers of lengths have no numbers left that could be told apart.
+_COLDEST, _STRONGEST = 1e-30, 50
+
+
 def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProxyType({})) -> None:
     """Refuses settings that mean nothing.
 
@@ -34,8 +38,12 @@ def check_options(options: SearchOptions, names: Mapping[str, str] = MappingProx
         else:
             kind = float if field.type is float else int
             check_number(name[field.name], value, kind, _LEAST.get(field.name))
-    if options.temperature <= 0:
-        raise ArgumentError(f"{name['temperature']} {options.temperature} is too small; give more than 0")
+    if options.temperature < _COLDEST:
+        raise ArgumentError(f"{name['temperature']} {options.temperature} is too small; the least is {_COLDEST:g}")
+    if abs(options.lenpen) > _STRONGEST:
+        raise ArgumentError(
+            f"{name['lenpen']} {options.lenpen} leaves no scores to compare; give -{_STRONGEST} to {_STRONGEST}"
+        )
     if options.nbest > options.beam:
         raise ArgumentError(
             f"{name['nbest']} {options.nbest} is more than {name['beam']} {options.beam}; widen the beam"

@@ -39,8 +39,14 @@ def _on_grid(tensor: KeptValues, scales: npt.NDArray[np.float32] | None) -> Kept
 
 
 def _ternary_scales(tensor: KeptValues) -> npt.NDArray[np.float32] | None:
-    """The largest size in each row, if the first row with values has no other one but 0."""
+    """The largest size in each row, if the first row with values has no other one but 0.
+
+    None where no row has two weights: each would be on a grid of its own by chance, and the engines compute with int8
+    otherwise than with float32.
+    """
     sizes, counts = np.abs(tensor.values), tensor.row_counts
+    if counts.max() < 2:
+        return None
     first = sizes[: counts[np.flatnonzero(counts)[0]]]
     if not ((first == first.max()) | (first == 0)).all():
         return None

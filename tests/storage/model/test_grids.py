@@ -41,6 +41,14 @@ def test_a_ternary_grid_is_found_without_its_scales(per):
     assert_same_bits(tensor.dense(), quantized)
 
 
+@pytest.mark.parametrize("shape", [(6, 1), (6, 40)])
+def test_weights_alone_in_their_rows_are_no_grid(shape):
+    """A feed-forward sublayer of one unit, or what hard pruning leaves: float32 is computed with as such."""
+    array = np.zeros(shape, np.float32)
+    array[np.arange(6), np.arange(6) % shape[1]] = np.random.default_rng(1).standard_normal(6)
+    assert narrowed(KeptValues.of(array)).values.dtype == np.float32
+
+
 def test_scales_that_do_not_fit_change_nothing():
     array = weight()
     for scales in (np.full(1, 0.01, np.float32), np.zeros(1, np.float32), np.full((40, 1), np.inf, np.float32)):
