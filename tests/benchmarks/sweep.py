@@ -5,17 +5,20 @@ start one is the same for a training of days. Or, with ``--runs``, one that was 
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import nmt_prune
+from nmt_prune.experiments.execution.runner import LOG
 from nmt_prune.files import read_json
 from tests.benchmarks.reporting import report
 
@@ -36,7 +39,9 @@ NOTES = (
 NOTES_OF_RUNS = (
     "steps: trainings and scorings; seconds: of a training, on average; hours: from the first step of a sitting to its"
     f" last, all sittings; × trainings, × steps: relative to those on {SLOTS} cores without a gap. Data, report and the"
-    " start of the command are left out, what was lost of a training that a sitting ended is a gap. Goal: 1.05."
+    " start of the command are left out, what was lost of a training that a sitting ended is a gap; of a scoring only"
+    " fairseq-generate is counted. training, scoring: of the last sitting, whole, in seconds on average; × both: its"
+    " time relative to these. Goal: 1.05."
 )
 
 
@@ -100,6 +105,28 @@ def of_runs(runs: Path) -> dict[str, Any]:
         "hours": whole / 3600,
         "× trainings": whole / (training / SLOTS),
         "× steps": whole / ((training + scoring) / SLOTS),
+        **_last_sitting(runs / LOG),
+    }
+
+
+def _last_sitting(log: Path) -> dict[str, float]:
+    """The same by Snakemake's log, which is that of the last sitting and has the whole of each step."""
+    now, began, spans = 0.0, dict[str, float](), dict[str, list[tuple[float, float]]](train=[], score=[])
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        if found := re.fullmatch(r"\[(\w{3} \w{3} +\d+ [\d:]+ \d{4})\]", line):
+            now = datetime.strptime(found[1], "%a %b %d %H:%M:%S %Y").timestamp()
+        elif found := re.fullmatch(r"(?:local)?rule (\S+):", line):
+            began[found[1]] = now
+        elif (found := re.match(r"Finished jobid: \d+ \(Rule: (\S+)\)", line)) and found[1].partition("_")[0] in spans:
+            spans[found[1].partition("_")[0]].append((began[found[1]], now))
+    if not all(spans.values()):
+        return {}
+    ends = [moment for kind in spans.values() for span in kind for moment in span]
+    total = {kind: sum(last - first for first, last in found) for kind, found in spans.items()}
+    return {
+        "training": total["train"] / len(spans["train"]),
+        "scoring": total["score"] / len(spans["score"]),
+        "× both": (max(ends) - min(ends)) / (sum(total.values()) / SLOTS),
     }
 
 

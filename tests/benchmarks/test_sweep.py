@@ -29,6 +29,34 @@ def test_two_sittings_with_a_gap_in_each(tmp_path):
     assert found["× steps"] == 2 * 520 / 1015
 
 
+LAST = """
+[Mon Nov 30 07:31:38 2026]
+localrule data:
+[Mon Nov 30 07:31:40 2026]
+Finished jobid: 4 (Rule: data)
+[Mon Nov 30 07:31:40 2026]
+localrule train_a-seed1:
+[Mon Nov 30 07:31:40 2026]
+rule train_b-seed1:
+[Mon Nov 30 07:33:20 2026]
+Finished jobid: 1 (Rule: train_a-seed1)
+[Mon Nov 30 07:33:22 2026]
+localrule score_a-seed1:
+[Mon Nov 30 07:33:32 2026]
+Finished jobid: 2 (Rule: score_a-seed1)
+[Mon Nov 30 07:33:30 2026]
+Finished jobid: 3 (Rule: train_b-seed1)
+"""
+
+
+def test_the_last_sitting_by_snakemakes_log(tmp_path):
+    step(tmp_path / "a", "trained.json", 1000, 300)
+    (tmp_path / "snakemake.log").write_text(LAST)
+    found = of_runs(tmp_path)
+    assert (found["training"], found["scoring"]) == (105, 10)
+    assert found["× both"] == 2 * 112 / 220
+
+
 @pytest.mark.parametrize("name", [".", "missing"])
 def test_a_folder_without_runs_is_named(tmp_path, capsys, name):
     run(tmp_path / name)
