@@ -184,15 +184,7 @@ def _go_on(
         refuse_foreign_optimizer(cfg, origin.checkpoint.history, f"{origin} comes of a training", way)
     assert departure is not None
     schedule = _schedule(cfg, settings, pruner, departure)
-    is_reached = not _is_learning(pruner.saliency, origin) and pruner.has_reached(masks, schedule.final)
-    is_over = _is_over(schedule, origin.first_update)
-    if isinstance(pruner.budget, Threshold):
-        is_reached = is_over = origin.first_update >= schedule.settled_at  # whatever sparsity has come of it
-    elif isinstance(schedule, AcDc):  # as sparse as in the end by turns
-        is_over = origin.first_update >= schedule.settled_at
-        is_reached = is_reached and is_over
-    if is_own and _has_settled(pruner.saliency, origin):
-        is_reached = True
+    is_reached, is_over = _how_far(pruner, schedule, origin, is_own)
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
         kept = Constant(final=schedule.final)
@@ -206,13 +198,21 @@ def _go_on(
     return Start(schedule, departure, origin.first_update, origin, best_is_denser=is_denser)
 
 
+def _how_far(pruner: Pruner, schedule: Schedule, origin: Origin, is_own: bool) -> tuple[bool, bool]:
+    """Whether the masks of a checkpoint are final, and whether the schedule will change none any more."""
+    saliency, update = pruner.saliency, origin.first_update
+    is_reached = not _is_learning(saliency, origin) and pruner.has_reached(origin.checkpoint.masks, schedule.final)
+    is_over = schedule.sparsity(update) >= schedule.final
+    if isinstance(pruner.budget, Threshold):
+        is_reached = is_over = update >= schedule.settled_at  # whatever sparsity has come of it
+    elif isinstance(schedule, AcDc):  # as sparse as in the end by turns
+        is_over = update >= schedule.settled_at
+        is_reached = is_reached and is_over
+    return is_reached or (is_own and _has_settled(saliency, origin)), is_over
+
+
 def _best_is_denser(checkpoint: Checkpoint) -> bool:
     return bool((checkpoint.state.get("task_state") or {}).get("best_is_denser"))
-
-
-def _is_over(schedule: Schedule, update: int) -> bool:
-    """Whether a schedule asks for no more after an update than it has asked for."""
-    return schedule.sparsity(update) >= schedule.final
 
 
 def _complete(
