@@ -43,12 +43,13 @@ def transfer(
 
 def _pairs(path: Path, data: Path) -> tuple[str, str]:
     """The languages of a data folder, in the direction of a model that is trained on them."""
-    from nmt_prune.checkpoints import Checkpoint
-    from nmt_prune.checkpoints.own_dictionaries import pair
-    from nmt_prune.masks.mask_file import SUFFIX
     from nmt_prune.text.dictionaries import languages
 
     source, target = languages(data)
+    from nmt_prune.checkpoints import Checkpoint  # imports torch
+    from nmt_prune.checkpoints.own_dictionaries import pair
+    from nmt_prune.masks.mask_file import SUFFIX
+
     is_reversed = path.suffix != SUFFIX and pair(Checkpoint.load(path)) == (target, source)
     return (target, source) if is_reversed else (source, target)
 

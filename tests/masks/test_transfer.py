@@ -64,7 +64,8 @@ def test_the_dictionary_must_be_that_of_the_masks_model(masks):
 
 
 def test_dictionaries_are_read_by_stack_in_the_order_of_the_rows(tmp_path):
-    (tmp_path / "train.en-de.en.idx").touch()
+    for language in ("en", "de"):
+        (tmp_path / f"train.en-de.{language}.idx").touch()
     (tmp_path / "dict.en.txt").write_text("▁a 10\n▁b 3\n\u2028 2\nmadeupword0000 0\n", encoding="utf-8")
     (tmp_path / "dict.de.txt").write_text("▁ä 1\n<s> 5 #fairseq:overwrite\n", encoding="utf-8")
     assert read_dictionaries(tmp_path) == {

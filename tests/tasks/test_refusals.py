@@ -195,7 +195,7 @@ def test_one_line_and_nothing_written(corpus, tmp_path, files, flags):
 
 WITHOUT_DEVICES = {
     "--fp16": "--fp16: fairseq keeps its fp32 weights on a GPU, and torch sees none; .* --fp16-no-flatten-grads",
-    "--quant-noise-scalar 0.5": "--quant-noise-scalar: .* torch sees none; take --quantizer int8",
+    "--quant-noise-scalar 0.5": "--quant-noise-scalar: .* torch sees none; take --quantizer uniform",
     "--bf16": "--bf16: fairseq-train wants a TPU and torch_xla",
     "--memory-efficient-bf16": "--bf16: fairseq-train wants a TPU and torch_xla",
     "--tpu": "--tpu: fairseq-train wants a TPU",
