@@ -1,7 +1,10 @@
 """Magnitude pruning during training: cubic schedule, exact counts, masks that only lose weights."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from fairseq.logging import progress_bar
 
 from tests.tasks.training import EMBEDDING, Training, train
 
@@ -105,3 +108,31 @@ def test_stabilized_ticket_then_magnitude_pruning(run_training, dense):
 def test_one_shot_prunes_once(run_training):
     training = run_training("oneshot", "--schedule oneshot:at=5 --sparsity 0.5")
     assert [line["sparsity"] for line in training.progress()] == [0] * 4 + [0.5] * 8
+
+
+def test_tensorboard_has_the_sparsity_too(run_training, tmp_path, monkeypatch):
+    """As all that fairseq logs, whichever package writes it."""
+    written = []
+
+    class Writer:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def add_scalar(self, name, value, step):
+            written.append((Path(self.folder).name, name, step, value))
+
+        def add_text(self, *said):
+            pass
+
+        def flush(self):
+            pass
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(progress_bar, "SummaryWriter", Writer)
+    flags = "--sparsity 0.5 --schedule cubic:interval=2 --max-update 8 --tensorboard-logdir"
+    run_training("run", flags, tmp_path / "curves")
+    shares = {step: value for kind, name, step, value in written if (kind, name) == ("train_inner", "sparsity")}
+    assert shares[8] == pytest.approx(0.5, abs=1e-3)
+    assert shares[1] == 0 < shares[3]

@@ -165,6 +165,8 @@ def train_arguments(run: Run, places: Places) -> list[str]:
         "save_dir": str(places.runs / run.name),
         **pruning,
     }
+    if flags.get("tensorboard_logdir"):  # curves of each run by its name
+        flags["tensorboard_logdir"] = str(Path(flags["tensorboard_logdir"]) / run.name)
     distilled = (settings.get("teacher") or {}).get("sequence")
     data = places.runs / distilled / DISTILLED if distilled else places.data_of(settings["corpus"])
     return [str(data), *flag_arguments(flags)]

@@ -102,6 +102,13 @@ def test_what_trains_on_a_cpu_is_scored_there():
     assert "--distributed-world-size" not in score_command(several, PLACES)
 
 
+def test_curves_of_each_run_have_a_folder_of_their_own():
+    training = {"max_update": 100, "tensorboard-logdir": "curves"}
+    for run in expand(make_recipe(training=training)):
+        words = train_arguments(run, PLACES)
+        assert words[words.index("--tensorboard-logdir") + 1] == f"curves/{run.name}"
+
+
 def test_the_data_folder_is_named_after_the_corpus():
     assert make_recipe().data_folder(Path("d")) == Path("d/numbers.en-de")
     assert make_recipe(corpus={"name": "plain", "folder": "mine"}).data_folder(Path("d")) == Path("d/mine")
