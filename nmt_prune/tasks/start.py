@@ -15,10 +15,9 @@ from nmt_prune.files import read_json, read_object, write_json
 from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.pruner import Pruner
-from nmt_prune.pruning.saliency import Evidence, Saliency
+from nmt_prune.pruning.saliency import Evidence
 from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
-from nmt_prune.pruning.schedules.acdc import AcDc
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
 from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
@@ -45,6 +44,7 @@ from nmt_prune.tasks.refusals import (
     refuse_unreachable_average,
 )
 from nmt_prune.tasks.rewind_points import refuse_passed_points, refuse_unwritten_points
+from nmt_prune.tasks.settled import how_far
 from nmt_prune.tasks.single_step import refuse_late_threshold
 from nmt_prune.tasks.stopping import stop_when_asked
 from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
@@ -53,8 +53,6 @@ from nmt_prune.training.masking import Masking
 logger = logging.getLogger(__name__)
 
 PROVENANCE = "pruning.json"
-SETTLED = "settled"
-"""In the task's state of a checkpoint: whether its masks are final."""
 PASSES = "other_passes"
 """What the provenance calls the mini-batches that masks were measured on so far."""
 
@@ -184,7 +182,7 @@ def _go_on(
         refuse_foreign_optimizer(cfg, origin.checkpoint.history, f"{origin} comes of a training", way)
     assert departure is not None
     schedule = _schedule(cfg, settings, pruner, departure)
-    is_reached, is_over = _how_far(pruner, schedule, origin, is_own)
+    is_reached, is_over = how_far(pruner, schedule, origin, is_own)
     if is_reached and not is_over:
         # More updates than at first: the mask stays, whatever the longer schedule says.
         kept = Constant(final=schedule.final)
@@ -198,19 +196,6 @@ def _go_on(
     return Start(schedule, departure, origin.first_update, origin, best_is_denser=is_denser)
 
 
-def _how_far(pruner: Pruner, schedule: Schedule, origin: Origin, is_own: bool) -> tuple[bool, bool]:
-    """Whether the masks of a checkpoint are final, and whether the schedule will change none any more."""
-    saliency, update = pruner.saliency, origin.first_update
-    is_reached = not _is_learning(saliency, origin) and pruner.has_reached(origin.checkpoint.masks, schedule.final)
-    is_over = schedule.sparsity(update) >= schedule.final
-    if isinstance(pruner.budget, Threshold):
-        is_reached = is_over = update >= schedule.settled_at  # whatever sparsity has come of it
-    elif isinstance(schedule, AcDc):  # as sparse as in the end by turns
-        is_over = update >= schedule.settled_at
-        is_reached = is_reached and is_over
-    return is_reached or (is_own and _has_settled(saliency, origin)), is_over
-
-
 def _best_is_denser(checkpoint: Checkpoint) -> bool:
     return bool((checkpoint.state.get("task_state") or {}).get("best_is_denser"))
 
@@ -222,22 +207,6 @@ def _complete(
     restored = {} if cfg.restore_file == DEFAULT_RESTORE_FILE else restoring(Path(cfg.restore_file))
     flags = _flags(cfg, settings)
     return replace(departure, first_update=first_update, flags=flags, resets=asked_resets(cfg), restored=restored)
-
-
-def _is_learning(saliency: Saliency, origin: Origin) -> bool:
-    """Whether the masks of a checkpoint were still to be learned, so that they are not held yet."""
-    if not isinstance(saliency, LearnedSaliency):
-        return False
-    states = origin.checkpoint.state.get("task_state") or {}
-    return origin.goes_on and saliency.is_unfinished(states.get(saliency.name) or {})
-
-
-def _has_settled(saliency: Saliency, origin: Origin) -> bool:
-    """Whether the masks of a checkpoint are final, whatever a longer schedule would make of them."""
-    states = origin.checkpoint.state.get("task_state") or {}
-    if SETTLED in states or not isinstance(saliency, LearnedSaliency):
-        return bool(states.get(SETTLED))
-    return saliency.has_settled(states.get(saliency.name) or {})  # as older checkpoints show it
 
 
 def _check_other_origin(cfg: TranslationPruningConfig, settings: PruningSettings, origin: Origin) -> None:

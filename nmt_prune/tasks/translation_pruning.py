@@ -32,7 +32,8 @@ from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
-from nmt_prune.tasks.start import PASSES, SETTLED, head_dim, note, start
+from nmt_prune.tasks.settled import SETTLED
+from nmt_prune.tasks.start import PASSES, head_dim, note, start
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import check_agreement, is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
