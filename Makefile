@@ -3,8 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3.11)
 CORPUS ?= libreoffice-help
 BIN := .venv/bin
-PACKAGES := .venv/.packages
 READY := .venv/.ready
+TOOLS := .venv/.tools
+PACKAGES := .venv/.packages
+ENGINE := .venv/.engine
 # A module stays in one process, which makes what its tests share once.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 # Two threads on a shared core are slower than one: parallelism comes from running trainings side by side.
@@ -16,18 +18,29 @@ export MKL_NUM_THREADS := 1
 help: ## show this list
 	@grep -hE '^[a-zA-Z0-9%_ -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
-$(PACKAGES): requirements.lock
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile
+SOURCES := pyproject.toml $(shell find nmt_prune/runtime/src nmt_prune/runtime/CMakeLists.txt -type f)
+# The engine is compiled while pip, which works on one core, installs the packages.
+$(READY): requirements.lock $(SOURCES)
+	@$(MAKE) --no-print-directory -j 2 $(PACKAGES) $(ENGINE)
+	@touch $@
+
+$(TOOLS): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 	  { echo "nmt-prune needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
-	$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock
+	$(INSTALL) $$(grep -E '^(cmake|nanobind|ninja|packaging|pathspec|scikit_build_core)==' requirements.lock)
+	@touch $@
+
+$(PACKAGES): $(TOOLS)
+	$(INSTALL) "$$(grep '^torch==' requirements.lock)"
+	$(INSTALL) -r requirements.lock
 	@$(BIN)/python -m compileall -q -j 0 -x "/tests?/" .venv/lib >/dev/null || true  # pip does it on one core; some are templates
 	@touch $@
 
 # The compiled engine lies beside its sources: built anew when they change.
-$(READY): $(PACKAGES) pyproject.toml $(shell find nmt_prune/runtime/src nmt_prune/runtime/CMakeLists.txt -type f)
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+$(ENGINE): $(TOOLS) $(SOURCES)
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(READY) ## real text, dense and pruned Transformers, table and plot (CORPUS=numbers for the five-minute one)
