@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "stack.h"
 
 namespace nmt_prune {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // The same as nmt_prune.runtime.search_options.
 struct SearchOptions {

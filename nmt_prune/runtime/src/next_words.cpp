@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels.h"
 #include "sampling.h"
 
 namespace nmt_prune {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // Log of e^a + e^b.
 float log_add(float a, float b) {

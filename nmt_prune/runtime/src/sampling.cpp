@@ -2,14 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels.h"
 
 namespace nmt_prune {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 float log_sum(const float* logits, std::int64_t size) {
   float sum;
