@@ -70,7 +70,7 @@ def test_without_a_place_for_it_it_is_measured_again(cache: Path, monkeypatch: p
 
 @pytest.mark.parametrize("values", ["float32", "float16", "int8"])
 def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SHAPE", (64, 32))
+    monkeypatch.setattr(module, "SHAPE", (256, 512))
     monkeypatch.setattr(module, "BYTES", 1 << 14)
     sizes = {"float32": 4, "float16": 2, "int8": 1}
     monkeypatch.setattr(module, "_time", lambda matrices, x: len(x) * matrices[0].nbytes)
@@ -78,9 +78,9 @@ def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch
     assert list(seconds) == ["1", "5", "64"]
     for tokens, times in seconds.items():
         assert list(times) == list(SECONDS["1"])
-        assert times["dense"] == int(tokens) * module._engine.Matrix.dense_int8(np.zeros((64, 32), np.float32)).nbytes
+        assert times["dense"] == int(tokens) * module._engine.Matrix.dense_int8(np.zeros((256, 512), np.float32)).nbytes
         # Three times as many values and their indices; what else there is of a matrix is the same.
-        more = (times["0.2"] - times["0.05"]) / int(tokens) / (0.15 * 64 * 32)
+        more = (times["0.2"] - times["0.05"]) / int(tokens) / (0.15 * 256 * 512)
         assert sizes[values] < more < sizes[values] + 5
     assert break_even(values, "dense", 1) > break_even(values, "dense-int8", 1) > 0
 

@@ -10,9 +10,11 @@ engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled e
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 SHAPES = [(1, 1), (7, 5), (33, 70), (256, 64), (300, 1500), (520, 130)]
-# Instruction sets without one for products of bytes: inputs of dense int8 products are rounded to seven bits.
+# Instruction sets without one for products of bytes: inputs of int8 products are rounded to seven bits.
 SEVEN_BITS = ("avx512", "avx2")
-TOKENS = (1, 2, 4, 5, 8, 9, 16, 17, 24, 31, 33, 40, 64, 70)
+# Most tokens whose inputs are rounded in sparse int8 products too, to be looked up.
+LOOKED_UP = {"avx512vbmi": 70, "avx512vnni": 4, "avx512": 4, "avxvnni": 4, "avx2": 4}
+TOKENS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 24, 31, 33, 40, 64, 70)
 
 
 @pytest.fixture(params=["avx512vbmi", "avx512vnni", "avx512", "avxvnni", "avx2", "dotprod", "portable"])
@@ -108,14 +110,20 @@ def compare(matrix: Any, weight: Floats) -> None:
     expected = x.astype(np.float64) @ weight.T.astype(np.float64)
     # Bound of a float32 sum of rounded products.
     error = 1e-6 * (np.abs(x) @ np.abs(weight).T + np.abs(bias) + 1e-3) * weight.shape[1] ** 0.5
-    if matrix.format == "sparse int8" and engine.instruction_set() == "avx512vbmi":  # inputs are rounded to 8 bits
-        error += np.abs(x).max(1, keepdims=True) / 127 / 2 * np.abs(weight).sum(1) * 1.001
+    of_rounding = half_steps(x) * np.abs(weight).sum(1) * 1.001
     for tokens in TOKENS:
         first, products, bounds = x[:tokens], expected[:tokens], error[:tokens]
+        if matrix.format == "sparse int8" and tokens <= LOOKED_UP.get(engine.instruction_set(), 0):
+            bounds = bounds + of_rounding[:tokens]
         assert (np.abs(matrix.multiply(first, bias) - (products + bias)) <= bounds).all()
         if tokens <= 17:  # what comes after the product does not depend on how many more there are
             assert (np.abs(matrix.multiply(first) - products) <= bounds).all()
             assert (np.abs(matrix.multiply(first, bias, True) - np.maximum(products + bias, 0)) <= bounds).all()
+
+
+def half_steps(x: Floats) -> Floats:
+    """What an input of each token is off by at most, rounded."""
+    return np.abs(x).max(1, keepdims=True) / (64 if engine.instruction_set() in SEVEN_BITS else 127) / 2
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -124,8 +132,7 @@ def test_dense_int8_errs_by_half_a_step_of_the_inputs(instruction_set: str, shap
     values, scales = rounded(weight)
     stored, bias = values * scales[:, None], random.standard_normal(shape[0], dtype=np.float32)
     x = random.standard_normal((max(TOKENS), shape[1]), dtype=np.float32)
-    half_step = np.abs(x).max(1, keepdims=True) / (64 if instruction_set in SEVEN_BITS else 127) / 2
-    bound = half_step * np.abs(stored).sum(1) * 1.001 + 1e-5 * (1 + np.abs(x) @ np.abs(stored).T)
+    bound = half_steps(x) * np.abs(stored).sum(1) * 1.001 + 1e-5 * (1 + np.abs(x) @ np.abs(stored).T)
     expected = np.maximum(x.astype(np.float64) @ stored.T + bias, 0)
     for matrix in (engine.Matrix.dense_int8(values, scales), engine.Matrix.dense_int8(weight)):
         assert matrix.format == "dense int8"
@@ -142,9 +149,12 @@ def test_largest_bytes_do_not_saturate(instruction_set: str, sign: int) -> None:
     np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-6)
 
 
-def test_largest_sparse_bytes_do_not_overflow(instruction_set: str) -> None:
-    weight = np.full((8, 700), -128, dtype=np.int8)
-    x = np.full((40, 700), -3, dtype=np.float32)
+@pytest.mark.parametrize("tokens", [4, 40])
+@pytest.mark.parametrize("sign", [3, -3])
+@pytest.mark.parametrize("value", [127, -128])
+def test_largest_sparse_bytes_do_not_overflow(instruction_set: str, value: int, sign: int, tokens: int) -> None:
+    weight = np.full((8, 700), value, dtype=np.int8)
+    x = np.full((tokens, 700), sign, dtype=np.float32)
     product = engine.Matrix.sparse(*rows_of(weight), np.ones(8, dtype=np.float32), weight.shape).multiply(x)
     np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-5)
 
@@ -153,12 +163,16 @@ def test_largest_sparse_bytes_do_not_overflow(instruction_set: str) -> None:
 def test_every_instruction_set_multiplies_what_another_laid_out(instruction_set: str, shape: tuple[int, int]) -> None:
     random, weight = np.random.default_rng(5), uneven(shape)
     x, bias = (random.standard_normal(size, dtype=np.float32) for size in ((19, shape[1]), shape[0]))
-    for form in FORMS.values():
+    for name, form in FORMS.items():
         engine.use(engine.instruction_sets()[0])
-        matrix, _ = form(weight)
-        expected = matrix.multiply(x, bias, True)
+        matrix, stored = form(weight)
         engine.use(instruction_set)
-        np.testing.assert_allclose(matrix.multiply(x, bias, True), expected, rtol=1e-4, atol=1e-4)
+        bound = 1e-4 * (1 + np.abs(x) @ np.abs(stored).T)
+        if name == "sparse int8":
+            bound += half_steps(x) * np.abs(stored).sum(1)
+        for tokens in (1, 4, 19):
+            product = matrix.multiply(x[:tokens], bias, True)
+            assert (np.abs(product - np.maximum(x[:tokens] @ stored.T + bias, 0)) <= bound[:tokens]).all()
 
 
 def test_inputs_of_nothing_are_nothing(instruction_set: str) -> None:

@@ -22,9 +22,10 @@ struct Kernels {
   void (*finish_window)(const float* sums, int tile, std::int64_t tokens, std::int64_t count, const float* scales,
                         const float* bias, bool relu, float* output, std::int64_t stride);
 
-  // Whether sparse int8 weights are best laid out for lookups: elsewhere these are correct, and slow.
-  bool fast_lookups;
-  // Symmetric int8 per token plus 128, filled up to the stride; input = scale * (byte - 128).
+  // Up to how many tokens sparse int8 weights are best laid out for lookups: where that is none these are correct, and
+  // slow.
+  std::int64_t lookup_tokens;
+  // Symmetric int8 per token plus 128 (64 where bytes have no dot product of their own), filled up to the stride.
   void (*quantize_for_lookups)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride,
                                std::uint8_t* bytes, float* scales);
   void (*sparse_lookups)(const LookupLayout& weights, const std::uint8_t* bytes, const float* scales,

@@ -34,8 +34,8 @@ struct SparseLayout {
 
 // Sparse int8 weights for dot products of four bytes per lane. Windows of 64 rows are sorted by their number of nonzeros
 // and taken in groups, a lane for each row. A step holds up to four more nonzeros of each row of a group, as far as they
-// lie within 64 columns: a token's inputs there fit a register, among whose bytes one instruction looks up any 64. The
-// columns of a step begin with the row that is least far.
+// lie within 64 columns: a token's inputs there fit a register of 64 bytes, or four of 16, among which an instruction
+// looks them up. The columns of a step begin with the row that is least far.
 constexpr int lookup_columns = 64;
 constexpr int lookup_rows = 32;  // of a group: its lookups share the loads of inputs
 constexpr int lookup_window = 64;
@@ -52,7 +52,7 @@ struct LookupLayout {
   const std::uint16_t* firsts;    // (steps): the first column
   const std::uint8_t* steps;      // (steps, 2, 32, 4): columns from the first on, then values; padded with zeros
   const float* scales;            // (windows * 64)
-  const std::int32_t* zeros;      // (windows * 64): 128 * sum of a row's values, what the inputs' + 128 adds
+  const std::int32_t* totals;     // (windows * 64): sums of rows' values
 };
 
 // Dense weights in panels of 32 rows: within one, the 32 weights of a column follow each other; rows past the last are

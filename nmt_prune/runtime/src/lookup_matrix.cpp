@@ -26,7 +26,7 @@ class LookupMatrix final : public Matrix {
         windows_((from.rows + lookup_window - 1) / lookup_window),
         places_(padded_rows()),
         scales_(padded_rows()),
-        zeros_(padded_rows()) {
+        totals_(padded_rows()) {
     std::fill_n(scales_.data(), scales_.size(), 0.0f);
     std::copy_n(from.scales, from.rows, scales_.data());
     std::vector<std::uint32_t> starts{0};
@@ -55,7 +55,7 @@ class LookupMatrix final : public Matrix {
     run.quantize_for_lookups(input, tokens, columns(), stride_, bytes, scales);
     run.sparse_lookups(
         {rows(), columns(), stride_, windows_, starts_.data(), places_.data(), firsts_.data(), steps_.data(),
-         scales_.data(), zeros_.data()},
+         scales_.data(), totals_.data()},
         bytes, scales, tokens, bias, activation == Activation::relu, output);
   }
 
@@ -83,7 +83,7 @@ class LookupMatrix final : public Matrix {
 
   const char* format() const override { return "sparse int8"; }
   std::size_t nbytes() const override {
-    return starts_.bytes() + places_.bytes() + firsts_.bytes() + steps_.bytes() + scales_.bytes() + zeros_.bytes();
+    return starts_.bytes() + places_.bytes() + firsts_.bytes() + steps_.bytes() + scales_.bytes() + totals_.bytes();
   }
 
  private:
@@ -123,7 +123,7 @@ class LookupMatrix final : public Matrix {
     for (int place = 0; place < lookup_window; ++place) {
       const Rest& row = sorted[place] = rows[order[place]];
       places_[first + order[place]] = static_cast<std::uint8_t>(place);
-      zeros_[first + order[place]] = 128 * std::accumulate(row.values, row.values + row.count, 0);
+      totals_[first + order[place]] = std::accumulate(row.values, row.values + row.count, 0);
     }
   }
 
@@ -152,7 +152,7 @@ class LookupMatrix final : public Matrix {
   Aligned<std::uint8_t> places_, steps_;
   Aligned<std::uint16_t> firsts_;
   Aligned<float> scales_;
-  Aligned<std::int32_t> zeros_;
+  Aligned<std::int32_t> totals_;
 };
 
 }  // namespace

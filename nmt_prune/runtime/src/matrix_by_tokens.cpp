@@ -13,7 +13,9 @@ class MatrixByTokens final : public Matrix {
         few_(few),
         limit_(limit),
         many_(many),
-        format_(std::string(few.format()) + " up to " + std::to_string(limit) + " tokens, then " + many.format()) {}
+        format_(few.format()) {
+    if (format_ != many.format()) format_ += " up to " + std::to_string(limit) + " tokens, then " + many.format();
+  }
 
   MatrixByTokens(std::unique_ptr<Matrix> few, std::int64_t limit, std::unique_ptr<Matrix> many)
       : MatrixByTokens(*few, limit, *many) {
@@ -29,7 +31,7 @@ class MatrixByTokens final : public Matrix {
   void row(std::int64_t index, float* output) const override { few_.row(index, output); }
   std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t tokens) const override {
     if (tokens <= limit_) return few_.select(rows, tokens);
-    return std::make_unique<MatrixByTokens>(few_.select(rows, limit_), limit_, many_.select(rows, tokens));
+    return matrix_by_tokens(few_.select(rows, limit_), limit_, many_.select(rows, tokens));
   }
   const char* format() const override { return format_.c_str(); }
   std::size_t nbytes() const override { return few_.nbytes() + many_.nbytes(); }
@@ -46,6 +48,11 @@ class MatrixByTokens final : public Matrix {
 
 std::unique_ptr<Matrix> matrix_by_tokens(const Matrix& few, std::int64_t limit, const Matrix& many) {
   return std::make_unique<MatrixByTokens>(few, limit, many);
+}
+
+std::unique_ptr<Matrix> matrix_by_tokens(std::unique_ptr<Matrix> few, std::int64_t limit,
+                                         std::unique_ptr<Matrix> many) {
+  return std::make_unique<MatrixByTokens>(std::move(few), limit, std::move(many));
 }
 
 }  // namespace nmt_prune

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "half.h"
 #include "kernels.h"
 #include "lookup_matrix.h"
+#include "matrix_by_tokens.h"
 
 namespace nmt_prune {
 namespace {
@@ -235,9 +237,11 @@ class SparseMatrix final : public Matrix {
 }  // namespace
 
 std::unique_ptr<Matrix> sparse_matrix(const CompressedRows& from) {
-  if (from.type == ValueType::int8 && kernels().fast_lookups && from.columns <= most_lookup_columns)
-    return lookup_matrix(from);
-  return std::make_unique<SparseMatrix>(from);
+  const std::int64_t tokens = kernels().lookup_tokens;
+  if (from.type != ValueType::int8 || tokens == 0 || from.columns > most_lookup_columns)
+    return std::make_unique<SparseMatrix>(from);
+  if (tokens == std::numeric_limits<std::int64_t>::max()) return lookup_matrix(from);
+  return matrix_by_tokens(lookup_matrix(from), tokens, std::make_unique<SparseMatrix>(from));
 }
 
 }  // namespace nmt_prune

@@ -17,7 +17,7 @@ namespace NMT_PRUNE_KERNELS {
 
 extern const Kernels kernels;
 const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
-                         fast_lookups, quantize_for_lookups, sparse_lookups, dense, quantize, dense_int8,
+                         lookup_tokens, quantize_for_lookups, sparse_lookups, dense, quantize, dense_int8,
                          {add, layer_norm, activate, {attend_scattered<float>, attend_together<float>},
                           {attend_scattered<Half>, attend_together<Half>}, to_half, top, highest}};
 
