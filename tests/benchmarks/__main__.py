@@ -27,7 +27,8 @@ def main() -> None:
         "--runs",
         type=Path,
         metavar="RUNS_DIR",
-        help="of real_model, pareto and rounding: trained runs, by default those of make demo, of make frontier twice;"
+        help="of real_model, pareto and rounding: trained runs, by default those of make demo, of the recipe"
+        " deployed-libreoffice-help and of make frontier;"
         " of sweep: runs whose times are looked at instead of running it",
     )
     parser.add_argument(

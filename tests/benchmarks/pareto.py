@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -27,13 +28,15 @@ from tests.benchmarks.real_text import RealText, joined, translate_all
 from tests.benchmarks.reporting import RESULTS, report
 from tests.benchmarks.translation_systems import Sources, System, alternate, by_engine, exported, with_shortlist
 
-RUNS = Path("runs/frontier-libreoffice-help")
+RUNS = Path("runs/deployed-libreoffice-help")
 MODELS = (
-    *("dense", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90", "slt-90"),
-    *("shallow-gmp-dense", "shallow-gmp-80", "shallow-gmp-90", "small-dense-longer-80", "small-dense-longer-90"),
+    *("dense", "dense-longer-x2", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90"),
+    *("shallow-gmp-dense", "shallow-student-1", "shallow-gmp-80", "shallow-gmp-90"),
+    *("small-dense-longer-80", "small-dense-longer-90"),
 )
 """Runs of the recipe, without their seed: of the first that is there."""
 
+COLOURS = (*TABLEAU_COLORS, "black")
 BEAMS, BATCHES, ROUNDS = (5, 1), (1, 32), 3
 CANDIDATES = 50
 OURS, CT2 = "ours", "CTranslate2"
@@ -67,12 +70,12 @@ class Point:
 
 
 def run(runs: Path | None) -> None:
-    """Measures the models that are there of a folder of runs, by default make frontier's."""
+    """Measures the models that are there of a folder of runs, by default the recipe's of that name."""
     runs = runs or RUNS
     of_seeds = {name: sorted(runs.glob(f"{name}-seed*/checkpoint_best.pt")) for name in MODELS}
     found = {name: paths[0] for name, paths in of_seeds.items() if paths}
     if not found:
-        print(f"pareto: {runs} has none of {', '.join(MODELS)}; make them with make frontier, or name --runs\n")
+        print(f"pareto: {runs} has none of {', '.join(MODELS)}; nmt-prune run {RUNS.name} makes them, or name --runs\n")
         return
     points = measure(found)
     rows = [_row(way, points) for way in sorted(points, key=lambda way: (way.batch, points[way].speed))]
@@ -143,10 +146,10 @@ def draw(points: Mapping[Way, Point], path: Path) -> None:
     panels: Any = figure.subplots(1, len(BATCHES), sharey=True)
     for axes, batch in zip(panels, BATCHES, strict=True):
         for program, marker in ((OURS, "o"), (CT2, "s")):
-            for index, model in enumerate(MODELS):
+            for model, colour in zip(MODELS, COLOURS, strict=True):
                 ways = [way for way in points if (way.program, way.model, way.batch) == (program, model, batch)]
                 x, y = ([getattr(points[way], value) for way in ways] for value in ("speed", "bleu"))
-                axes.scatter(x, y, marker=marker, color=f"C{index}", label=f"{model}, {program}")
+                axes.scatter(x, y, marker=marker, color=colour, label=f"{model}, {program}")
         front = sorted(
             (
                 (point.speed, point.bleu)

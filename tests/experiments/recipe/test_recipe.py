@@ -40,7 +40,9 @@ def test_defaults_are_those_of_the_paper(tmp_path):
     assert recipe.seeds == [1]
 
 
-@pytest.mark.parametrize("name", [name for name in shipped_recipes() if not name.startswith("transfer-")])
+@pytest.mark.parametrize(
+    "name", [name for name in shipped_recipes() if not name.startswith(("transfer-", "deployed-"))]
+)
 def test_shipped_recipes_load_by_name(name):
     recipe = load_recipe(name)
     assert recipe.name == name
@@ -51,6 +53,15 @@ def test_shipped_recipes_load_by_name(name):
     if not name.startswith(("frontier-", "systems-")):
         assert "slt-mp" in recipe.names
         assert {50, 80, 90} <= set(recipe.ladder)
+
+
+def test_what_is_deployed_and_its_controls_learn_from_the_same_translations():
+    runs = expand(load_recipe("deployed-libreoffice-help"))
+    without = {run.name for run in runs if not (run.settings.get("teacher") or {}).get("sequence")}
+    assert without == {"dense-seed1", "distilled-seed1", "shallow-gmp-dense-seed1"}
+    assert {"dense-longer-x3-seed1", "small-dense-longer-90-seed1", "shallow-gmp-90-seed1"} <= {
+        run.name for run in runs
+    }
 
 
 def test_at_the_frontier_ours_has_no_more_updates_behind_it_than_the_longest_ticket():
