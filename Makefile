@@ -23,13 +23,13 @@ SOURCES := pyproject.toml $(shell find nmt_prune/runtime/src nmt_prune/runtime/C
 # The engine is compiled while pip, which works on one core, installs the packages.
 $(READY): requirements.lock $(SOURCES)
 	@$(MAKE) --no-print-directory -j 2 $(PACKAGES) $(ENGINE)
-	@touch $@
+	@touch -r $(ENGINE) $@  # what changed since then is compiled next time
 
 $(TOOLS): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 	  { echo "nmt-prune needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(INSTALL) $$(grep -E '^(cmake|nanobind|ninja|packaging|pathspec|scikit_build_core)==' requirements.lock)
+	$(INSTALL) $$(grep -E '^(cmake|nanobind|ninja|packaging|pathspec|scikit[-_]build[-_]core)==' requirements.lock)
 	@touch $@
 
 $(PACKAGES): $(TOOLS)
@@ -40,7 +40,7 @@ $(PACKAGES): $(TOOLS)
 
 # The compiled engine lies beside its sources: built anew when they change.
 $(ENGINE): $(TOOLS) $(SOURCES)
-	$(INSTALL) --no-deps --no-build-isolation -e .
+	MAKEFLAGS= $(INSTALL) --no-deps --no-build-isolation -e .  # ninja would wait for make's other job
 	@touch $@
 
 demo: $(READY) ## real text, dense and pruned Transformers, table and plot (CORPUS=numbers for the five-minute one)

@@ -6,14 +6,14 @@ import numpy as np
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
-from nmt_prune.runtime.break_even import Dense, Values, break_even
+from nmt_prune.runtime.break_even import TOKENS, Dense, Values, break_even
 from nmt_prune.storage.model.stored_tensor import Csr
 
 Formats = Literal["auto", "sparse", "dense", "dense-int8"]
 """``auto``: what is fastest by ``nmt_prune.runtime.break_even``; int8 only where the stored values are."""
 
-FEW = 16
-"""Most tokens that count as few: between the numbers that are measured."""
+LIMITS = (4, 16)
+"""Most tokens for which the first and the second of the numbers that are measured speak."""
 
 
 def check_formats(formats: str) -> None:
@@ -26,8 +26,8 @@ def check_formats(formats: str) -> None:
         raise PruneError(f"--formats {formats}: choose from {', '.join(get_args(Formats))}")
 
 
-def choose(formats: str, density: float, values: Values) -> tuple[str, str]:
-    """The forms of one weight, for few tokens and for many.
+def choose(formats: str, density: float, values: Values) -> tuple[str, int, str]:
+    """The form of one weight up to a number of tokens, that number, and the form for more.
 
     Args:
         formats: what the user wants.
@@ -35,10 +35,10 @@ def choose(formats: str, density: float, values: Values) -> tuple[str, str]:
         values: type in which they are stored.
     """
     if formats != "auto":
-        return formats, formats
+        return formats, LIMITS[0], formats
     dense: Dense = "dense-int8" if values == "int8" else "dense"
-    few, many = ("sparse" if density < break_even(values, dense, tokens) else dense for tokens in (5, 64))
-    return few, many
+    few, more, many = ("sparse" if density < break_even(values, dense, tokens) else dense for tokens in TOKENS)
+    return few, LIMITS[0] if more == many else LIMITS[1], many
 
 
 def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
@@ -51,10 +51,10 @@ def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
     """
     density = len(weight.values) / ((len(weight.starts) - 1) * columns)
     values = cast(Values, weight.values.dtype.name)
-    few, many = choose(formats, density, values)
+    few, limit, many = choose(formats, density, values)
     if few == many:
         return _matrix(weight, columns, few)
-    return _engine.Matrix.by_tokens(_matrix(weight, columns, few), FEW, _matrix(weight, columns, many))
+    return _engine.Matrix.by_tokens(_matrix(weight, columns, few), limit, _matrix(weight, columns, many))
 
 
 def _matrix(weight: Csr, columns: int, form: str) -> _engine.Matrix:

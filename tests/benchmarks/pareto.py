@@ -32,11 +32,11 @@ RUNS = Path("runs/deployed-libreoffice-help")
 MODELS = (
     *("dense", "dense-longer-x2", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90"),
     *("shallow-gmp-dense", "shallow-student-1", "shallow-gmp-80", "shallow-gmp-90"),
-    *("small-dense-longer-80", "small-dense-longer-90"),
+    *("small-dense-longer-80", "small-dense-longer-90", "slt-90"),
 )
-"""Runs of the recipe, without their seed: of the first that is there."""
+"""Runs of the recipe, and of make frontier, without their seed: of the first that is there."""
 
-COLOURS = (*TABLEAU_COLORS, "black")
+COLOURS = (*TABLEAU_COLORS, "black", "lightgrey")
 BEAMS, BATCHES, ROUNDS = (5, 1), (1, 32), 3
 CANDIDATES = 50
 OURS, CT2 = "ours", "CTranslate2"

@@ -15,11 +15,12 @@ from nmt_prune.runtime.compiled import CompiledEngine
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
 from tests.benchmarks.instruction_sets import again_restricted, of_ctranslate2
-from tests.benchmarks.pareto import CT2, RUNS
+from tests.benchmarks.pareto import CT2
 from tests.benchmarks.real_text import RealText, joined, translate_all
 from tests.benchmarks.reporting import report
 from tests.benchmarks.translation_systems import by_engine, exported
 
+RUNS = Path("runs/frontier-libreoffice-help")
 BEAM, BATCH = 5, 32
 FLOATS = "float32"
 

@@ -93,12 +93,11 @@ def _row(
     total, products, dense = (
         statistics.median(seconds[key]) / written * 1e6 for key in (name, f"{name}, products", DENSE)
     )
-    weights, read = (
-        [sum(size(matrix) for matrix in matrices) for matrices in (system.of_source, system.of_steps)]
-        for size in (lambda matrix: matrix.shape[0] * matrix.shape[1], lambda matrix: matrix.nbytes)
-    )
+    weights = [sum(each.shape[0] * each.shape[1] for each in part) for part in (system.of_source, system.of_steps)]
     multiplications = system.density * (weights[0] + weights[1] * beam)
-    megabytes = (read[0] / LENGTH + read[1]) / sentences / 1e6
+    of_source = sum(matrix.bytes_read(sentences * LENGTH) for matrix in system.of_source)
+    of_steps = sum(matrix.bytes_read(sentences * beam) for matrix in system.of_steps)
+    megabytes = (of_source / LENGTH + of_steps) / sentences / 1e6
     return {
         "model": name,
         "beam": beam,

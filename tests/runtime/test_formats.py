@@ -7,7 +7,10 @@ pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is 
 from nmt_prune.runtime import formats
 from nmt_prune.storage.model.stored_tensor import Csr
 
-PAYS = {("float32", "dense", 5): 0.6, ("float32", "dense", 64): 0.4, ("int8", "dense-int8", 5): 0.1}
+PAYS = {
+    **{("float32", "dense", 1): 0.6, ("float32", "dense", 5): 0.6, ("float32", "dense", 64): 0.4},
+    **{("int8", "dense-int8", 1): 0.3, ("int8", "dense-int8", 5): 0.1},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +21,12 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("density", "values", "expected"),
     [
-        (0.3, "float32", ("sparse", "sparse")),
-        (0.5, "float32", ("sparse", "dense")),
-        (0.7, "float32", ("dense", "dense")),
-        (0.08, "int8", ("sparse", "dense-int8")),
-        (0.2, "int8", ("dense-int8", "dense-int8")),
+        (0.3, "float32", ("sparse", 4, "sparse")),
+        (0.5, "float32", ("sparse", 16, "dense")),
+        (0.7, "float32", ("dense", 4, "dense")),
+        (0.08, "int8", ("sparse", 16, "dense-int8")),
+        (0.2, "int8", ("sparse", 4, "dense-int8")),
+        (0.4, "int8", ("dense-int8", 4, "dense-int8")),
     ],
 )
 def test_the_faster_one_for_few_tokens_and_for_many(density: float, values: formats.Values, expected: tuple) -> None:
@@ -30,7 +34,8 @@ def test_the_faster_one_for_few_tokens_and_for_many(density: float, values: form
 
 
 def test_a_wish_is_a_wish() -> None:
-    assert formats.choose("sparse", 1.0, "float32") == ("sparse", "sparse")
+    few, _, many = formats.choose("sparse", 1.0, "float32")
+    assert (few, many) == ("sparse", "sparse")
 
 
 def test_a_weight_that_pays_for_few_tokens_only_is_held_twice() -> None:

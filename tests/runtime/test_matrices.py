@@ -178,7 +178,8 @@ def test_every_instruction_set_multiplies_what_another_laid_out(instruction_set:
 def test_inputs_of_nothing_are_nothing(instruction_set: str) -> None:
     weight = uneven((40, 30))
     for matrix in (*(form(weight)[0] for form in FORMS.values()), engine.Matrix.dense_int8(weight)):
-        assert not matrix.multiply(np.zeros((6, 30), dtype=np.float32)).any()
+        for tokens in (2, 6):
+            assert not matrix.multiply(np.zeros((tokens, 30), dtype=np.float32)).any()
         assert matrix.multiply(np.zeros((0, 30), dtype=np.float32)).shape == (0, 40)
 
 
@@ -187,7 +188,9 @@ def test_a_matrix_without_weights(instruction_set: str) -> None:
     for form in ("sparse float32", "sparse float16", "sparse int8"):
         matrix, _ = FORMS[form](nothing)
         bias = np.arange(40, dtype=np.float32)
-        np.testing.assert_array_equal(matrix.multiply(np.ones((5, 30), dtype=np.float32), bias), np.tile(bias, (5, 1)))
+        for tokens in (2, 5):
+            product = matrix.multiply(np.ones((tokens, 30), dtype=np.float32), bias)
+            np.testing.assert_array_equal(product, np.tile(bias, (tokens, 1)))
         assert not matrix.row(39).any()
 
 
@@ -210,10 +213,11 @@ def test_some_rows_are_a_matrix_of_their_own(instruction_set: str, form: str) ->
         x = random.standard_normal((7, weight.shape[1]), dtype=np.float32)
         for count in (1, 29, 33):
             rows = np.sort(random.choice(len(weight), count, replace=False)).astype(np.int32)
-            some = matrix.select(rows, 7)
-            assert (some.format, some.shape) == (form, (count, weight.shape[1]))
-            np.testing.assert_array_equal(some.row(count - 1), matrix.row(rows[-1]))
-            np.testing.assert_array_equal(some.multiply(x), matrix.multiply(x)[:, rows])
+            for tokens in (2, 7):
+                some = matrix.select(rows, tokens)
+                assert (some.format, some.shape) == (form, (count, weight.shape[1]))
+                np.testing.assert_array_equal(some.row(count - 1), matrix.row(rows[-1]))
+                np.testing.assert_array_equal(some.multiply(x[:tokens]), matrix.multiply(x[:tokens])[:, rows])
         with pytest.raises(ValueError, match=f"rows: there is no row {len(weight)}"):
             matrix.select(np.array([len(weight)], np.int32), 1)
 
@@ -243,6 +247,7 @@ def test_one_weight_in_two_forms() -> None:
     assert not np.array_equal(few.multiply(x), many.multiply(x))
     np.testing.assert_array_equal(both.row(5), weight[5])
     assert (both.shape, both.nbytes) == ((6, 9), few.nbytes + many.nbytes)
+    assert (both.bytes_read(3), both.bytes_read(4)) == (few.nbytes, many.nbytes)
     some = both.select(np.array([1, 4], np.int32), 4)
     del few, many, both
     assert some.format == "dense float32 up to 3 tokens, then dense int8"

@@ -230,7 +230,8 @@ void bind_matrices(nb::module_& module) {
            "Some rows as a matrix of its own in the same form, for so many tokens at a time at most.")
       .def_prop_ro("shape", [](const Matrix& matrix) { return nb::make_tuple(matrix.rows(), matrix.columns()); })
       .def_prop_ro("format", &Matrix::format)
-      .def_prop_ro("nbytes", &Matrix::nbytes);
+      .def_prop_ro("nbytes", &Matrix::nbytes)
+      .def("bytes_read", &Matrix::bytes_read, "tokens"_a, "What a product with so many tokens reads of them.");
   module.def("instruction_sets", &instruction_sets, "Those that this CPU has, the best first, portable last.");
   module.def("instruction_set", [] { return kernels().name; }, "The one in use.");
   module.def("use", &use, "name"_a, "Runs another instruction set from now on: for tests and measurements.");

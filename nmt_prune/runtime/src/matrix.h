@@ -44,6 +44,8 @@ class Matrix {
 
   virtual const char* format() const = 0;
   virtual std::size_t nbytes() const = 0;
+  // What a product with so many tokens reads of them.
+  virtual std::size_t bytes_read(std::int64_t) const { return nbytes(); }
 
  protected:
   Matrix(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {}

@@ -25,7 +25,7 @@ class MatrixByTokens final : public Matrix {
 
   void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
                 Workspace& workspace) const override {
-    (tokens <= limit_ ? few_ : many_).multiply(input, tokens, bias, activation, output, workspace);
+    of(tokens).multiply(input, tokens, bias, activation, output, workspace);
   }
 
   void row(std::int64_t index, float* output) const override { few_.row(index, output); }
@@ -35,8 +35,11 @@ class MatrixByTokens final : public Matrix {
   }
   const char* format() const override { return format_.c_str(); }
   std::size_t nbytes() const override { return few_.nbytes() + many_.nbytes(); }
+  std::size_t bytes_read(std::int64_t tokens) const override { return of(tokens).bytes_read(tokens); }
 
  private:
+  const Matrix& of(std::int64_t tokens) const { return tokens <= limit_ ? few_ : many_; }
+
   const Matrix& few_;
   std::int64_t limit_;
   const Matrix& many_;
