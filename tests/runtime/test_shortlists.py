@@ -41,7 +41,7 @@ def test_all_words_are_no_list_in_torch_and_in_two_forms(monkeypatch):
     compact, every = random_model(*PRE, seed=3, density=0.5), np.arange(44, dtype=np.int32)
     engine = TorchEngine(compact)
     assert engine.search(sentences(compact), SHORT, None, every) == engine.search(sentences(compact), SHORT)
-    monkeypatch.setattr(formats, "choose", lambda *_: ("sparse", "dense"))
+    monkeypatch.setattr(formats, "choose", lambda *_: ("sparse", 16, "dense"))
     both, sources = CompiledEngine(compact), sentences(compact, [3, 9, 1, 5, 2, 4, 7])
     for some in (sources, sources[:1]):
         assert both.search(some, SHORT, None, every) == both.search(some, SHORT)
