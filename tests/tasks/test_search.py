@@ -47,7 +47,9 @@ def nmt_prune():
 def numbers(fairseq_starts_at_once, nmt_prune, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("numbers") / "numbers.en-de"
     sizes = ["--valid-size", 60, "--test-size", 60, "--vocab-size", 150, "--model-type", "bpe"]
-    nmt_prune("data", "numbers", "--out", folder, *sizes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.parent)  # where the stages of the data go, under the lock of whoever makes them
+        nmt_prune("data", "numbers", "--out", folder, *sizes)
     return folder
 
 
