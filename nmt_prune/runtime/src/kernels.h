@@ -25,7 +25,8 @@ struct Kernels {
   // Up to how many tokens sparse int8 weights are best laid out for lookups: where that is none these are correct, and
   // slow.
   std::int64_t lookup_tokens;
-  // Symmetric int8 per token plus 128 (64 where bytes have no dot product of their own), filled up to the stride.
+  // Symmetric int8 per token plus 128 (64 with AVX2 and no instruction for dot products of bytes), filled up
+  // to the stride.
   void (*quantize_for_lookups)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride,
                                std::uint8_t* bytes, float* scales);
   void (*sparse_lookups)(const LookupLayout& weights, const std::uint8_t* bytes, const float* scales,
@@ -35,8 +36,8 @@ struct Kernels {
                 float* output);
 
   // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized,
-  // |quantized| <= 127 (64 where bytes have no dot product of their own), padded with zeros to columns4 * 4, in tiles
-  // of as many tokens as dense_int8 likes: (columns4, tokens of the tile, 4) each;
+  // |quantized| <= 127 (64 with AVX2 and no instruction for dot products of bytes), padded with zeros to columns4 * 4,
+  // in tiles of as many tokens as dense_int8 likes: (columns4, tokens of the tile, 4) each;
   // offsets[t] = what the stored weights' + 128 adds to the sums of dense_int8.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    void* quantized, float* scales, std::int32_t* offsets);

@@ -60,31 +60,25 @@ void sum_group(const LookupLayout& weights, std::int64_t group, const std::uint8
 // either way.
 constexpr std::int64_t lookup_tokens = 4;
 
-#if defined(__AVX512F__)
-NMT_PRUNE_INLINE Sums same_byte(int byte) { return _mm512_set1_epi8(static_cast<char>(byte)); }
-NMT_PRUNE_INLINE Sums sum_of_bytes(Sums a, Sums b) { return _mm512_add_epi8(a, b); }
-NMT_PRUNE_INLINE Sums either(Sums a, Sums b) { return _mm512_or_si512(a, b); }
-NMT_PRUNE_INLINE Sums difference(Sums a, Sums b) { return _mm512_xor_si512(a, b); }
-NMT_PRUNE_INLINE Sums sixteen_of(const std::uint8_t* at) {
-  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#if defined(__AVX512BW__)
+NMT_PRUNE_INLINE Sums looked_up(const std::uint8_t* among, Sums places) {
+  const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(among));
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(sixteen), places);
 }
-NMT_PRUNE_INLINE Sums looked_up(Sums among, Sums places) { return _mm512_shuffle_epi8(among, places); }
 #else
-NMT_PRUNE_INLINE Sums same_byte(int byte) { return _mm256_set1_epi8(static_cast<char>(byte)); }
-NMT_PRUNE_INLINE Sums sum_of_bytes(Sums a, Sums b) { return _mm256_add_epi8(a, b); }
-NMT_PRUNE_INLINE Sums either(Sums a, Sums b) { return _mm256_or_si256(a, b); }
-NMT_PRUNE_INLINE Sums difference(Sums a, Sums b) { return _mm256_xor_si256(a, b); }
-NMT_PRUNE_INLINE Sums sixteen_of(const std::uint8_t* at) {
-  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+NMT_PRUNE_INLINE Sums looked_up(const std::uint8_t* among, Sums places) {
+  const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(among));
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(sixteen), places);
 }
-NMT_PRUNE_INLINE Sums looked_up(Sums among, Sums places) { return _mm256_shuffle_epi8(among, places); }
 #endif
+
+typedef std::uint8_t Bytes __attribute__((vector_size(sizeof(Sums))));
 
 // An instruction looks up among 16 bytes, a quarter of the columns, and gives zero where the highest bit of a place is
 // set: of columns 0 to 63 all but those of the quarter get it.
 template <int Quarter>
-NMT_PRUNE_INLINE Sums places_in(Sums columns) {
-  return sum_of_bytes(difference(columns, same_byte(16 * Quarter)), same_byte(0x70));
+NMT_PRUNE_INLINE Sums places_in(Bytes columns) {
+  return reinterpret_cast<Sums>((columns ^ static_cast<std::uint8_t>(16 * Quarter)) + static_cast<std::uint8_t>(0x70));
 }
 
 template <int Tokens>
@@ -100,16 +94,16 @@ void sum_group(const LookupLayout& weights, std::int64_t group, const std::uint8
     for (int line = 0; line < 2 * lookup_bytes; line += 64) prefetch(pairs + 4 * prefetched_bytes + line);
     NMT_PRUNE_UNROLL
     for (int r = 0; r < registers; ++r) {
-      const Sums columns = load_bytes(pairs + r * bytes), values = load_bytes(pairs + lookup_bytes + r * bytes);
+      const Bytes columns = reinterpret_cast<Bytes>(load_bytes(pairs + r * bytes));
+      const Sums values = load_bytes(pairs + lookup_bytes + r * bytes);
       const Sums places[] = {places_in<0>(columns), places_in<1>(columns), places_in<2>(columns),
                              places_in<3>(columns)};
       NMT_PRUNE_UNROLL
       for (int t = 0; t < Tokens; ++t) {
         const std::uint8_t* here = token + t * weights.stride;
-        const Sums low = either(looked_up(sixteen_of(here), places[0]), looked_up(sixteen_of(here + 16), places[1]));
-        const Sums high =
-            either(looked_up(sixteen_of(here + 32), places[2]), looked_up(sixteen_of(here + 48), places[3]));
-        of_rows[t][r] = dot(of_rows[t][r], either(low, high), values);
+        const Sums low = looked_up(here, places[0]) | looked_up(here + 16, places[1]);
+        const Sums high = looked_up(here + 32, places[2]) | looked_up(here + 48, places[3]);
+        of_rows[t][r] = dot(of_rows[t][r], low | high, values);
       }
     }
   }
