@@ -16,6 +16,14 @@ class Matrix:
         shape: tuple[int, int],
     ) -> Matrix: ...
     @staticmethod
+    def blocks(
+        starts: npt.NDArray[np.int64],
+        columns: npt.NDArray[np.uint32],
+        values: npt.NDArray[Any],
+        scales: npt.NDArray[np.float32],
+        shape: tuple[int, int],
+    ) -> Matrix: ...
+    @staticmethod
     def dense(array: npt.NDArray[np.float32]) -> Matrix: ...
     @staticmethod
     def dense_int8(values: npt.NDArray[Any], scales: npt.NDArray[np.float32] | None = None) -> Matrix: ...

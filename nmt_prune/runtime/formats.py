@@ -1,16 +1,17 @@
 """In which form, or two, the compiled engine holds a weight."""
 
+from collections.abc import Mapping
 from typing import Literal, cast, get_args
 
 import numpy as np
 
 from nmt_prune.errors import PruneError
 from nmt_prune.runtime import _engine
-from nmt_prune.runtime.break_even import TOKENS, Dense, Values, break_even
+from nmt_prune.runtime.product_times import BLOCK, TOKENS, Form, Values, product_time, sparse_forms
 from nmt_prune.storage.model.stored_tensor import Csr
 
-Formats = Literal["auto", "sparse", "dense", "dense-int8"]
-"""``auto``: what is fastest by ``nmt_prune.runtime.break_even``; int8 only where the stored values are."""
+Formats = Literal["auto", Form]
+"""``auto``: what is fastest by ``nmt_prune.runtime.product_times``; int8 only where the stored values are."""
 
 LIMITS = (4, 16)
 """Most tokens for which the first and the second of the numbers that are measured speak."""
@@ -26,18 +27,21 @@ def check_formats(formats: str) -> None:
         raise PruneError(f"--formats {formats}: choose from {', '.join(get_args(Formats))}")
 
 
-def choose(formats: str, density: float, values: Values) -> tuple[str, int, str]:
+def choose(formats: str, shares: Mapping[Form, float], values: Values) -> tuple[str, int, str]:
     """The form of one weight up to a number of tokens, that number, and the form for more.
 
     Args:
         formats: what the user wants.
-        density: share of the weights that are kept.
+        shares: of the weights that are kept, and of the blocks.
         values: type in which they are stored.
     """
     if formats != "auto":
         return formats, LIMITS[0], formats
-    dense: Dense = "dense-int8" if values == "int8" else "dense"
-    few, more, many = ("sparse" if density < break_even(values, dense, tokens) else dense for tokens in TOKENS)
+    dense: Form = "dense-int8" if values == "int8" else "dense"
+    forms = (*sparse_forms(values), dense)
+    few, more, many = (
+        min(forms, key=lambda form: product_time(form, shares.get(form, 1.0), values, tokens)) for tokens in TOKENS
+    )
     return few, LIMITS[0] if more == many else LIMITS[1], many
 
 
@@ -49,18 +53,20 @@ def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
         columns: number of inputs.
         formats: what the user wants.
     """
-    density = len(weight.values) / ((len(weight.starts) - 1) * columns)
-    values = cast(Values, weight.values.dtype.name)
-    few, limit, many = choose(formats, density, values)
+    few, limit, many = choose(formats, _shares(weight, columns), cast(Values, weight.values.dtype.name))
     if few == many:
         return _matrix(weight, columns, few)
     return _engine.Matrix.by_tokens(_matrix(weight, columns, few), limit, _matrix(weight, columns, many))
 
 
 def _matrix(weight: Csr, columns: int, form: str) -> _engine.Matrix:
+    shape = (len(weight.starts) - 1, columns)
     if form == "sparse":
-        shape = (len(weight.starts) - 1, columns)
         return _engine.Matrix.sparse(weight.starts, weight.columns, weight.values, weight.scales, shape)
+    if form == "blocks":
+        if weight.scales is None:
+            raise PruneError(f"--formats blocks: these are of int8 values, not of {weight.values.dtype}; give int8")
+        return _engine.Matrix.blocks(weight.starts, weight.columns, weight.values, weight.scales, shape)
     if form == "dense-int8" and weight.scales is not None:
         return _engine.Matrix.dense_int8(_dense(weight, columns), weight.scales)
     values = _dense(weight, columns).astype(np.float32, copy=False)
@@ -69,8 +75,18 @@ def _matrix(weight: Csr, columns: int, form: str) -> _engine.Matrix:
     return _engine.Matrix.dense_int8(values) if form == "dense-int8" else _engine.Matrix.dense(values)
 
 
-def _dense(weight: Csr, columns: int) -> np.ndarray:
+def _shares(weight: Csr, columns: int) -> Mapping[Form, float]:
     rows = len(weight.starts) - 1
-    array = np.zeros((rows, columns), weight.values.dtype)
-    array[np.repeat(np.arange(rows), np.diff(weight.starts)), weight.columns] = weight.values
+    has_block = np.zeros((-(-rows // BLOCK[0]), -(-columns // BLOCK[1])), np.bool_)
+    has_block[_row_of_each(weight) // BLOCK[0], weight.columns // BLOCK[1]] = True
+    return {"sparse": len(weight.values) / (rows * columns), "blocks": float(has_block.mean())}
+
+
+def _dense(weight: Csr, columns: int) -> np.ndarray:
+    array = np.zeros((len(weight.starts) - 1, columns), weight.values.dtype)
+    array[_row_of_each(weight), weight.columns] = weight.values
     return array
+
+
+def _row_of_each(weight: Csr) -> np.ndarray:
+    return np.repeat(np.arange(len(weight.starts) - 1), np.diff(weight.starts))

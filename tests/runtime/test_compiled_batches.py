@@ -45,19 +45,22 @@ def test_one_engine_in_several_threads():
         assert list(pool.map(lambda batch: engine.search(batch, SHORT), batches)) == expected
 
 
-@pytest.mark.parametrize("formats", ["sparse", "dense", "dense-int8"])
-def test_every_instruction_set_finds_the_same(formats, instruction_set):
+@pytest.mark.parametrize(
+    ("formats", "values"), [("sparse", None), ("blocks", "int8"), ("dense", None), ("dense-int8", None)]
+)
+def test_every_instruction_set_finds_the_same(formats, values, instruction_set):
     stacks = [replace(s, dim=64, head_dim=16, embedding_scale=8.0, activation="gelu", embedding_norm=True) for s in PRE]
     compact = random_model(*stacks, words=150, density=0.5, seed=2)
-    engine, options = CompiledEngine(compact, formats=formats), replace(SHORT, nbest=5)
+    engine, options = CompiledEngine(compact, values, formats), replace(SHORT, nbest=5)
     found = engine.search(sentences(compact, [1, 9, 33]), options)
     _engine.use("portable")
     expected = engine.search(sentences(compact, [1, 9, 33]), options)
-    if formats == "dense-int8" and instruction_set in SEVEN_BITS:  # what is nearly as good may be found before
+    are_rounded = formats in ("blocks", "dense-int8")
+    if are_rounded and instruction_set in SEVEN_BITS:  # what is nearly as good may be found before
         assert [beam[0].score for beam in found] == pytest.approx([beam[0].score for beam in expected], abs=0.03)
         return
     # What is rounded, inputs and float16 keys, may fall on the other side.
-    assert_equal(found, expected, 5e-3 if formats == "dense-int8" else 1e-4)
+    assert_equal(found, expected, 5e-3 if are_rounded else 1e-4)
 
 
 @pytest.mark.parametrize("formats", ["sparse", "dense"])

@@ -92,7 +92,7 @@ def test_searches_that_cannot_be(source, options, prefixes, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"formats": "csr"}, "--formats csr: choose from auto, sparse, dense, dense-int8"),
+        ({"formats": "csr"}, "--formats csr: choose from auto, sparse, blocks, dense, dense-int8"),
         ({"values": "float64"}, "--values float64: choose from"),
         ({"threads": 0}, "--threads 0: give 1 or more"),
     ],

@@ -37,10 +37,11 @@ def uneven(shape: tuple[int, int]) -> Floats:
     return weight
 
 
-def blocks(shape: tuple[int, int]) -> Floats:
-    """Four consecutive rows share their columns."""
+def blocks(shape: tuple[int, int], rows: int = 4, columns: int = 1) -> Floats:
+    """So many consecutive rows share so many consecutive columns."""
     values = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
-    return values * np.repeat(uneven((shape[0] // 4, shape[1])) != 0, 4, axis=0)
+    whole = uneven((-(-shape[0] // rows), -(-shape[1] // columns))) != 0
+    return values * whole.repeat(rows, axis=0)[: shape[0]].repeat(columns, axis=1)[:, : shape[1]]
 
 
 def rows_of(weight: np.ndarray[Any, Any], mask: np.ndarray[Any, Any] | None = None) -> tuple[np.ndarray[Any, Any], ...]:
@@ -71,6 +72,12 @@ def sparse_int8(weight: Floats) -> tuple[Any, Floats]:
     return matrix, values * scales[:, None]
 
 
+def blocks_int8(weight: Floats) -> tuple[Any, Floats]:
+    values, scales = rounded(weight)
+    matrix = engine.Matrix.blocks(*rows_of(values, weight != 0), scales, weight.shape)
+    return matrix, values * scales[:, None]
+
+
 def dense(weight: Floats) -> tuple[Any, Floats]:
     return engine.Matrix.dense(weight), weight
 
@@ -79,6 +86,7 @@ FORMS: dict[str, Callable[[Floats], tuple[Any, Floats]]] = {
     "sparse float32": sparse_float32,
     "sparse float16": sparse_float16,
     "sparse int8": sparse_int8,
+    "blocks int8": blocks_int8,
     "dense float32": dense,
 }
 
@@ -113,7 +121,8 @@ def compare(matrix: Any, weight: Floats) -> None:
     of_rounding = half_steps(x) * np.abs(weight).sum(1) * 1.001
     for tokens in TOKENS:
         first, products, bounds = x[:tokens], expected[:tokens], error[:tokens]
-        if matrix.format == "sparse int8" and tokens <= LOOKED_UP.get(engine.instruction_set(), 0):
+        looked_up = LOOKED_UP.get(engine.instruction_set(), 0) if matrix.format == "sparse int8" else 0
+        if matrix.format == "blocks int8" or tokens <= looked_up:
             bounds = bounds + of_rounding[:tokens]
         assert (np.abs(matrix.multiply(first, bias) - (products + bias)) <= bounds).all()
         if tokens <= 17:  # what comes after the product does not depend on how many more there are
@@ -140,13 +149,43 @@ def test_dense_int8_errs_by_half_a_step_of_the_inputs(instruction_set: str, shap
             assert (np.abs(matrix.multiply(x[:tokens], bias, True) - expected[:tokens]) <= bound[:tokens]).all()
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_blocks_are_multiplied_as_in_a_dense_product(instruction_set: str, shape: tuple[int, int]) -> None:
+    random, weight = np.random.default_rng(3), blocks(shape, 8, 4)
+    values, scales = rounded(weight)
+    matrix, whole = engine.Matrix.blocks(*rows_of(values), scales, shape), engine.Matrix.dense_int8(values, scales)
+    x, bias = (random.standard_normal(size, dtype=np.float32) for size in ((max(TOKENS), shape[1]), shape[0]))
+    for tokens in TOKENS:
+        np.testing.assert_array_equal(matrix.multiply(x[:tokens]), whole.multiply(x[:tokens]))
+        np.testing.assert_allclose(
+            matrix.multiply(x[:tokens], bias), whole.multiply(x[:tokens], bias), rtol=1e-5, atol=1e-5
+        )
+    count = sum(np.add.reduceat(np.add.reduceat(weight != 0, np.r_[: shape[0] : 8]), np.r_[: shape[1] : 4], 1).flat > 0)
+    panels = -(-shape[0] // 8)
+    assert matrix.nbytes == 34 * count + 4 * (panels + 1) + 8 * 8 * panels
+
+
+@pytest.mark.parametrize("form", ["sparse int8", "blocks int8", "dense int8"])
+def test_a_token_that_is_not_a_number_has_no_product(instruction_set: str, form: str) -> None:
+    weight = uneven((40, 70))
+    matrix = engine.Matrix.dense_int8(weight) if form == "dense int8" else FORMS[form](weight)[0]
+    for tokens in (3, 9):
+        x = np.ones((tokens, 70), dtype=np.float32)
+        expected = matrix.multiply(x)
+        x[1, 69] = np.nan
+        product = matrix.multiply(x)
+        assert np.isnan(product[1][weight[:, 69] != 0]).all()
+        np.testing.assert_array_equal(np.delete(product, 1, 0), np.delete(expected, 1, 0))
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_largest_bytes_do_not_saturate(instruction_set: str, sign: int) -> None:
     weight = np.full((64, 512), 127, dtype=np.int8)
     weight[1::2] = -128
     x = np.full((9, 512), sign, dtype=np.float32)
-    product = engine.Matrix.dense_int8(weight, np.ones(64, dtype=np.float32)).multiply(x)
-    np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-6)
+    ones = np.ones(64, dtype=np.float32)
+    for matrix in (engine.Matrix.dense_int8(weight, ones), engine.Matrix.blocks(*rows_of(weight), ones, weight.shape)):
+        np.testing.assert_allclose(matrix.multiply(x), x @ weight.T.astype(np.float32), rtol=1e-6)
 
 
 @pytest.mark.parametrize("tokens", [4, 40])
@@ -168,7 +207,7 @@ def test_every_instruction_set_multiplies_what_another_laid_out(instruction_set:
         matrix, stored = form(weight)
         engine.use(instruction_set)
         bound = 1e-4 * (1 + np.abs(x) @ np.abs(stored).T)
-        if name == "sparse int8":
+        if name in ("sparse int8", "blocks int8"):
             bound += half_steps(x) * np.abs(stored).sum(1)
         for tokens in (1, 4, 19):
             product = matrix.multiply(x[:tokens], bias, True)
@@ -185,7 +224,7 @@ def test_inputs_of_nothing_are_nothing(instruction_set: str) -> None:
 
 def test_a_matrix_without_weights(instruction_set: str) -> None:
     nothing = np.zeros((40, 30), dtype=np.float32)
-    for form in ("sparse float32", "sparse float16", "sparse int8"):
+    for form in ("sparse float32", "sparse float16", "sparse int8", "blocks int8"):
         matrix, _ = FORMS[form](nothing)
         bias = np.arange(40, dtype=np.float32)
         for tokens in (2, 5):
@@ -215,7 +254,9 @@ def test_some_rows_are_a_matrix_of_their_own(instruction_set: str, form: str) ->
             rows = np.sort(random.choice(len(weight), count, replace=False)).astype(np.int32)
             for tokens in (2, 7):
                 some = matrix.select(rows, tokens)
-                assert (some.format, some.shape) == (form, (count, weight.shape[1]))
+                # Rows of several blocks share few of them.
+                expected = "dense int8" if form == "blocks int8" else form
+                assert (some.format, some.shape) == (expected, (count, weight.shape[1]))
                 np.testing.assert_array_equal(some.row(count - 1), matrix.row(rows[-1]))
                 np.testing.assert_array_equal(some.multiply(x[:tokens]), matrix.multiply(x[:tokens])[:, rows])
         with pytest.raises(ValueError, match=f"rows: there is no row {len(weight)}"):

@@ -48,6 +48,15 @@ def test_bad_arrays_are_refused_by_name(case: str) -> None:
     name, change = BAD[case]
     with pytest.raises(ValueError, match=f"^{name}: "):
         engine.Matrix.sparse(**{**GOOD, **change})
+    with pytest.raises(ValueError, match=r"^values: must be int8" if case == "scales, of floats" else f"^{name}: "):
+        engine.Matrix.blocks(**{**GOOD, **change})
+
+
+def test_blocks_have_an_index_for_so_many_columns() -> None:
+    few = {**GOOD, "columns": np.array([0, 2, 2**18 - 1], dtype=np.uint32)}
+    assert engine.Matrix.blocks(**{**few, "shape": (2, 2**18)}).row(1)[-1] == 1
+    with pytest.raises(ValueError, match="too many columns for blocks"):
+        engine.Matrix.blocks(**{**few, "shape": (2, 2**18 + 1)})
 
 
 def test_bad_dense_arrays_are_refused_by_name() -> None:

@@ -21,7 +21,8 @@ from nmt_prune.runtime.compiled import CompiledEngine
 
 WORDS = np.array([0, 1, 2, 3, 5, 6, 7, 9, 11, 14, 17, 21, 25, 29, 33, 40], np.int32)
 FORMS = [
-    (formats, values) for formats in ("sparse", "dense", "dense-int8") for values in ("float32", "float16", "int8")
+    ("blocks", "int8"),
+    *((formats, values) for formats in ("sparse", "dense", "dense-int8") for values in ("float32", "float16", "int8")),
 ]
 
 

@@ -6,7 +6,7 @@ from nmt_prune.runtime.compiled import CompiledEngine
 from nmt_prune.runtime.settings.search_options import SearchOptions
 from tests.runtime.models import random_model
 
-FORMS = ("sparse", "sparse int8", "dense", "dense-int8")
+FORMS = ("sparse", "sparse int8", "blocks int8", "dense", "dense-int8")
 """The compiled engine's forms, and the type that they convert to."""
 
 SOURCES = [[4, 5, 6, 7, 2], [9, 2], [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 2]]

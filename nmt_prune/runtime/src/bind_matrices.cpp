@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bindings.h"
+#include "block_matrix.h"
 #include "dense_matrix.h"
 #include "kernels.h"
 #include "matrix_by_tokens.h"
@@ -85,8 +86,10 @@ void check_rows(const CompressedRows& from, std::int64_t kept) {
   }
 }
 
-std::unique_ptr<Matrix> sparse(const Array& starts, const Array& columns, const Array& values, const nb::object& scales,
-                               Shape shape) {
+// Hands compressed sparse rows over to one of the forms of matrix.
+std::unique_ptr<Matrix> from_rows(const Array& starts, const Array& columns, const Array& values,
+                                  const nb::object& scales, Shape shape,
+                                  std::unique_ptr<Matrix> (*make)(const CompressedRows&)) {
   check_side("shape", shape.first);
   check_side("shape", shape.second);
   CompressedRows from{};
@@ -107,7 +110,18 @@ std::unique_ptr<Matrix> sparse(const Array& starts, const Array& columns, const 
   }
   check_rows(from, static_cast<std::int64_t>(values.size()));
   nb::gil_scoped_release released;
-  return sparse_matrix(from);
+  return make(from);
+}
+
+std::unique_ptr<Matrix> sparse(const Array& starts, const Array& columns, const Array& values, const nb::object& scales,
+                               Shape shape) {
+  return from_rows(starts, columns, values, scales, shape, sparse_matrix);
+}
+
+std::unique_ptr<Matrix> blocks(const Array& starts, const Array& columns, const Array& values, const nb::object& scales,
+                               Shape shape) {
+  if (type_of(values) != ValueType::int8) refuse("values", "must be int8");
+  return from_rows(starts, columns, values, scales, shape, block_matrix);
 }
 
 std::unique_ptr<Matrix> dense(const Array& array) {
@@ -218,6 +232,8 @@ void bind_matrices(nb::module_& module) {
   nb::class_<Matrix>(module, "Matrix", "A weight of shape (outputs, inputs).")
       .def_static("sparse", &sparse, "starts"_a, "columns"_a, "values"_a, "scales"_a.none(), "shape"_a,
                   "From compressed sparse rows.")
+      .def_static("blocks", &blocks, "starts"_a, "columns"_a, "values"_a, "scales"_a.none(), "shape"_a,
+                  "From compressed sparse rows of int8: the blocks of 8 rows and 4 columns that are not empty.")
       .def_static("dense", &dense, "array"_a, "From a float32 array.")
       .def_static("dense_int8", &dense_int8, "values"_a, "scales"_a = nb::none(),
                   "From int8 values with a scale per row, or from float32 values, which are rounded.")

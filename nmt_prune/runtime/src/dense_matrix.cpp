@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "kernels.h"
 
@@ -65,9 +66,10 @@ class DenseInt8Matrix final : public Matrix {
   DenseInt8Matrix(const std::int8_t* values, const float* scales, std::int64_t rows, std::int64_t columns)
       : DenseInt8Matrix(rows, columns) {
     std::copy_n(scales, rows, scales_.data());
-    for (std::int64_t row = 0; row < rows; ++row)
-      for (std::int64_t column = 0; column < columns; ++column)
-        values_[place(row, column)] = static_cast<std::uint8_t>(values[row * columns + column] + zero);
+    for (std::int64_t row = 0; row < rows; ++row, values += columns) {
+      for (std::int64_t column = 0; column < columns; ++column) values_[place(row, column)] = values[column];
+      totals_[row] = std::accumulate(values, values + columns, 0);
+    }
   }
 
   void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
@@ -76,41 +78,44 @@ class DenseInt8Matrix final : public Matrix {
     const std::size_t count = static_cast<std::size_t>(tokens);
     std::int16_t* quantized = workspace.words.grow(count * columns4_ * 4);
     float* scales = workspace.scales.grow(count);
-    std::int32_t* offsets = workspace.offsets.grow(count);
-    run.quantize(input, tokens, columns(), columns4_, quantized, scales, offsets);
-    run.dense_int8({rows(), columns(), columns4_, panels_of(rows()), values_.data(), scales_.data()}, quantized, scales,
-                   offsets, tokens, bias, activation == Activation::relu, output);
+    run.quantize(input, tokens, columns(), columns4_, run.dense_int8_most, quantized, scales);
+    run.dense_int8({rows(), columns(), columns4_, panels_of(rows()), values_.data(), scales_.data(), totals_.data()},
+                   quantized, scales, tokens, bias, activation == Activation::relu, output);
   }
 
   void row(std::int64_t index, float* output) const override {
     for (std::int64_t column = 0; column < columns(); ++column)
-      output[column] = static_cast<float>(values_[place(index, column)] - zero) * scales_[index];
+      output[column] = values_[place(index, column)] * scales_[index];
   }
 
   std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
     std::unique_ptr<DenseInt8Matrix> selected(new DenseInt8Matrix(static_cast<std::int64_t>(rows.size()), columns()));
     gather(reinterpret_cast<const Four*>(values_.data()), rows, columns4_,
            reinterpret_cast<Four*>(selected->values_.data()));
-    for (std::size_t i = 0; i < rows.size(); ++i) selected->scales_[i] = scales_[rows[i]];
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      selected->scales_[i] = scales_[rows[i]];
+      selected->totals_[i] = totals_[rows[i]];
+    }
     return selected;
   }
 
   const char* format() const override { return "dense int8"; }
-  std::size_t nbytes() const override { return values_.bytes() + scales_.bytes(); }
+  std::size_t nbytes() const override { return values_.bytes() + scales_.bytes() + totals_.bytes(); }
 
  private:
-  static constexpr int zero = 128;
   struct Four {
-    std::uint8_t bytes[4];
+    std::int8_t bytes[4];
   };
 
   DenseInt8Matrix(std::int64_t rows, std::int64_t columns)
       : Matrix(rows, columns),
         columns4_((columns + 3) / 4),
         values_(static_cast<std::size_t>(panels_of(rows) * panel_rows * columns4_ * 4)),
-        scales_(static_cast<std::size_t>(panels_of(rows) * panel_rows)) {
-    std::memset(values_.data(), zero, values_.bytes());
-    std::fill_n(scales_.data(), scales_.size(), 0.0f);
+        scales_(static_cast<std::size_t>(panels_of(rows) * panel_rows)),
+        totals_(scales_.size()) {
+    std::memset(values_.data(), 0, values_.bytes());
+    std::memset(scales_.data(), 0, scales_.bytes());
+    std::memset(totals_.data(), 0, totals_.bytes());
   }
 
   std::size_t place(std::int64_t row, std::int64_t column) const {
@@ -119,8 +124,9 @@ class DenseInt8Matrix final : public Matrix {
   }
 
   std::int64_t columns4_;
-  Aligned<std::uint8_t> values_;
+  Aligned<std::int8_t> values_;
   Aligned<float> scales_;
+  Aligned<std::int32_t> totals_;
 };
 
 }  // namespace

@@ -35,14 +35,17 @@ struct Kernels {
   void (*dense)(const DenseLayout& weights, const float* input, std::int64_t tokens, const float* bias, bool relu,
                 float* output);
 
-  // Symmetric int8 per token (in bytes or 16-bit words, as dense_int8 likes them): input = scale * quantized,
-  // |quantized| <= 127 (64 with AVX2 and no instruction for dot products of bytes), padded with zeros to columns4 * 4,
-  // in tiles of as many tokens as dense_int8 likes: (columns4, tokens of the tile, 4) each;
-  // offsets[t] = what the stored weights' + 128 adds to the sums of dense_int8.
+  // Symmetric int8 per token, as the instructions like it (in bytes or 16-bit words, plus 128 or 64 or nothing): input =
+  // scale * quantized, |quantized| <= 127 (64 with AVX2 and no instruction for dot products of bytes), padded with zeros
+  // to columns4 * 4, in tiles of so many tokens at most: (columns4, tokens of the tile, 4) each.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
-                   void* quantized, float* scales, std::int32_t* offsets);
-  void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales,
-                     const std::int32_t* offsets, std::int64_t tokens, const float* bias, bool relu, float* output);
+                   std::int64_t most, void* quantized, float* scales);
+  std::int64_t dense_int8_most, blocks_most;
+  void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales, std::int64_t tokens,
+                     const float* bias, bool relu, float* output);
+  // The same for blocks.
+  void (*blocks)(const BlockLayout& weights, const void* quantized, const float* scales, std::int64_t tokens,
+                 const float* bias, bool relu, float* output);
 
   VectorKernels vectors;
 };

@@ -64,12 +64,28 @@ struct DenseLayout {
   const float* values;  // (panels, columns, 32)
 };
 
-// Dense int8: as above, with four columns together (one dot product of four bytes per lane), stored plus 128 because
-// the x86 instruction multiplies unsigned by signed bytes. columns4 = columns / 4, rounded up.
+// Dense int8: as above, with four columns together: one dot product of four bytes per lane. columns4 = columns / 4,
+// rounded up.
 struct DenseInt8Layout {
   std::int64_t rows, columns, columns4, panels;
-  const std::uint8_t* values;  // (panels, columns4, 32, 4)
+  const std::int8_t* values;   // (panels, columns4, 32, 4)
   const float* scales;         // (panels * 32)
+  const std::int32_t* totals;  // (panels * 32): sums of rows' values
+};
+
+// The blocks of dense int8 weights that are not empty, of 8 rows and four columns: as many bytes as a register of AVX2
+// has. Panels of 8 rows have blocks of their own, by column.
+constexpr int block_rows = 8;
+constexpr int block_columns = 4;
+constexpr int block_bytes = block_rows * block_columns;
+
+struct BlockLayout {
+  std::int64_t rows, columns4, panels;
+  const std::uint32_t* starts;  // (panels + 1): the first block of each panel
+  const std::uint16_t* fours;   // (blocks): the first column, divided by four
+  const std::int8_t* values;    // (blocks, 8, 4)
+  const float* scales;          // (panels * 8)
+  const std::int32_t* totals;   // (panels * 8): sums of rows' values
 };
 
 }  // namespace nmt_prune

@@ -18,7 +18,6 @@ struct Workspace {
   Aligned<std::int16_t> words;  // quantized activations
   Aligned<std::uint8_t> bytes;  // the same, of sparse weights
   Aligned<float> scales;        // of quantized activations
-  Aligned<std::int32_t> offsets;
 };
 
 // A weight of shape (rows = outputs, columns = inputs), read only, shared by threads.

@@ -2,6 +2,7 @@
 #pragma once
 #include "../kernels.h"
 #include "attention.h"
+#include "blocks.h"
 #include "dense.h"
 #include "dense_int8.h"
 #include "rows.h"
@@ -17,7 +18,8 @@ namespace NMT_PRUNE_KERNELS {
 
 extern const Kernels kernels;
 const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
-                         lookup_tokens, quantize_for_lookups, sparse_lookups, dense, quantize, dense_int8,
+                         lookup_tokens, quantize_for_lookups, sparse_lookups, dense, quantize, int8_block,
+                         most_tokens_of_blocks, dense_int8, blocks,
                          {add, layer_norm, activate, {attend_scattered<float>, attend_together<float>},
                           {attend_scattered<Half>, attend_together<Half>}, to_half, top, highest}};
 

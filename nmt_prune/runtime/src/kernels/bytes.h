@@ -1,5 +1,4 @@
-// Dot products of four weights (bytes, stored plus 128) by four inputs per lane, by whatever the instruction set has for
-// it.
+// Dot products of four weights (bytes) by four inputs per lane, by whatever the instruction set has for it.
 #pragma once
 #include "simd.h"
 
@@ -7,25 +6,39 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-// What products are too large by, for each input: the instructions of x86 multiply unsigned weights.
-#if defined(__ARM_FEATURE_DOTPROD)
-constexpr std::int32_t weight_offset = 0;
-#else
-constexpr std::int32_t weight_offset = 128;
-#endif
-
 // What the largest input of a token is rounded to.
 #if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
-constexpr float largest_input = 64.0f;  // 2 * 255 * 64 has 16 bits
+constexpr float largest_input = 64.0f;  // 2 * (64 + 64) * 127 has 16 bits
 #else
 constexpr float largest_input = 127.0f;
 #endif
 
+// What is added to inputs: the instructions of x86 multiply unsigned bytes by signed ones.
+#if defined(__AVX2__)
+constexpr std::int32_t input_offset = largest_input > 64.0f ? 128 : 64;
+#else
+constexpr std::int32_t input_offset = 0;
+#endif
+
+NMT_PRUNE_INLINE std::int32_t nearest(float value) {
+#if defined(__clang__)
+  return static_cast<std::int32_t>(__builtin_rintf(value));
+#else
+  return __builtin_irintf(value);
+#endif
+}
+
+// Ties go to the even one.
+template <class T>
+NMT_PRUNE_INLINE void quantize_some(const float* from, std::int64_t count, float inverse, std::int32_t offset, T* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(nearest(from[i] * inverse) + offset);
+}
+
 #if defined(__AVX2__)
 
 // Without an instruction for dot products, pairs of products are added in 16 bits, which they must not overflow.
-typedef std::int8_t Quantized;
-constexpr int lane_order[4] = {0, 1, 2, 3};
+typedef std::uint8_t Quantized;
+NMT_PRUNE_INLINE void put_four(const Quantized* from, Quantized* to) { std::memcpy(to, from, 4 * sizeof *to); }
 #if defined(__AVX512BW__)
 typedef __m512i Sums;
 NMT_PRUNE_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
@@ -53,29 +66,32 @@ NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) {
 #endif
 constexpr int dot_lanes = sizeof(Sums) / 4;
 struct Weights { Sums bytes; };
-NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {load_bytes(at)}; }
+NMT_PRUNE_INLINE Weights weights_at(const std::int8_t* at) { return {load_bytes(at)}; }
 NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   std::int32_t four;
   std::memcpy(&four, x, sizeof four);
-  return dot(sums, weights.bytes, same(four));
+  return dot(sums, same(four), weights.bytes);
 }
 
 #elif defined(__SSE2__)
 
 // Bytes 0 and 2 of each lane as 16-bit words, then bytes 1 and 3.
 typedef std::int16_t Quantized;
-constexpr int lane_order[4] = {0, 2, 1, 3};
+NMT_PRUNE_INLINE void put_four(const Quantized* from, Quantized* to) {
+  const Quantized ordered[4] = {from[0], from[2], from[1], from[3]};
+  std::memcpy(to, ordered, sizeof ordered);
+}
 typedef __m128i Sums;
 NMT_PRUNE_INLINE Sums no_sums() { return _mm_setzero_si128(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); }
-NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return _mm_and_si128(a, _mm_set1_epi32(0x00ff00ff)); }
-NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm_srli_epi16(a, 8); }
+NMT_PRUNE_INLINE Sums odd_bytes(Sums a) { return _mm_srai_epi16(a, 8); }
+NMT_PRUNE_INLINE Sums even_bytes(Sums a) { return odd_bytes(_mm_slli_epi16(a, 8)); }
 NMT_PRUNE_INLINE Sums same(std::int32_t pair) { return _mm_set1_epi32(pair); }
 NMT_PRUNE_INLINE Sums multiply_add(Sums a, Sums b) { return _mm_madd_epi16(a, b); }
 NMT_PRUNE_INLINE Sums add(Sums a, Sums b) { return _mm_add_epi32(a, b); }
 constexpr int dot_lanes = sizeof(Sums) / 4;
 struct Weights { Sums even, odd; };
-NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) {
+NMT_PRUNE_INLINE Weights weights_at(const std::int8_t* at) {
   const Sums bytes = load_bytes(at);
   return {even_bytes(bytes), odd_bytes(bytes)};
 }
@@ -89,14 +105,12 @@ NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
 #elif defined(__ARM_FEATURE_DOTPROD)
 
 typedef std::int8_t Quantized;
-constexpr int lane_order[4] = {0, 1, 2, 3};
+NMT_PRUNE_INLINE void put_four(const Quantized* from, Quantized* to) { std::memcpy(to, from, 4 * sizeof *to); }
 constexpr int dot_lanes = 4;
 typedef int32x4_t Sums;
 struct Weights { int8x16_t bytes; };
 NMT_PRUNE_INLINE Sums no_sums() { return vdupq_n_s32(0); }
-NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) {
-  return {vreinterpretq_s8_u8(veorq_u8(vld1q_u8(at), vdupq_n_u8(128)))};
-}
+NMT_PRUNE_INLINE Weights weights_at(const std::int8_t* at) { return {vld1q_s8(at)}; }
 NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   std::int32_t four;
   std::memcpy(&four, x, sizeof four);
@@ -106,12 +120,12 @@ NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
 #else
 
 typedef std::int16_t Quantized;
-constexpr int lane_order[4] = {0, 1, 2, 3};
+NMT_PRUNE_INLINE void put_four(const Quantized* from, Quantized* to) { std::memcpy(to, from, 4 * sizeof *to); }
 constexpr int dot_lanes = 4;
 struct Sums { std::int32_t lane[dot_lanes]; };
-struct Weights { const std::uint8_t* bytes; };
+struct Weights { const std::int8_t* bytes; };
 NMT_PRUNE_INLINE Sums no_sums() { return {}; }
-NMT_PRUNE_INLINE Weights weights_at(const std::uint8_t* at) { return {at}; }
+NMT_PRUNE_INLINE Weights weights_at(const std::int8_t* at) { return {at}; }
 NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   for (int i = 0; i < dot_lanes; ++i)
     for (int j = 0; j < 4; ++j) sums.lane[i] += weights.bytes[4 * i + j] * x[j];

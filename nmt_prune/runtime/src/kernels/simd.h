@@ -88,19 +88,28 @@ NMT_PRUNE_INLINE void store_some(float* to, Floats<Lanes> vector, std::int64_t c
   for (std::int64_t i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
+// As bits, magnitudes are in the order of integers, with not a number above all of them.
+typedef decltype(Floats<widest>{} < Floats<widest>{}) MagnitudeBits;
+NMT_PRUNE_INLINE MagnitudeBits larger(MagnitudeBits largest, Floats<widest> values) {
+  MagnitudeBits bits;
+  std::memcpy(&bits, &values, sizeof bits);
+  bits &= 0x7fffffff;
+  return bits > largest ? bits : largest;
+}
+
 float largest_magnitude(const float* values, std::int64_t count) {
-  Floats<widest> largest{};
+  MagnitudeBits even{}, odd{};  // a maximum waits for the one before
   std::int64_t i = 0;
-  for (; i + widest <= count; i += widest) {
-    const Floats<widest> value = load<widest>(values + i), magnitude = value > -value ? value : -value;
-    largest = magnitude > largest ? magnitude : largest;
+  for (; i + 2 * widest <= count; i += 2 * widest) {
+    even = larger(even, load<widest>(values + i));
+    odd = larger(odd, load<widest>(values + i + widest));
   }
-  float result = 0.0f;
-  for (int lane = 0; lane < widest; ++lane) result = largest[lane] > result ? largest[lane] : result;
-  for (; i < count; ++i) {
-    const float magnitude = values[i] < 0.0f ? -values[i] : values[i];
-    result = magnitude > result ? magnitude : result;
-  }
+  for (; i < count; i += widest) even = larger(even, load_some<widest>(values + i, count - i));
+  even = odd > even ? odd : even;
+  std::int32_t found = 0;
+  for (int lane = 0; lane < widest; ++lane) found = even[lane] > found ? even[lane] : found;
+  float result;
+  std::memcpy(&result, &found, sizeof result);
   return result;
 }
 

@@ -7,11 +7,6 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-NMT_PRUNE_INLINE void quantize_block(const float* from, std::int64_t count, float inverse, std::uint8_t* to) {
-  for (std::int64_t i = 0; i < count; ++i)
-    to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(__builtin_rintf(from[i] * inverse)) + zero_input);
-}
-
 void quantize_for_lookups(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride,
                           std::uint8_t* bytes, float* scales) {
   for (std::int64_t t = 0; t < tokens; ++t, input += columns, bytes += stride) {
@@ -20,8 +15,8 @@ void quantize_for_lookups(const float* input, std::int64_t tokens, std::int64_t 
     scales[t] = largest / largest_input;
     std::int64_t column = 0;
     for (; column + lookup_columns <= columns; column += lookup_columns)
-      quantize_block(input + column, lookup_columns, inverse, bytes + column);
-    quantize_block(input + column, columns - column, inverse, bytes + column);
+      quantize_some(input + column, lookup_columns, inverse, zero_input, bytes + column);
+    quantize_some(input + column, columns - column, inverse, zero_input, bytes + column);
     std::memset(bytes + columns, zero_input, stride - columns);
   }
 }

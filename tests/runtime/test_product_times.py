@@ -1,4 +1,4 @@
-"""Where sparse products begin to pay."""
+"""How long products take, measured once per machine."""
 
 import json
 from collections.abc import Iterator
@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
-from nmt_prune.runtime import break_even as module
-from nmt_prune.runtime.break_even import break_even
+from nmt_prune.runtime import product_times as module
+from nmt_prune.runtime.product_times import product_time
 
 SECONDS = {
-    tokens: {"dense": dense, "0.05": 0.5, "0.2": 2.0} for tokens, dense in (("1", 4.0), ("5", 8.0), ("64", 20.0))
+    tokens: {"dense": dense, "sparse 0.05": 0.5, "sparse 0.2": 2.0}
+    for tokens, dense in (("1", 4.0), ("5", 8.0), ("64", 20.0))
 }
 
 
@@ -24,48 +25,46 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     module._times.cache_clear()
 
 
-def test_a_line_through_two_densities_meets_the_dense_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
-    assert break_even("float16", "dense", 1) == pytest.approx(0.4)
-    assert break_even("float16", "dense", 6) == pytest.approx(0.8)
-    assert break_even("float16", "dense", 400) == 1.0
+def test_time_is_a_line_through_two_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measure", lambda values: SECONDS)
+    assert product_time("sparse", 0.4, "float16", 1) == pytest.approx(4.0)
+    assert product_time("sparse", 0.02, "float16", 6) == pytest.approx(0.2)
+    assert [product_time("dense", 1.0, "float16", tokens) for tokens in (1, 6, 400)] == [4.0, 8.0, 20.0]
 
 
-def test_it_may_never_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = {tokens: {**times, "dense": 0.2} for tokens, times in SECONDS.items()}
-    monkeypatch.setattr(module, "measure", lambda values, dense: slow)
-    assert break_even("int8", "dense-int8", 5) == pytest.approx(0.02)
-    slow["5"]["dense"] = 1e-9
-    assert break_even("int8", "dense-int8", 5) == pytest.approx(0.0, abs=1e-6)
+def test_time_does_not_fall_with_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = {tokens: {**times, "sparse 0.2": 0.4} for tokens, times in SECONDS.items()}
+    monkeypatch.setattr(module, "measure", lambda values: noisy)
+    assert product_time("sparse", 0.9, "float32", 5) == 0.5
 
 
 def test_it_is_measured_once_per_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(module, "measure", lambda *forms: calls.append(forms) or SECONDS)
+    monkeypatch.setattr(module, "measure", lambda values: calls.append(values) or SECONDS)
     for _ in range(2):
-        break_even("float32", "dense", 5)
+        product_time("dense", 1.0, "float32", 5)
         module._times.cache_clear()
-    assert calls == [("float32", "dense")]
+    assert calls == ["float32"]
     (path,) = cache.iterdir()
     path.write_text("{", encoding="utf-8")
-    assert break_even("float32", "dense", 1) == pytest.approx(0.4)
+    assert product_time("dense", 1.0, "float32", 1) == 4.0
     assert json.loads(path.read_text(encoding="utf-8"))["seconds"] == SECONDS
     assert len(calls) == 2
 
 
 def test_another_engine_is_measured_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
+    monkeypatch.setattr(module, "measure", lambda values: SECONDS)
     for digest in ("one", "another"):
         monkeypatch.setattr(module, "file_digest", lambda path, digest=digest: digest)
-        break_even("float32", "dense", 5)
+        product_time("dense", 1.0, "float32", 5)
         module._times.cache_clear()
     assert len(list(cache.iterdir())) == 2
 
 
 def test_without_a_place_for_it_it_is_measured_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
+    monkeypatch.setattr(module, "measure", lambda values: SECONDS)
     cache.parent.joinpath("nmt-prune").write_text("a file, not a folder", encoding="utf-8")
-    assert break_even("float32", "dense", 1) == pytest.approx(0.4)
+    assert product_time("dense", 1.0, "float32", 1) == 4.0
 
 
 @pytest.mark.parametrize("values", ["float32", "float16", "int8"])
@@ -73,16 +72,19 @@ def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "SHAPE", (256, 512))
     monkeypatch.setattr(module, "BYTES", 1 << 14)
     sizes = {"float32": 4, "float16": 2, "int8": 1}
-    monkeypatch.setattr(module, "_time", lambda matrices, x: len(x) * matrices[0].nbytes)
-    seconds = module.measure(values, "dense-int8")
+    monkeypatch.setattr(module, "_time", lambda matrices, x: float(len(x) * matrices[0].nbytes))
+    seconds = module.measure(values)
     assert list(seconds) == ["1", "5", "64"]
+    build = module._engine.Matrix.dense_int8 if values == "int8" else module._engine.Matrix.dense
+    assert module._are_times(seconds, values)
     for tokens, times in seconds.items():
-        assert list(times) == list(SECONDS["1"])
-        assert times["dense"] == int(tokens) * module._engine.Matrix.dense_int8(np.zeros((256, 512), np.float32)).nbytes
+        assert times["dense"] == int(tokens) * build(np.zeros((256, 512), np.float32)).nbytes
         # Three times as many values and their indices; what else there is of a matrix is the same.
-        more = (times["0.2"] - times["0.05"]) / int(tokens) / (0.15 * 256 * 512)
+        more = (times["sparse 0.2"] - times["sparse 0.05"]) / int(tokens) / (0.15 * 256 * 512)
         assert sizes[values] < more < sizes[values] + 5
-    assert break_even(values, "dense", 1) > break_even(values, "dense-int8", 1) > 0
+        if values == "int8":
+            more = (times["blocks 0.2"] - times["blocks 0.05"]) / int(tokens) / (0.15 * 256 * 512)
+            assert more == pytest.approx(34 / 32, rel=0.1)
 
 
 def test_a_time_is_that_of_one_product_when_all_matrices_were_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,12 +104,12 @@ ODD = (None, 5, [], {}, "1", float("nan"), float("inf"), -1.0, True, {"dense": 1
 
 
 @pytest.mark.parametrize("odd", ODD, ids=map(str, ODD))
-@pytest.mark.parametrize("place", [(), ("seconds",), ("seconds", "5"), ("seconds", "5", "0.2"), ("machine",)])
+@pytest.mark.parametrize("place", [(), ("seconds",), ("seconds", "5"), ("seconds", "5", "sparse 0.2"), ("machine",)])
 def test_what_does_not_belong_in_the_cache_is_measured_anew(
     cache: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[str, ...], odd: object
 ) -> None:
-    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
-    break_even("float32", "dense", 5)
+    monkeypatch.setattr(module, "measure", lambda values: SECONDS)
+    product_time("dense", 1.0, "float32", 5)
     (path,) = cache.iterdir()
     whole = json.loads(path.read_text(encoding="utf-8"))
     changed = json.loads(json.dumps(whole))
@@ -118,7 +120,7 @@ def test_what_does_not_belong_in_the_cache_is_measured_anew(
         inner[place[-1]] = odd
     path.write_text(json.dumps(changed if place else odd), encoding="utf-8")
     module._times.cache_clear()
-    assert break_even("float32", "dense", 5) == pytest.approx(0.8)
+    assert product_time("dense", 1.0, "float32", 5) == 8.0
     assert json.loads(path.read_text(encoding="utf-8")) == whole
 
 
@@ -129,6 +131,6 @@ def test_somebody_without_a_home_has_a_cache(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(module.Path, "home", no_home)
     monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(module, "measure", lambda values, dense: SECONDS)
-    assert break_even("float32", "dense", 1) == pytest.approx(0.4)
-    assert len(list(tmp_path.rglob("break-even-*.json"))) == 1
+    monkeypatch.setattr(module, "measure", lambda values: SECONDS)
+    assert product_time("dense", 1.0, "float32", 1) == 4.0
+    assert len(list(tmp_path.rglob("product-times-*.json"))) == 1

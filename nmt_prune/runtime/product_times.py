@@ -1,4 +1,4 @@
-"""Below which density skipping zeros is faster than a dense product: measured, once per machine and engine."""
+"""How long a product takes by the form of its weight: measured, once per machine and engine."""
 
 import functools
 import hashlib
@@ -21,7 +21,7 @@ from nmt_prune.files import file_digest, read_json, write_json
 from nmt_prune.runtime import _engine
 
 Values = Literal["float32", "float16", "int8"]
-Dense = Literal["dense", "dense-int8"]
+Form = Literal["sparse", "blocks", "dense", "dense-int8"]
 
 TOKENS = (1, 5, 64)
 """Sizes of the batches that are measured: sentences times beam."""
@@ -30,48 +30,54 @@ SHAPE = (8192, 512)
 BYTES = 48 << 20
 """Of all dense matrices together: more than a cache holds, as the weights of a model are."""
 
-DENSITIES = (0.05, 0.2)
+SHARES = (0.05, 0.2)
+BLOCK = (8, 4)
+"""Rows and columns of a block."""
+
 ROUNDS = 9
 
 Times = Mapping[str, Mapping[str, float]]
-"""Seconds per product by number of tokens, then by form: ``dense`` or the density of a sparse matrix."""
+"""Seconds per product by number of tokens, then by form: ``dense``, or ``sparse`` or ``blocks`` and the share of what
+is kept."""
 
 
-def break_even(values: Values, dense: Dense, tokens: int) -> float:
-    """Density below which a sparse product is the faster one.
+def product_time(form: Form, share: float, values: Values, tokens: int) -> float:
+    """Seconds that a product with a weight of ``SHAPE`` takes.
 
-    Time of a sparse product is a straight line over density, so two are measured, and the line is followed to where it
-    takes as long as the dense product.
+    Time of a sparse product is a straight line over what is kept, so two are measured.
 
     Args:
-        values: type of the sparse values.
-        dense: the other form.
+        form: of the weight.
+        share: of its weights that are kept, or of its blocks; with ``dense`` it does not matter.
+        values: type of the values that are kept; ``blocks`` are of int8.
         tokens: tokens that are multiplied together; the nearest number that is measured counts.
-
-    Returns:
-        Between 0 (sparse never pays) and 1.
     """
     nearest = min(TOKENS, key=lambda measured: abs(np.log(measured / max(tokens, 1))))
-    times = _times(values, dense)[str(nearest)]
-    first, second = (times[str(density)] for density in DENSITIES)
-    slope = (second - first) / (DENSITIES[1] - DENSITIES[0])
-    if slope <= 0:  # so fast that only noise was measured
-        return float(second <= times["dense"])
-    return float(np.clip(DENSITIES[0] + (times["dense"] - first) / slope, 0.0, 1.0))
+    times = _times(values)[str(nearest)]
+    if form in ("dense", "dense-int8"):
+        return times["dense"]
+    first, second = (times[f"{form} {kept}"] for kept in SHARES)
+    slope = max(second - first, 0.0) / (SHARES[1] - SHARES[0])  # 0: so fast that only noise was measured
+    return first + (share - SHARES[0]) * slope
+
+
+def sparse_forms(values: Values) -> tuple[Form, ...]:
+    """The forms without zeros, or without most of them."""
+    return ("sparse", "blocks") if values == "int8" else ("sparse",)
 
 
 @functools.cache
-def _times(values: Values, dense: Dense) -> Times:
+def _times(values: Values) -> Times:
     """From the user's cache, or measured and put there."""
-    sizes = (SHAPE, BYTES, DENSITIES, TOKENS, ROUNDS)
-    measured = (file_digest(Path(_engine.__file__)), _processor(), _engine.instruction_set(), values, dense, *sizes)
+    sizes = (SHAPE, BYTES, SHARES, TOKENS, ROUNDS)
+    measured = (file_digest(Path(_engine.__file__)), _processor(), _engine.instruction_set(), values, *sizes)
     machine = " ".join(map(str, measured))
-    path = _cache() / f"break-even-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
+    path = _cache() / f"product-times-{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
     with suppress(PruneError):
         found = read_json(path)
-        if isinstance(found, dict) and found.get("machine") == machine and _are_times(found.get("seconds")):
+        if isinstance(found, dict) and found.get("machine") == machine and _are_times(found.get("seconds"), values):
             return found["seconds"]
-    seconds = measure(values, dense)
+    seconds = measure(values)
     with suppress(PruneError):  # nowhere to keep it: measured again next time
         write_json(path, {"machine": machine, "seconds": seconds})
     return seconds
@@ -87,9 +93,9 @@ def _cache() -> Path:
         return Path(tempfile.gettempdir(), f"nmt-prune-{os.getuid()}")
 
 
-def _are_times(found: object) -> bool:
+def _are_times(found: object, values: Values) -> bool:
     """Whether this is what :func:`measure` returns."""
-    forms = {"dense", *map(str, DENSITIES)}
+    forms = {"dense", *(f"{form} {share}" for form in sparse_forms(values) for share in SHARES)}
     return isinstance(found, dict) and all(
         isinstance(times := found.get(str(tokens)), dict)
         and times.keys() == forms
@@ -98,21 +104,22 @@ def _are_times(found: object) -> bool:
     )
 
 
-def measure(values: Values, dense: Dense) -> Times:
+def measure(values: Values) -> Times:
     """Medians of CPU time.
 
     Args:
-        values: type of the sparse values.
-        dense: the other form.
+        values: type of the values that are kept; with int8 the dense form is of int8, too.
     """
     random = np.random.default_rng(0)
     weight = random.standard_normal(SHAPE, dtype=np.float32)
-    build = _engine.Matrix.dense_int8 if dense == "dense-int8" else _engine.Matrix.dense
-    copies = max(2, BYTES // build(weight).nbytes)
-    forms: dict[str, Sequence[_engine.Matrix]] = {"dense": [build(weight) for _ in range(copies)]}
-    for density in DENSITIES:
-        mask = random.random(SHAPE, dtype=np.float32) < density
-        forms[str(density)] = [_sparse(weight, mask, values) for _ in range(copies)]
+    dense = _engine.Matrix.dense_int8 if values == "int8" else _engine.Matrix.dense
+    copies = max(2, BYTES // dense(weight).nbytes)
+    forms: dict[str, Sequence[_engine.Matrix]] = {"dense": [dense(weight) for _ in range(copies)]}
+    for form in sparse_forms(values):
+        build = _engine.Matrix.blocks if form == "blocks" else _engine.Matrix.sparse
+        for share in SHARES:
+            masks = [_mask(form, share, random) for _ in range(copies)]
+            forms[f"{form} {share}"] = [build(*_rows(weight, mask, values), SHAPE) for mask in masks]
     seconds: dict[str, dict[str, float]] = {}
     for tokens in TOKENS:
         x = random.standard_normal((tokens, SHAPE[1]), dtype=np.float32)
@@ -121,12 +128,20 @@ def measure(values: Values, dense: Dense) -> Times:
     return seconds
 
 
-def _sparse(weight: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], values: str) -> _engine.Matrix:
+def _mask(form: Form, share: float, random: np.random.Generator) -> npt.NDArray[np.bool_]:
+    rows, columns = BLOCK if form == "blocks" else (1, 1)
+    kept = random.random((SHAPE[0] // rows, SHAPE[1] // columns), dtype=np.float32) < share
+    return kept.repeat(rows, axis=0).repeat(columns, axis=1)
+
+
+def _rows(
+    weight: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], values: Values
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[Any], Any]:
     starts = np.concatenate([[0], np.cumsum(mask.sum(1))])
     kept: npt.NDArray[Any] = weight[mask]
     kept = np.rint(kept * 20).astype(np.int8) if values == "int8" else kept.astype(values)
     scales = np.full(len(weight), 0.05, dtype=np.float32) if values == "int8" else None
-    return _engine.Matrix.sparse(starts, np.nonzero(mask)[1].astype(np.uint32), kept, scales, weight.shape)
+    return starts, np.nonzero(mask)[1].astype(np.uint32), kept, scales
 
 
 def _time(matrices: Sequence[_engine.Matrix], x: npt.NDArray[np.float32]) -> float:

@@ -1,0 +1,135 @@
+// Blocks of int8 weights times tokens that are quantized as for dense products: the same products, without the empty
+// blocks.
+#pragma once
+#include "../layouts.h"
+#include "dense_int8.h"
+
+namespace nmt_prune {
+namespace NMT_PRUNE_KERNELS {
+namespace {
+
+#if defined(__AVX512BW__)
+
+// A block is half of a register, and two halves per cycle are as fast as a whole one.
+typedef __m256i RowSums;
+typedef __m256i BlockWeights;
+constexpr int vectors_of_block = 1;
+NMT_PRUNE_INLINE RowSums no_row_sums() { return _mm256_setzero_si256(); }
+NMT_PRUNE_INLINE BlockWeights block_at(const std::int8_t* at) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
+}
+NMT_PRUNE_INLINE RowSums add_block(RowSums sums, BlockWeights weights, const Quantized* x) {
+  std::int32_t four;
+  std::memcpy(&four, x, sizeof four);
+#if defined(__AVX512VNNI__)
+  return _mm256_dpbusd_epi32(sums, _mm256_set1_epi32(four), weights);
+#else
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(four), weights);
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#endif
+}
+
+#else
+
+typedef Sums RowSums;
+typedef Weights BlockWeights;
+constexpr int vectors_of_block = block_rows / dot_lanes;
+NMT_PRUNE_INLINE RowSums no_row_sums() { return no_sums(); }
+NMT_PRUNE_INLINE BlockWeights block_at(const std::int8_t* at) { return weights_at(at); }
+NMT_PRUNE_INLINE RowSums add_block(RowSums sums, BlockWeights weights, const Quantized* x) {
+  return add_dots(sums, weights, x);
+}
+
+#endif
+
+// Tokens that one pass over a panel's blocks serves, at most: their sums stay in registers.
+#if defined(__AVX512BW__)
+constexpr std::int64_t most_tokens_of_blocks = 16;
+#elif defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)
+constexpr std::int64_t most_tokens_of_blocks = 12;
+#else
+constexpr std::int64_t most_tokens_of_blocks = 4;
+#endif
+
+typedef std::int32_t RowLanes[block_rows];
+
+template <int Tokens>
+NMT_PRUNE_INLINE void finish_block(const Int8Job& job, const RowLanes* sums, std::int64_t row, std::int64_t count,
+                                   const float* scales, std::int64_t stride, float* output) {
+  const Floats<finish_lanes> floor = broadcast<finish_lanes>(job.relu ? 0.0f : -__builtin_inff());
+  output += row;
+  for (int part = 0; part < block_rows && part < count; part += finish_lanes) {
+    FinishLanes totals;
+    std::memcpy(&totals, job.totals + row + part, sizeof totals);
+    totals *= input_offset;
+    const Floats<finish_lanes> of_rows = load<finish_lanes>(job.scales + row + part);
+    const Floats<finish_lanes> bias =
+        job.bias ? load_some<finish_lanes>(job.bias + row + part, count - part) : Floats<finish_lanes>{};
+    for (int t = 0; t < Tokens; ++t) {
+      FinishLanes lanes;
+      std::memcpy(&lanes, sums[t] + part, sizeof lanes);
+      const Floats<finish_lanes> value =
+          __builtin_convertvector(lanes - totals, Floats<finish_lanes>) * (of_rows * scales[t]) + bias;
+      store_some<finish_lanes>(output + t * stride + part, floor > value ? floor : value, count - part);
+    }
+  }
+}
+
+template <int Tokens>
+void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
+                  const float* scales, float* output) {
+  RowSums sums[Tokens][vectors_of_block];
+  NMT_PRUNE_UNROLL
+  for (int t = 0; t < Tokens; ++t) {
+    NMT_PRUNE_UNROLL
+    for (int v = 0; v < vectors_of_block; ++v) sums[t][v] = no_row_sums();
+  }
+  for (std::size_t block = weights.starts[panel]; block < weights.starts[panel + 1]; ++block) {
+    const std::int8_t* bytes = weights.values + block * block_bytes;
+    const Quantized* inputs = x + static_cast<std::size_t>(weights.fours[block]) * (4 * Tokens);
+    prefetch(bytes + prefetched_bytes);
+    BlockWeights rows[vectors_of_block];
+    NMT_PRUNE_UNROLL
+    for (int v = 0; v < vectors_of_block; ++v) rows[v] = block_at(bytes + v * (block_bytes / vectors_of_block));
+    NMT_PRUNE_UNROLL
+    for (int t = 0; t < Tokens; ++t) {
+      NMT_PRUNE_UNROLL
+      for (int v = 0; v < vectors_of_block; ++v) {
+        sums[t][v] = add_block(sums[t][v], rows[v], inputs + 4 * t);
+#if defined(__AVX2__)
+        __asm__("" : "+v"(sums[t][v]));  // or the compiler starts so many products that sums leave their registers
+#endif
+      }
+    }
+  }
+  const std::int64_t row = panel * block_rows, left = weights.rows - row;
+  alignas(64) std::int32_t lanes[Tokens][block_rows];
+  std::memcpy(lanes, sums, sizeof lanes);
+  if (left >= block_rows)
+    finish_block<Tokens>(job, lanes, row, block_rows, scales, weights.rows, output);
+  else
+    finish_block<Tokens>(job, lanes, row, left, scales, weights.rows, output);
+}
+
+// So many tokens, at most Tokens.
+template <int Tokens>
+void block_pass(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
+                const float* scales, std::int64_t tokens, float* output) {
+  if (tokens == Tokens) return block_tokens<Tokens>(weights, job, panel, x, scales, output);
+  if constexpr (Tokens > 1) block_pass<Tokens - 1>(weights, job, panel, x, scales, tokens, output);
+}
+
+void blocks(const BlockLayout& weights, const void* quantized, const float* scales, std::int64_t tokens,
+            const float* bias, bool relu, float* output) {
+  const Int8Job job{weights.scales, weights.totals, bias, relu};
+  const Quantized* x = static_cast<const Quantized*>(quantized);
+  const std::int64_t stride = weights.columns4 * 4, tile = int8_tile(tokens, most_tokens_of_blocks);
+  for (std::int64_t panel = 0; panel < weights.panels; ++panel)
+    for (std::int64_t t = 0; t < tokens; t += tile)
+      block_pass<most_tokens_of_blocks>(weights, job, panel, x + t * stride, scales + t, tokens - t < tile ? tokens - t : tile,
+                             output + t * weights.rows);
+}
+
+}  // namespace
+}  // namespace NMT_PRUNE_KERNELS
+}  // namespace nmt_prune
