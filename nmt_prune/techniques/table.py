@@ -55,6 +55,14 @@ _TRAINED_ON = {
         {"sparse_lr": 0.5},
         budget="matrix:embedding=2",
     ),
+    "block-gmp": settled_early(
+        "GMP in blocks",
+        "GMP by rungs in blocks of 8 outputs by 4 inputs, which the CPU engine multiplies fastest (Narang 2017)",
+        RungBelow(),
+        {"sparse_lr": 0.5},
+        budget="matrix:embedding=2",
+        group="block:rows=8,columns=4",
+    ),
     "finetune": Technique(
         label="fine-tuning", summary="fine-tuning: θ_T trained on (Han 2015, Renda 2020)", clock="keep"
     ),

@@ -140,7 +140,7 @@ class _Expansion:
 
     def below(self, technique: str, owner: str, percent: float) -> Run | None:
         rounds = self._recipe.rounds(owner)
-        ladder = (*rounds, *(rung for rung in self._recipe.ladder if rung > max(rounds, default=0)))
+        ladder = (*rounds, *(rung for rung in self._recipe.ladder_of(owner) if rung > max(rounds, default=0)))
         return self._rung(technique, _below(percent, ladder))
 
     def last_start_round(self, technique: str) -> Run | None:

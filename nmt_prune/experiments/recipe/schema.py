@@ -169,14 +169,9 @@ class Recipe(Section):
         if 0 in self.ladder and not any(self.technique(name).quantizes for name in self.names):
             quantizing = ", ".join(name for name, technique in techniques.items() if technique.quantizes)
             raise ValueError(f"ladder: 0 is for techniques that quantize; add one of {quantizing}, or leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _rungs_of_the_ladder(self) -> "Recipe":
-        for name in self.names:
-            for percent in self.rungs(name):
-                if percent not in self.ladder:
-                    raise ValueError(f"{name}: the recipe has no rung {percent:g}; add it to ladder")
+        for one in self.techniques:
+            if isinstance(one, InlineTechnique) and 0 in (one.ladder or ()) and not one.technique().quantizes:
+                raise ValueError(f"{one.name}: rung 0 is for techniques that quantize; remove it")
         return self
 
     @model_validator(mode="after")
@@ -230,6 +225,10 @@ class Recipe(Section):
         """The rungs that a technique or control is wanted at."""
         own = self.variant(name)
         return own.ladder if own and own.ladder else self.ladder
+
+    def ladder_of(self, name: str) -> list[float]:
+        """The rungs that those of a technique or control follow each other on: the recipe's, and its own."""
+        return sorted({*self.ladder, *self.rungs(name)})
 
     def of_variant(self, variant: InlineTechnique) -> "Recipe":
         """The recipe of a variant alone, with the model that it has."""

@@ -91,7 +91,7 @@ class Group(ABC):
             device = masks[members[0][0].name].device
             exists = torch.zeros(family.shape, dtype=torch.bool, device=device).flatten()
             for prunable, ids in members:
-                exists[ids.to(device).expand(prunable.shape)[masks[prunable.name]]] = True
+                exists[ids.to(device).expand(prunable.shape)[masks.candidates(prunable)]] = True
             collapsed[family] = exists.view(family.shape)
         return MaskSet(collapsed)
 
@@ -107,7 +107,7 @@ class Group(ABC):
             for prunable, ids in members:
                 if self.of == "output" and prunable.matrix not in ("out_proj", "fc2"):
                     continue
-                exists = masks[prunable.name].cpu()
+                exists = masks.candidates(prunable).cpu()
                 values = scores[prunable.name].to("cpu", torch.float64)[exists]
                 positions = ids.expand(prunable.shape)[exists]
                 total.index_add_(0, positions, values.square() if self.reduce == "norm" else values)

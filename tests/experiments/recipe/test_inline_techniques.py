@@ -146,6 +146,19 @@ def test_a_variant_may_be_wanted_at_some_rungs_alone():
     assert len([name for name in runs if name.startswith("mp")]) == 3
 
 
+def test_a_rung_of_a_variant_alone_leaves_the_others_theirs():
+    own = {"name": "mine", "like": "slt", "reset": "sign", "ladder": [40, 60, 80]}
+    runs = {run.name: run for run in expand(make_recipe(techniques=["slt", own], ladder=[50, 80]))}
+    assert {name: run.parent for name, run in runs.items() if run.sparsity > 0} == {
+        "slt-50-seed1": "dense-seed1",
+        "slt-80-seed1": "slt-50-seed1",
+        "mine-40-seed1": "dense-seed1",
+        "mine-50-seed1": "mine-40-seed1",
+        "mine-60-seed1": "mine-50-seed1",
+        "mine-80-seed1": "mine-60-seed1",
+    }
+
+
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
@@ -156,7 +169,7 @@ def test_a_variant_may_be_wanted_at_some_rungs_alone():
         ("[{name: slt, like: mp, reset: sign}]", "'slt' is taken"),
         ("[{name: mine, like: slt, saliency: magnitud}]", "did you mean magnitude?"),
         ("[{name: mine, like: subnetwork-good, reset: sign}]", "comes out of a search"),
-        ("[{name: mine, like: slt, ladder: [80, 85]}]", "mine: the recipe has no rung 85"),
+        ("[{name: mine, like: slt, ladder: [0, 80]}]", "mine: rung 0 is for techniques that quantize; remove it"),
         ("[slt, slt]", "'slt' is there twice"),
         ("[5]", "techniques.0"),
     ],

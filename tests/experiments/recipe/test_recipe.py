@@ -58,7 +58,8 @@ def test_shipped_recipes_load_by_name(name):
 def test_what_is_deployed_and_its_controls_learn_from_the_same_translations():
     runs = expand(load_recipe("deployed-libreoffice-help"))
     without = {run.name for run in runs if not (run.settings.get("teacher") or {}).get("sequence")}
-    assert without == {"dense-seed1", "distilled-seed1", "shallow-gmp-dense-seed1"}
+    dense = {f"shallow-{name}-dense-seed1" for name in ("gmp", "blocks", "student")}
+    assert without == {"dense-seed1", "distilled-seed1", *dense}
     assert {"dense-longer-x3-seed1", "small-dense-longer-90-seed1", "shallow-gmp-90-seed1"} <= {
         run.name for run in runs
     }
@@ -119,7 +120,7 @@ def test_both_demos_are_shipped():
         ("training: {lr: 1}", "the key training.max_update is missing"),
         ("training: {max_update: soon}", "training.max_update should be a valid integer"),
         ("training: {max_update: 10, save-dir: x}", "training: save_dir is set for each run by the plan; remove it"),
-        ("techniques: [stl]", "techniques: 'stl' is none of acdc, clt, finetune, "),
+        ("techniques: [stl]", "techniques: 'stl' is none of acdc, block-gmp, clt, finetune, "),
         ("controls: [mp]", "controls: 'mp' is none of clt-random-sign, dense-longer"),
         ("rewind: 0", "rewind should be greater than 0, not 0"),
         ("rewind: 1000", "rewind lies after training.max_update 100"),

@@ -67,7 +67,27 @@ def test_every_weight_of_a_family_stands_or_falls_with_its_group(spec):
     masks = prune(spec, 0.5, budget="global", saliency="random") if spec != "layer" else prune(spec, 0.0)
     chosen = group.alive(masks)
     assert group.expand(chosen, DENSE) == masks
-    assert masks["encoder.embed_tokens.weight"].all() or spec == "element"
+    assert masks["encoder.embed_tokens.weight"].all() or spec == "element" or spec.startswith("block")
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(1, 38), (3, 14), (8, 6)])
+def test_blocks_of_an_embedding_are_words_without_the_padding_row(rows, groups):
+    """Of 20 words by 4, the first with the largest weights; the padding row is row 1."""
+    weights = torch.arange(20.0, 0, -1)[:, None].repeat(1, 4)
+    embedding, spec = prunable_matrices({"encoder.embed_tokens.weight": weights}), f"block:rows={rows},columns=2"
+    (words,) = embedding
+    dense = MaskSet.dense(embedding)
+    (family,) = build(spec).alive(dense).prunables
+    assert family.size == groups
+    pruner = Pruner(saliencies.build("magnitude"), budgets.build("matrix"), build(spec))
+    assert pruner.pruned_share(dense) == 0
+    masks = pruner.prune(embedding, dense, 0.5)
+    mask, kept = masks[words.name], groups // 2
+    assert mask[1].all()
+    assert build(spec).alive(masks).kept(family) == kept
+    assert mask[2:5].all()
+    assert not mask[17:].any()
+    assert pruner.prune(embedding, masks, 0.5) == masks
 
 
 def test_what_the_inspection_finds_dead_is_what_was_pruned():
