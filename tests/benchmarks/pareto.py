@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.colors import TABLEAU_COLORS
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -30,13 +29,13 @@ from tests.benchmarks.translation_systems import Sources, System, alternate, by_
 
 RUNS = Path("runs/deployed-libreoffice-help")
 MODELS = (
-    *("dense", "dense-longer-x2", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90"),
+    *("dense", "dense-longer-x2", "dense-longer-x3", "ladder-gmp-80", "ladder-gmp-90", "blocks-50", "blocks-70"),
     *("shallow-gmp-dense", "shallow-student-1", "shallow-gmp-80", "shallow-gmp-90"),
+    *("shallow-blocks-50", "shallow-blocks-70"),
     *("small-dense-longer-80", "small-dense-longer-90", "slt-90"),
 )
 """Runs of the recipe, and of make frontier, without their seed: of the first that is there."""
 
-COLOURS = (*TABLEAU_COLORS, "black", "lightgrey")
 BEAMS, BATCHES, ROUNDS = (5, 1), (1, 32), 3
 CANDIDATES = 50
 OURS, CT2 = "ours", "CTranslate2"
@@ -146,10 +145,10 @@ def draw(points: Mapping[Way, Point], path: Path) -> None:
     panels: Any = figure.subplots(1, len(BATCHES), sharey=True)
     for axes, batch in zip(panels, BATCHES, strict=True):
         for program, marker in ((OURS, "o"), (CT2, "s")):
-            for model, colour in zip(MODELS, COLOURS, strict=True):
+            for index, model in enumerate(MODELS):
                 ways = [way for way in points if (way.program, way.model, way.batch) == (program, model, batch)]
                 x, y = ([getattr(points[way], value) for way in ways] for value in ("speed", "bleu"))
-                axes.scatter(x, y, marker=marker, color=colour, label=f"{model}, {program}")
+                axes.scatter(x, y, marker=marker, color=[colormaps["tab20"](index)], label=f"{model}, {program}")
         front = sorted(
             (
                 (point.speed, point.bleu)

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.groups import groups
+from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import saliencies
 from nmt_prune.storage.model.architecture import Architecture, Stack
 from nmt_prune.storage.model.compact_model import CompactModel
@@ -27,8 +29,9 @@ def pruned_transformer(
     removed: float = 0.0,
     values: str = "float32",
     layers: tuple[int, int] = (LAYERS, LAYERS),
+    group: str = "element",
 ) -> CompactModel:
-    """A model whose matrices have all lost the same share of their weights.
+    """A model whose matrices have all lost the same share of their weights, or of groups of them.
 
     Args:
         size: which of ``transformer_shapes.SIZES``.
@@ -36,12 +39,13 @@ def pruned_transformer(
         removed: share of the heads and feed-forward units of each sublayer that are gone before that.
         values: type of the weights.
         layers: of the encoder and of the decoder.
+        group: what is pruned together.
     """
     weights = random_matrices(size, removed=removed, layers=layers)
     masks = MaskSet.dense(weights)
     if sparsity:
-        scores = saliencies.build("magnitude").score(weights)
-        masks = budgets.build("matrix").select(scores, masks, sparsity)
+        pruner = Pruner(saliencies.build("magnitude"), budgets.build("matrix"), groups.build(group))
+        masks = pruner.prune(weights, masks, sparsity)
     kept = {prunable.name: masks[prunable.name].numpy() for prunable in weights}
     arrays = {prunable.name: weight.numpy() * kept[prunable.name] for prunable, weight in weights.items()}
     return transformer(size, arrays, kept, values, removed, layers)

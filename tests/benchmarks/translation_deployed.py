@@ -44,6 +44,7 @@ CT2, VMAP, INT8 = "CTranslate2 int8", "CTranslate2 int8, vmap", "ours, dense int
 MARIAN = ("Marian int8", "Marian int8, shortlist")
 SHORT = {CT2: "x CT2", VMAP: "x CT2 vmap", INT8: "x own int8"}
 SOFTMAX = ", softmax"
+BLOCKS = "block:rows=8,columns=4"
 
 
 def run() -> None:
@@ -85,7 +86,7 @@ def measure(layers: tuple[int, int], beams: Sequence[int] = BEAMS, with_marian: 
     """
     dense = pruned_transformer(SIZE, 0.0, layers=layers)
     dense = replace(dense, shortlist=_shortlist(dense))
-    systems = _systems(dense, pruned_transformer(SIZE, 0.9, layers=layers))
+    systems = _systems(dense, layers)
     with ExitStack() as stack:
         peers = stack.enter_context(marian_peers(dense)) if with_marian else ()
         named = dict(zip(MARIAN, peers, strict=False))
@@ -123,11 +124,17 @@ def _shortlist(model: CompactModel) -> Shortlist:
     return from_lists(range(len(SPECIAL), first), lists, len(model.target))
 
 
-def _systems(dense: CompactModel, pruned: CompactModel) -> dict[str, System]:
+def _systems(dense: CompactModel, layers: tuple[int, int]) -> dict[str, System]:
     assert dense.shortlist is not None
     systems = {CT2: exported(dense, "int8"), VMAP: exported(dense, "int8", shortlist=True)}
-    for name, model, formats in ((INT8, dense, "dense-int8"), ("ours, 90 %, sparse int8", pruned, "sparse")):
-        engine = CompiledEngine(model, "int8", formats)
+    engines = {
+        INT8: CompiledEngine(dense, "int8", "dense-int8"),
+        "ours, 90 %, sparse int8": CompiledEngine(pruned_transformer(SIZE, 0.9, layers=layers), "int8", "sparse"),
+        "ours, 70 % of blocks, int8": CompiledEngine(
+            pruned_transformer(SIZE, 0.7, layers=layers, group=BLOCKS), "int8", "blocks"
+        ),
+    }
+    for name, engine in engines.items():
         systems |= {name: by_engine(engine), f"{name}, shortlist": with_shortlist(engine, dense.shortlist)}
     return systems
 

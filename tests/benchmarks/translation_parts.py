@@ -24,15 +24,20 @@ AT_ONCE = 48
 """Tokens that the engine multiplies together: ``rows_at_once`` of its ``src/layers.h``."""
 
 DENSE = "dense"
-PRUNED = {"90 %": (0.9, 0.0), "90 % of half of heads and units": (0.9, 0.5)}
-"""Sparsity, and share of the structure that is gone before that."""
+PRUNED = {
+    "90 %": (0.9, 0.0, "element"),
+    "90 % of half of heads and units": (0.9, 0.5, "element"),
+    "70 % of blocks": (0.7, 0.0, "block:rows=8,columns=4"),
+    "90 % of blocks": (0.9, 0.0, "block:rows=8,columns=4"),
+}
+"""Sparsity, share of the structure that is gone before that, and what is pruned together."""
 
 
 def run() -> None:
     """Measures the dense model and pruned ones, all in int8."""
     model = pruned_transformer(SIZE, 0.0)
     systems = {DENSE: _System(0.0)}
-    systems |= {name: _System(sparsity, removed) for name, (sparsity, removed) in PRUNED.items()}
+    systems |= {name: _System(*pruned) for name, pruned in PRUNED.items()}
     rows: list[dict[str, Any]] = []
     for beam in BEAMS:
         for sentences, rounds in ROUNDS.items():
@@ -59,11 +64,12 @@ def run() -> None:
 class _System:
     """A model in the engine, and the products of which its translations consist."""
 
-    def __init__(self, sparsity: float, removed: float = 0.0) -> None:
+    def __init__(self, sparsity: float, removed: float = 0.0, group: str = "element") -> None:
         self.density = 1 - sparsity
-        model = pruned_transformer(SIZE, sparsity, removed)
+        model = pruned_transformer(SIZE, sparsity, removed, group=group)
+        formats = "dense-int8" if not sparsity else "sparse" if group == "element" else "blocks"
         with mock.patch.object(compiled._engine, "Model", wraps=_engine.Model) as made:
-            self.translate = by_engine(CompiledEngine(model, "int8", "sparse" if sparsity else "dense-int8"))
+            self.translate = by_engine(CompiledEngine(model, "int8", formats))
         matrices: Mapping[str, _engine.Matrix] = made.call_args.args[1]
         weights = {name: matrix for name, matrix in matrices.items() if "embed_tokens" not in name}
         is_of_source = {name: name.startswith("encoder.") or ".encoder_attn.kv_proj." in name for name in weights}
