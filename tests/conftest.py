@@ -38,9 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported need not be searched for garbage."""
     gc.collect()
-    gc.freeze()
+    programs.collect_garbage_seldom()
 
 
 @pytest.fixture

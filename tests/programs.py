@@ -122,6 +122,12 @@ def _main(
     sys.exit(become(command, environment, [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for file in files]))
 
 
+def collect_garbage_seldom() -> None:
+    """What was imported need not be searched, which would also copy the memory that forks share."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def become(
     command: Sequence[str],
     environment: Mapping[str, str] | None,
@@ -139,7 +145,7 @@ def become(
     Returns:
         The exit status.
     """
-    gc.freeze()  # what was imported need not be searched for garbage, which would also copy the memory that forks share
+    collect_garbage_seldom()
     if prepare is not None:
         prepare()
     for number, output in enumerate(outputs, start=1):
