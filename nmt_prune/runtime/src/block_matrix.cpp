@@ -21,7 +21,8 @@ class BlockMatrix final : public Matrix {
         starts_(static_cast<std::size_t>(panels_ + 1)),
         scales_(static_cast<std::size_t>(panels_ * block_rows)),
         totals_(scales_.size()) {
-    if (columns4_ > std::numeric_limits<std::uint16_t>::max() + 1) throw std::length_error("too many columns for blocks");
+    if (columns4_ > std::numeric_limits<std::uint16_t>::max() + 1)
+      throw std::length_error("too many columns for blocks");
     std::vector<std::uint16_t> fours;
     for (std::int64_t panel = 0; panel < panels_; ++panel) {
       starts_[panel] = count(fours.size());

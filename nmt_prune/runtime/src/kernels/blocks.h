@@ -51,30 +51,6 @@ constexpr std::int64_t most_tokens_of_blocks = 12;
 constexpr std::int64_t most_tokens_of_blocks = 4;
 #endif
 
-typedef std::int32_t RowLanes[block_rows];
-
-template <int Tokens>
-NMT_PRUNE_INLINE void finish_block(const Int8Job& job, const RowLanes* sums, std::int64_t row, std::int64_t count,
-                                   const float* scales, std::int64_t stride, float* output) {
-  const Floats<finish_lanes> floor = broadcast<finish_lanes>(job.relu ? 0.0f : -__builtin_inff());
-  output += row;
-  for (int part = 0; part < block_rows && part < count; part += finish_lanes) {
-    FinishLanes totals;
-    std::memcpy(&totals, job.totals + row + part, sizeof totals);
-    totals *= input_offset;
-    const Floats<finish_lanes> of_rows = load<finish_lanes>(job.scales + row + part);
-    const Floats<finish_lanes> bias =
-        job.bias ? load_some<finish_lanes>(job.bias + row + part, count - part) : Floats<finish_lanes>{};
-    for (int t = 0; t < Tokens; ++t) {
-      FinishLanes lanes;
-      std::memcpy(&lanes, sums[t] + part, sizeof lanes);
-      const Floats<finish_lanes> value =
-          __builtin_convertvector(lanes - totals, Floats<finish_lanes>) * (of_rows * scales[t]) + bias;
-      store_some<finish_lanes>(output + t * stride + part, floor > value ? floor : value, count - part);
-    }
-  }
-}
-
 template <int Tokens>
 void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
                   const float* scales, float* output) {
@@ -102,13 +78,10 @@ void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t p
       }
     }
   }
-  const std::int64_t row = panel * block_rows, left = weights.rows - row;
+  const std::int64_t row = panel * block_rows;
   alignas(64) std::int32_t lanes[Tokens][block_rows];
   std::memcpy(lanes, sums, sizeof lanes);
-  if (left >= block_rows)
-    finish_block<Tokens>(job, lanes, row, block_rows, scales, weights.rows, output);
-  else
-    finish_block<Tokens>(job, lanes, row, left, scales, weights.rows, output);
+  finish_int8<Tokens>(job, lanes, row, weights.rows - row, scales, output);
 }
 
 // So many tokens, at most Tokens.
@@ -121,13 +94,14 @@ void block_pass(const BlockLayout& weights, const Int8Job& job, std::int64_t pan
 
 void blocks(const BlockLayout& weights, const void* quantized, const float* scales, std::int64_t tokens,
             const float* bias, bool relu, float* output) {
-  const Int8Job job{weights.scales, weights.totals, bias, relu};
+  constexpr std::int64_t most = most_tokens_of_blocks;
+  const Int8Job job{weights.rows, weights.scales, weights.totals, bias, relu};
   const Quantized* x = static_cast<const Quantized*>(quantized);
-  const std::int64_t stride = weights.columns4 * 4, tile = int8_tile(tokens, most_tokens_of_blocks);
+  const std::int64_t stride = weights.columns4 * 4, tile = int8_tile(tokens, most);
   for (std::int64_t panel = 0; panel < weights.panels; ++panel)
     for (std::int64_t t = 0; t < tokens; t += tile)
-      block_pass<most_tokens_of_blocks>(weights, job, panel, x + t * stride, scales + t, tokens - t < tile ? tokens - t : tile,
-                             output + t * weights.rows);
+      block_pass<most>(weights, job, panel, x + t * stride, scales + t, tokens - t < tile ? tokens - t : tile,
+                       output + t * weights.rows);
 }
 
 }  // namespace

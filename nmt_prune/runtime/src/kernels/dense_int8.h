@@ -55,41 +55,44 @@ void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std
 }
 
 struct Int8Job {
+  std::int64_t rows;
   const float* scales;         // of rows
   const std::int32_t* totals;
   const float* bias;
   bool relu;
 };
 
-// Lanes in which sums become real values: a block has 8 rows.
+// Lanes in which sums become real values; a block has 8 rows.
 constexpr int finish_lanes = widest < block_rows ? widest : block_rows;
 typedef decltype(Floats<finish_lanes>{} < Floats<finish_lanes>{}) FinishLanes;
 
-// Real values of one token's sums over `count` rows from `row`. Not inline: what it keeps in registers would drive sums
-// out of them.
-__attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t* sums, std::int64_t row,
-                                           std::int64_t count, float scale, float* output) {
-  std::int64_t i = 0;
-  for (; i + finish_lanes <= count; i += finish_lanes) {
-    FinishLanes lanes, totals;
-    std::memcpy(&lanes, sums + i, sizeof lanes);
-    std::memcpy(&totals, job.totals + row + i, sizeof totals);
-    Floats<finish_lanes> values = __builtin_convertvector(lanes - input_offset * totals, Floats<finish_lanes>);
-    values *= scale * load<finish_lanes>(job.scales + row + i);
-    if (job.bias) values += load<finish_lanes>(job.bias + row + i);
-    store(output + i, job.relu ? relu_of(values) : values);
-  }
-  for (; i < count; ++i) {
-    const std::int32_t sum = sums[i] - input_offset * job.totals[row + i];
-    float value = static_cast<float>(sum) * (scale * job.scales[row + i]);
-    if (job.bias) value += job.bias[row + i];
-    output[i] = job.relu && value < 0.0f ? 0.0f : value;
+// Real values of a tile's sums over `count` rows from `row`, at most Rows. Not inline: what it keeps in registers would
+// drive sums out of them.
+template <int Tokens, int Rows>
+__attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t (*sums)[Rows], std::int64_t row,
+                                           std::int64_t count, const float* scales, float* output) {
+  const Floats<finish_lanes> floor = broadcast<finish_lanes>(job.relu ? 0.0f : -__builtin_inff());
+  for (std::int64_t part = 0; part < Rows && part < count; part += finish_lanes) {
+    const std::int64_t first = row + part, left = count - part;
+    FinishLanes totals;
+    std::memcpy(&totals, job.totals + first, sizeof totals);
+    totals *= input_offset;
+    const Floats<finish_lanes> of_rows = load<finish_lanes>(job.scales + first);
+    const Floats<finish_lanes> bias =
+        job.bias ? load_some<finish_lanes>(job.bias + first, left) : Floats<finish_lanes>{};
+    for (int t = 0; t < Tokens; ++t) {
+      FinishLanes lanes;
+      std::memcpy(&lanes, sums[t] + part, sizeof lanes);
+      const Floats<finish_lanes> values =
+          __builtin_convertvector(lanes - totals, Floats<finish_lanes>) * (of_rows * scales[t]) + bias;
+      store_some<finish_lanes>(output + t * job.rows + first, floor > values ? floor : values, left);
+    }
   }
 }
 
 template <int Tokens>
-void int8_tokens(const DenseInt8Layout& dense, const Int8Job& job, std::int64_t panel, const Quantized* x, const float* scales,
-                 float* output) {
+void int8_tokens(const DenseInt8Layout& dense, const Int8Job& job, std::int64_t panel, const Quantized* x,
+                 const float* scales, float* output) {
   const std::int64_t columns4 = dense.columns4;
   for (int part = 0; part < panel_rows; part += int8_vectors * dot_lanes) {
     const std::int64_t row = panel * panel_rows + part, left = dense.rows - row;
@@ -111,11 +114,9 @@ void int8_tokens(const DenseInt8Layout& dense, const Int8Job& job, std::int64_t 
           sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
       }
     }
-    const std::int64_t count = left < int8_vectors * dot_lanes ? left : int8_vectors * dot_lanes;
     alignas(64) std::int32_t lanes[Tokens][int8_vectors * dot_lanes];
     std::memcpy(lanes, sums, sizeof lanes);
-    for (int t = 0; t < Tokens; ++t)
-      finish_int8(job, lanes[t], row, count, scales[t], output + t * dense.rows + row);
+    finish_int8<Tokens>(job, lanes, row, left, scales, output);
   }
 }
 
@@ -129,7 +130,7 @@ void int8_pass(const DenseInt8Layout& weights, const Int8Job& job, std::int64_t 
 
 void dense_int8(const DenseInt8Layout& weights, const void* quantized, const float* scales,
                 std::int64_t tokens, const float* bias, bool relu, float* output) {
-  const Int8Job job{weights.scales, weights.totals, bias, relu};
+  const Int8Job job{weights.rows, weights.scales, weights.totals, bias, relu};
   const Quantized* x = static_cast<const Quantized*>(quantized);
   const std::int64_t stride = weights.columns4 * 4, tile = int8_tile(tokens, int8_block);
   for (std::int64_t panel = 0; panel < weights.panels; ++panel)
