@@ -35,10 +35,10 @@ class Plain(Corpus):
     test: str = ""
 
     def fetch(self, folder: Path, fetching: Fetching) -> Texts:
-        train, valid, test = (self._text(part) for part in ("train", "valid", "test"))
-        train, valid, test = (_readable(text, folder) for text in (train, valid, test))
-        for text in (train, valid, test):
-            check_equal_lines(text)
+        given = [self._text(part) for part in ("train", "valid", "test")]
+        train, valid, test = readable = [_readable(text, folder) for text in given]
+        for text, files in zip(readable, given, strict=True):
+            check_equal_lines(text, files)
         return Texts([train], valid, test)
 
     def inputs(self, fetching: Fetching) -> dict[str, str]:

@@ -36,17 +36,21 @@ class Texts:
     test: Text
 
 
-def check_equal_lines(text: Text) -> None:
+def check_equal_lines(text: Text, given: Text | None = None) -> None:
     """Checks that both sides of a text have the same number of lines, before anything pairs them.
+
+    Args:
+        text: what is counted.
+        given: the files that it was made of, compressed ones perhaps, which errors name.
 
     Raises:
         PruneError: they have not, or there is none.
     """
     source, target = (count_lines(file) for file in text[1:])
     if source != target:
-        raise unequal(text, source, target)
+        raise unequal(given or text, source, target)
     if not source:
-        raise PruneError(f"{text.source} is empty; it should hold one sentence a line")
+        raise PruneError(f"{(given or text).source} is empty; it should hold one sentence a line")
 
 
 def count_lines(path: Path) -> int:

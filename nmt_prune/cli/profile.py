@@ -42,9 +42,7 @@ def profile(
         return
     _print_sizes(sizes)
     if rounds:
-        typer.echo(
-            f"microseconds of CPU time, one thread, {instructions}, median of {rounds}, by tokens: dense or sparse"
-        )
+        typer.echo(f"microseconds of CPU time, one thread, {instructions}, median of {rounds}, by tokens and form")
         _print_times(times)
 
 

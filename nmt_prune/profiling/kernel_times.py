@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nmt_prune.errors import PruneError
 from nmt_prune.storage.model.compact_model import CompactModel
@@ -15,8 +16,8 @@ from nmt_prune.storage.model.stored_tensor import StoredTensor
 TOKENS = (1, 5, 40)
 """Vectors at once: a greedy step, a step with beam 5, the same for eight sentences."""
 
-KERNELS = ("float32", "int8", "sparse")
-"""Dense in fp32, dense in int8, and without the zeros in the type of the kept values."""
+KERNELS = ("float32", "int8", "sparse", "blocks")
+"""Dense in fp32, dense in int8, without the zeros in the type of the kept values, and in int8 without empty blocks."""
 
 Times = Mapping[str, Mapping[int, Mapping[str, float]]]
 """Microseconds by matrix, tokens and kernel."""
@@ -84,6 +85,16 @@ def multiplied(model: CompactModel) -> list[str]:
     return [name for name in matrices if name == output or ".layers." in name]
 
 
-def _kernels(compiled: Any, weight: StoredTensor) -> tuple[Any, Any, Any]:
+def _kernels(compiled: Any, weight: StoredTensor) -> tuple[Any, Any, Any, Any]:
     array = weight.dense()
-    return compiled.dense(array), compiled.dense_int8(array), compiled.sparse(*weight.csr(), array.shape)
+    sparse = compiled.sparse(*weight.csr(), array.shape)
+    return compiled.dense(array), compiled.dense_int8(array), sparse, compiled.blocks(*_bytes_of(array), array.shape)
+
+
+def _bytes_of(array: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], ...]:
+    """Rows of what is not zero, rounded as the dense int8 form rounds: starts, columns, values and scales."""
+    scales = np.abs(array).max(1, initial=0) / np.float32(127)
+    is_kept = array != 0
+    rows, columns = np.nonzero(is_kept)
+    values = np.rint(array[is_kept] / scales[rows]).astype(np.int8)
+    return np.concatenate([[0], np.cumsum(is_kept.sum(1))]), columns.astype(np.uint32), values, scales

@@ -13,6 +13,7 @@ from nmt_prune.pruning.budgets import Budget, kept_count
 from nmt_prune.pruning.budgets.global_ranking import Global
 from nmt_prune.pruning.controls import control
 from nmt_prune.pruning.groups import Group
+from nmt_prune.pruning.groups.block import Block
 from nmt_prune.pruning.groups.element import Element
 from nmt_prune.pruning.saliency import Evidence, Saliency
 from nmt_prune.pruning.saliency.learned import Given
@@ -48,7 +49,7 @@ class Pruner:
             raise PruneError("--counts-from is about a control: give --mask-control, or leave it out")
         if self.saliency.rounds < 1:
             raise PruneError(f"saliency: rounds={self.saliency.rounds} must be at least 1")
-        ranked_together = isinstance(self.budget, Global) and isinstance(self.group, Element)
+        ranked_together = isinstance(self.budget, Global) and isinstance(self.group, Element | Block)
         if ranked_together and self.prune_set == "all" and not self.saliency.ranks_vocabulary:
             raise PruneError(
                 "this saliency cannot rank embeddings among other matrices: with --budget global also give --prune-set"

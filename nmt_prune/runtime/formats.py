@@ -1,6 +1,6 @@
 """In which form, or two, the compiled engine holds a weight."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -39,10 +39,13 @@ def choose(formats: str, shares: Mapping[Form, float], values: Values) -> tuple[
         return formats, LIMITS[0], formats
     dense: Form = "dense-int8" if values == "int8" else "dense"
     forms = (*sparse_forms(values), dense)
-    few, more, many = (
-        min(forms, key=lambda form: product_time(form, shares.get(form, 1.0), values, tokens)) for tokens in TOKENS
-    )
-    return few, LIMITS[0] if more == many else LIMITS[1], many
+
+    def fastest(tokens: int, among: Iterable[Form]) -> Form:
+        return min(among, key=lambda form: product_time(form, shares.get(form, 1.0), values, tokens))
+
+    one, more, most = TOKENS
+    few, many = fastest(one, forms), fastest(most, forms)
+    return few, LIMITS[0] if fastest(more, (many, few)) == many else LIMITS[1], many
 
 
 def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
@@ -53,7 +56,9 @@ def matrix(weight: Csr, columns: int, formats: str) -> _engine.Matrix:
         columns: number of inputs.
         formats: what the user wants.
     """
-    few, limit, many = choose(formats, _shares(weight, columns), cast(Values, weight.values.dtype.name))
+    values = cast(Values, weight.values.dtype.name)
+    shares = _shares(weight, columns, values) if formats == "auto" else {}
+    few, limit, many = choose(formats, shares, values)
     if few == many:
         return _matrix(weight, columns, few)
     return _engine.Matrix.by_tokens(_matrix(weight, columns, few), limit, _matrix(weight, columns, many))
@@ -75,11 +80,14 @@ def _matrix(weight: Csr, columns: int, form: str) -> _engine.Matrix:
     return _engine.Matrix.dense_int8(values) if form == "dense-int8" else _engine.Matrix.dense(values)
 
 
-def _shares(weight: Csr, columns: int) -> Mapping[Form, float]:
+def _shares(weight: Csr, columns: int, values: Values) -> Mapping[Form, float]:
     rows = len(weight.starts) - 1
-    has_block = np.zeros((-(-rows // BLOCK[0]), -(-columns // BLOCK[1])), np.bool_)
-    has_block[_row_of_each(weight) // BLOCK[0], weight.columns // BLOCK[1]] = True
-    return {"sparse": len(weight.values) / (rows * columns), "blocks": float(has_block.mean())}
+    shares: dict[Form, float] = {"sparse": len(weight.values) / (rows * columns)}
+    if "blocks" in sparse_forms(values):
+        has_block = np.zeros((-(-rows // BLOCK[0]), -(-columns // BLOCK[1])), np.bool_)
+        has_block[_row_of_each(weight) // BLOCK[0], weight.columns // BLOCK[1]] = True
+        shares["blocks"] = float(has_block.mean())
+    return shares
 
 
 def _dense(weight: Csr, columns: int) -> np.ndarray:

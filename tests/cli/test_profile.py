@@ -30,7 +30,7 @@ def test_times(run, half_dead, data):
     found = json.loads(run("profile", half_dead, "--data", data, "--rounds", 1, "--json")[1])
     (projection,) = [row for row in found["matrices"] if row["name"] == "decoder.layers.0.fc1.weight"]
     assert projection["microseconds"].keys() == {"1", "5", "40"}
-    assert projection["microseconds"]["5"].keys() == {"float32", "int8", "sparse"}
+    assert projection["microseconds"]["5"].keys() == {"float32", "int8", "sparse", "blocks"}
 
 
 def test_a_compact_file_in_other_values(run, half_dead, data):

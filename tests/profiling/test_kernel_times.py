@@ -34,7 +34,7 @@ def test_embeddings_are_only_multiplied_as_output_projection(tying, looked_up):
 class Clocked:
     """A matrix that takes as many nanoseconds as it has been told, more the first time."""
 
-    now, cost = 0, {"float32": 9000, "int8": 5000, "sparse": 2000}
+    now, cost = 0, {"float32": 9000, "int8": 5000, "sparse": 2000, "blocks": 1000}
 
     def __init__(self, kernel, array):
         self.kernel, self.shape, self.products = kernel, array.shape, 0
@@ -50,13 +50,15 @@ def test_medians_without_the_first_round(monkeypatch):
 
     def build(kernel):
         def matrix(*arguments):
-            array = np.empty(arguments[-1]) if kernel == "sparse" else arguments[0]
+            array = np.empty(arguments[-1]) if kernel in ("sparse", "blocks") else arguments[0]
             made.append(Clocked(kernel, array))
             return made[-1]
 
         return matrix
 
-    matrix = SimpleNamespace(dense=build("float32"), dense_int8=build("int8"), sparse=build("sparse"))
+    matrix = SimpleNamespace(
+        dense=build("float32"), dense_int8=build("int8"), sparse=build("sparse"), blocks=build("blocks")
+    )
     monkeypatch.setitem(sys.modules, ENGINE, SimpleNamespace(Matrix=matrix))
     monkeypatch.setattr(times.time, "thread_time_ns", lambda: Clocked.now)
     found = matrix_times(model, rounds=3)

@@ -40,6 +40,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
         (0.1, 0.5, "int8", ("sparse", 4, "blocks")),
         (0.01, 0.3, "int8", ("sparse", 4, "sparse")),
         (0.7, 0.75, "int8", ("blocks", 16, "dense-int8")),
+        (0.2, 0.75, "int8", ("sparse", 4, "dense-int8")),
     ],
 )
 def test_the_fastest_for_few_tokens_and_for_many(

@@ -8,7 +8,7 @@ from tests.tasks.training import FC1, MASK, assert_same, load
 
 pytestmark = pytest.mark.slow
 
-BLOCKS = "--group block:rows=1,columns=4"
+BLOCKS = "--group block:rows=1,columns=4 --prune-set body"
 PROXIMAL = f"{BLOCKS} --regulariser clipped-group-lasso:strength=5,step=proximal"
 
 
@@ -18,7 +18,7 @@ def test_wpc_in_two_trainings(run_training, dense):
     share = first.progress()[-1]["negligible_groups"]
     assert 0.05 < share < 1
     assert not first.masks()
-    flags = ("--mask-from", first.folder / "checkpoint_last.pt", BLOCKS, "--budget threshold --prune-set body")
+    flags = ("--mask-from", first.folder / "checkpoint_last.pt", BLOCKS, "--budget threshold")
     second = run_training("frozen", *flags)
     blocks = {name: mask.view(mask.shape[0], -1, 4).any(-1) for name, mask in second.masks().items()}
     gone = sum(int((~alive).sum()) for alive in blocks.values())
@@ -30,23 +30,23 @@ def test_wpc_in_two_trainings(run_training, dense):
 
 def test_what_a_penalty_has_emptied_goes_in_the_same_training(run_training, dense):
     start = ("--finetune-from-model", dense.folder / "checkpoint_last.pt", PROXIMAL)
-    once = "--budget threshold --prune-set body --schedule oneshot:at=8"
+    once = "--budget threshold --schedule oneshot:at=8"
     training = run_training("one", *start, once)
     shares = [line["sparsity_body"] for line in training.progress()]
     assert shares[6] == 0 < shares[8] == shares[-1]
     more = run_training("one", *start, once, "--max-update 14")
     assert_same(more.masks(), training.masks())
     with pytest.raises(SystemExit, match=r"--budget threshold prunes at once, and --schedule cubic:interval=2 in \d+"):
-        run_training("cubic", *start, "--budget threshold --prune-set body --schedule cubic:interval=2")
+        run_training("cubic", *start, "--budget threshold --schedule cubic:interval=2")
     with pytest.raises(SystemExit, match="goes on at update 0, where --budget threshold prunes no more: give it with"):
-        run_training("never", *start, "--budget threshold --prune-set body")
+        run_training("never", *start, "--budget threshold")
     ticket = ("--mask-from", dense.folder / "checkpoint_last.pt", "--reset keep --clock keep --max-update 20")
     with pytest.raises(SystemExit, match="--clock keep goes on at update 12, where --budget threshold prunes no more"):
         run_training("late", *ticket, once)
 
 
 def test_a_mask_from_the_same_training(run_training):
-    flags = f"{BLOCKS} --regulariser clipped-group-lasso:strength=0.1 --prune-set body --sparsity 0.5"
+    flags = f"{BLOCKS} --regulariser clipped-group-lasso:strength=0.1 --sparsity 0.5"
     training = run_training("one", flags, "--schedule oneshot:at=8")
     assert training.masks()[FC1].sum() == training.masks()[FC1].numel() / 2
     penalties = [line["penalty"] for line in training.progress()]

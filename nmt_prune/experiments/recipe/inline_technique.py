@@ -46,8 +46,8 @@ class InlineTechnique(Section):
         regulariser: spec of the penalty.
         training: flags in place of the recipe's, for its own runs, e.g. ``sparse-lr: 1``.
         teacher: what its own runs learn from the dense one, in place of the recipe's; null: nothing.
-        ladder: rungs that it is wanted at, e.g. ``[90]`` for an ablation, or ``[50, 70]``, which no other technique
-            gets; those below on which a rung depends are trained, too.
+        ladder: rungs that it is wanted at, e.g. ``[90]`` for an ablation, or others than the recipe's, which other
+            techniques then do not get; those on which a rung depends are trained, too.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -175,6 +175,15 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _rungs_after_the_start(self) -> "Recipe":
+        for name in self.names:
+            rounds = self.rounds(name) if self.technique(name).start else ()
+            for percent in self.rungs(name) if rounds else ():
+                if percent not in (*self.ladder, *rounds) and percent < rounds[-1]:
+                    raise ValueError(f"{name}: {percent:g} is below its last start round {rounds[-1]:g}; remove it")
+        return self
+
+    @model_validator(mode="after")
     def _moments_within(self) -> "Recipe":
         for name in ("rewind", "prune_end", "prune_interval"):
             if self.updates(getattr(self, name)) > self.training.max_update:

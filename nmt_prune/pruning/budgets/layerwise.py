@@ -79,7 +79,7 @@ class Layerwise(Budget):
 
 def _position(prunable: Prunable) -> tuple[int, ...]:
     """Where in the network a matrix or family is; those of one sublayer keep their order."""
-    if prunable.matrix == "output_projection":
+    if prunable.name.endswith("output_projection.weight"):  # of a family of blocks, too
         return (2,)
     block = _BLOCKS.index(prunable.block) if prunable.block in _BLOCKS else -1
     return (prunable.stack == "decoder", -1 if prunable.layer is None else prunable.layer, block)

@@ -33,7 +33,7 @@ class PerMatrix(Budget):
         if self.embedding != 1 and len({prunable.in_body for prunable in alive.prunables}) < 2:
             raise PruneError(
                 f"budget matrix: embedding={self.embedding:g} weighs embeddings against the body, and only one of them"
-                " is pruned here; leave it out, or give --prune-set all and --group element"
+                " is pruned here; leave it out, or give --prune-set all and --group element or block"
             )
         # A matrix that is already sparser than the target keeps all it has; the others make up for it.
         counts = apportion(

@@ -48,7 +48,7 @@ def quantized_bytes(checkpoint: Checkpoint, group: str | None = None) -> int:
 def _families(group: Group, exists: MaskSet) -> list[tuple[int, list[tuple[Prunable, MaskSet]]]]:
     """For each family the number of its groups, and its matrices with the weights of groups that are kept.
 
-    Matrices without such groups, e.g. the embedding, have single weights for groups.
+    Matrices without such groups, e.g. the embedding where heads or units are pruned, have single weights for groups.
     """
     found, grouped = [], set()
     if not isinstance(group, Element):

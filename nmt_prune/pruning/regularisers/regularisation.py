@@ -48,9 +48,7 @@ class Regularisation(Callback):
         self._group, self._prunables, self._masking, self._revision = group, tuple(parameters), masking, -1
         self._is_on = True
         self._families = [
-            _Family(
-                family.name, [parameters[prunable] for prunable, _ in members], [ids for _, ids in members], family.size
-            )
+            _Family(family, [parameters[prunable] for prunable, _ in members], [ids for _, ids in members])
             for family, members in group.families(tuple(parameters)).items()
         ]
 
@@ -64,7 +62,7 @@ class Regularisation(Callback):
         self._revision, masks = self._masking.revision, self._masking.masks
         alive = self._group.alive(MaskSet({prunable: masks[prunable.name] for prunable in self._prunables}))
         for family in self._families:
-            family.exists = alive[family.name].flatten()
+            family.exists = alive.candidates(family.groups).flatten()
 
     def penalty(self) -> Tensor | None:
         if not self._is_on or self._regulariser.step != "loss":
@@ -96,7 +94,7 @@ class Regularisation(Callback):
     @torch.no_grad()
     def unready(self, going: MaskSet) -> float:
         norms = torch.cat([family.norms(family.parameters) for family in self._families])
-        removed = torch.cat([going[family.name].flatten() for family in self._families])
+        removed = torch.cat([going.candidates(family.groups).flatten() for family in self._families])
         return float((norms[removed] >= NEGLIGIBLE).float().mean()) if removed.any() else 0.0
 
     @torch.no_grad()
@@ -115,10 +113,9 @@ class Regularisation(Callback):
 class _Family:
     """The groups of one family, wherever its parameters move."""
 
-    def __init__(self, name: str, parameters: list[nn.Parameter], ids: list[Tensor], count: int) -> None:
-        self.name, self.parameters = name, parameters
-        self._ids, self._count = ids, count
-        self.exists = torch.ones(count, dtype=torch.bool)
+    def __init__(self, groups: Prunable, parameters: list[nn.Parameter], ids: list[Tensor]) -> None:
+        self.groups, self.parameters, self._ids = groups, parameters, ids
+        self.exists = MaskSet.dense([groups]).candidates(groups).flatten()
 
     def existing_norms(self) -> Tensor:
         """L2 norms of the groups that exist, with their graph."""
@@ -127,7 +124,7 @@ class _Family:
 
     def norms(self, weights: Sequence[Tensor]) -> Tensor:
         """L2 norms of the groups in float32; the gradient of a group of zeros is 0."""
-        squares = torch.zeros(self._count, device=weights[0].device)
+        squares = torch.zeros(len(self.exists), device=weights[0].device)
         for weight, ids in zip(weights, self._placed(weights[0].device), strict=True):
             values = weight.float().square()
             # A matrix whose rows (or columns) lie in one group each needs no number for each weight.

@@ -243,7 +243,7 @@ void bind_matrices(nb::module_& module) {
            "x (tokens, inputs) times the transposed weight, plus bias: (tokens, outputs).")
       .def("row", &row, "index"_a, "One row, as float32.")
       .def("select", &select, "rows"_a, "tokens"_a,
-           "Some rows as a matrix of its own in the same form, for so many tokens at a time at most.")
+           "Some rows as a matrix of its own, in the same form or, of blocks, dense; for so many tokens at a time at most.")
       .def_prop_ro("shape", [](const Matrix& matrix) { return nb::make_tuple(matrix.rows(), matrix.columns()); })
       .def_prop_ro("format", &Matrix::format)
       .def_prop_ro("nbytes", &Matrix::nbytes)

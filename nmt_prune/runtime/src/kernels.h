@@ -40,7 +40,7 @@ struct Kernels {
   // to columns4 * 4, in tiles of so many tokens at most: (columns4, tokens of the tile, 4) each.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    std::int64_t most, void* quantized, float* scales);
-  std::int64_t dense_int8_most, blocks_most;
+  std::int64_t dense_int8_most, blocks_most;  // how many the products like
   void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales, std::int64_t tokens,
                      const float* bias, bool relu, float* output);
   // The same for blocks.

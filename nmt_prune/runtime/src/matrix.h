@@ -38,7 +38,8 @@ class Matrix {
   // One row as floats: an embedding.
   virtual void row(std::int64_t index, float* output) const = 0;
 
-  // Some rows as a matrix of its own, in the same form. tokens: the most that it will be multiplied with.
+  // Some rows as a matrix of its own, in the same form or, of blocks, dense. tokens: the most that it will be multiplied
+  // with.
   virtual std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t tokens) const = 0;
 
   virtual const char* format() const = 0;

@@ -95,7 +95,10 @@ def _plain(checkpoint: Checkpoint, name: str, tensor: Tensor) -> KeptValues:
         return KeptValues.of(array)
     prunable = next(prunable for prunable in checkpoint.matrices if prunable.name == name)
     mask: npt.NDArray[np.bool_] = checkpoint.masks[name].numpy()
-    if prunable.padding_row is not None and not array[prunable.padding_row].any():
+    padding = prunable.padding_row
+    if padding is not None and not array[padding].any():
         mask = mask.copy()
-        mask[prunable.padding_row] = False
+        before, after = mask[padding - 1], mask[padding + 1]
+        # Within a block the row is as its neighbours are, so that one element of the mask stands for the block.
+        mask[padding] = before & bool((before == after).all() and not before.all())
     return KeptValues.of(array, mask)

@@ -82,6 +82,15 @@ def test_unequal_files_are_named_with_their_counts(tmp_path, prefixes, part):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_unequal_files_that_are_compressed_are_named_as_they_were_given(tmp_path, prefixes, part):
+    for side, content in (("en", b"one\ntwo\n"), ("de", b"eins\n")):
+        (tmp_path / f"{part}.{side}").unlink()
+        (tmp_path / f"{part}.{side}.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(PruneError, match=rf"{part}\.en\.gz has 2 lines and .*{part}\.de\.gz has 1;"):
+        make(tmp_path, prefixes)
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_invalid_utf8_names_file_line_and_byte(tmp_path, prefixes, part):
     (tmp_path / f"{part}.de").write_bytes(b"eins\nzw\xff\n")

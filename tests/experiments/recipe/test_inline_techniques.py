@@ -170,6 +170,7 @@ def test_a_rung_of_a_variant_alone_leaves_the_others_theirs():
         ("[{name: mine, like: slt, saliency: magnitud}]", "did you mean magnitude?"),
         ("[{name: mine, like: subnetwork-good, reset: sign}]", "comes out of a search"),
         ("[{name: mine, like: slt, ladder: [0, 80]}]", "mine: rung 0 is for techniques that quantize; remove it"),
+        ("[{name: mine, like: slt-mp, ladder: [55, 80]}]", "mine: 55 is below its last start round 60; remove it"),
         ("[slt, slt]", "'slt' is there twice"),
         ("[5]", "techniques.0"),
     ],

@@ -108,6 +108,17 @@ def test_matrices_follow_one_another_as_in_the_network():
     ]
 
 
+def test_blocks_of_an_output_projection_come_last():
+    model = {f"decoder.{name}.weight": torch.ones(8, 4) for name in ("output_projection", "layers.0.fc1")}
+    blocks = groups.build("block:rows=8,columns=1")
+    alive = blocks.alive(MaskSet.dense(prunable_matrices(model)))
+    masks = budgets.build("layerwise", final=0.5).select(scores(alive), alive, 0.25)
+    assert {prunable.name: masks.kept(prunable) for prunable in alive.prunables} == {
+        "decoder.output_projection.weight": 4,
+        "decoder.layers.0.fc1.weight": 2,
+    }
+
+
 def test_more_survivors_than_exist_are_refused():
     alive = families((10, 10, 10, 10))
     budget = budgets.build("layerwise", final=0.5)

@@ -195,3 +195,20 @@ def test_mistakes_are_refused(spec, group, message):
     with pytest.raises(PruneError, match=message) as error:
         regularisation(spec, group)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("rows", "norms"), [(1, [1.0, 3.0, 4.0]), (2, [1.0, 5.0])])
+def test_the_padding_row_of_an_embedding_is_no_group(rows, norms):
+    name = "encoder.embed_tokens.weight"
+    chosen = parameters(**{name: torch.tensor([[1.0], [0.0], [3.0], [4.0]])})
+    words = {prunable: parameter for prunable, parameter in chosen.items() if prunable.name == name}
+    masking = Masking(nn.Module(), words)
+    penalty = Regularisation(
+        regularisers.build("group-lasso:strength=0.5,step=proximal"),
+        groups.build(f"block:rows={rows},columns=1"),
+        words,
+        masking=masking,
+    )
+    for _ in range(2):  # before and after the masks are looked at
+        assert penalty.statistics() == {"penalty": pytest.approx(0.5 * sum(norms)), "negligible_groups": 0.0}
+        penalty.before_forward(0)

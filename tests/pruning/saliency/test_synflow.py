@@ -8,6 +8,7 @@ from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import prunable_parameters
 from nmt_prune.pruning.budgets import budgets
+from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import saliencies
 from tests.pruning.saliency.measuring import HEAD_DIM, model, weights_and_masks
@@ -96,6 +97,9 @@ def test_vocabulary_matrices_are_ranked_by_magnitude_and_apart():
     assert torch.equal(synflow().score(weights, alive)[name], embedding.abs())
     with pytest.raises(PruneError, match="with --budget global also give --prune-set body"):
         Pruner(synflow(), budgets.build("global"))
+    with pytest.raises(PruneError, match="with --budget global also give --prune-set body"):
+        Pruner(synflow(), budgets.build("global"), groups.build("block"))
+    Pruner(synflow(), budgets.build("global"), groups.build("unit"))
     for budget, prune_set in (("global", "body"), ("global-body", "all"), ("matrix", "all")):
         Pruner(synflow(), budgets.build(budget), prune_set=prune_set)
 

@@ -29,6 +29,7 @@ std::int64_t int8_tile(std::int64_t tokens, std::int64_t most) {
   return passes ? (tokens + passes - 1) / passes : 1;
 }
 
+// So many, known when this is compiled, that the compiler makes vectors of them and nothing for the rest.
 constexpr std::int64_t quantized_at_once = 64;
 
 void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4, std::int64_t most,

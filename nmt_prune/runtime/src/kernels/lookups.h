@@ -9,7 +9,7 @@ namespace NMT_PRUNE_KERNELS {
 namespace {
 
 // What is added to inputs, so that they are unsigned, as the instructions for products want them.
-constexpr int zero_bits = largest_input > 64.0f ? 7 : 6, zero_input = 1 << zero_bits;
+constexpr int zero_input = input_offset > 0 ? input_offset : 128, zero_bits = zero_input > 64 ? 7 : 6;
 
 typedef std::int32_t WindowSums[lookup_window];
 
