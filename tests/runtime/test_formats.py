@@ -16,6 +16,7 @@ TIMES = {
         "sparse": (1 / 0.3, 1 / 0.1, 1 / 0.05),
         "blocks": (1 / 0.8, 1 / 0.8, 1 / 0.7),
     },
+    "always": {"dense": (1.0, 1.0, 1.0), "sparse": (0.1, 0.1, 0.1)},
 }
 
 
@@ -41,6 +42,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
         (0.01, 0.3, "int8", ("sparse", 4, "sparse")),
         (0.7, 0.75, "int8", ("blocks", 16, "dense-int8")),
         (0.2, 0.75, "int8", ("sparse", 4, "dense-int8")),
+        (0.95, 0.95, "always", ("dense", 4, "dense")),
     ],
 )
 def test_the_fastest_for_few_tokens_and_for_many(
