@@ -16,8 +16,7 @@ Formats = Literal["auto", Form]
 LIMITS = (4, 16)
 """Most tokens for which the first and the second of the numbers that are measured speak."""
 
-
-MOST = 0.9
+MOST_KEPT = 0.9
 """Share of weights or blocks up to which forms without the others are considered: a dense weight is held once."""
 
 
@@ -42,7 +41,7 @@ def choose(formats: str, shares: Mapping[Form, float], values: Values) -> tuple[
     if formats != "auto":
         return formats, LIMITS[0], formats
     dense: Form = "dense-int8" if values == "int8" else "dense"
-    forms = (*(form for form in sparse_forms(values) if shares[form] <= MOST), dense)
+    forms = (*(form for form in sparse_forms(values) if shares[form] <= MOST_KEPT), dense)
 
     def fastest(tokens: int, among: Iterable[Form]) -> Form:
         return min(among, key=lambda form: product_time(form, shares.get(form, 1.0), values, tokens))

@@ -12,7 +12,6 @@ from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.quantization.conversion import quantize
 from nmt_prune.storage.checkpoints.from_checkpoint import compact_model
-from nmt_prune.storage.format.encoding import encode
 from nmt_prune.storage.model.layout import layout
 from tests.storage.models import assert_same_bits
 from tests.storage.trained import PRE_NORM, change, save_model
@@ -282,21 +281,3 @@ def test_another_dictionary(tmp_path):
 def test_a_configuration_without_heads(tmp_path):
     with pytest.raises(PruneError, match="or its configuration no decoder_attention_heads"):
         load(change(save_model(tmp_path), {"decoder_attention_heads": None}))
-
-
-def test_the_padding_row_lies_in_the_blocks_of_its_neighbours(tmp_path):
-    """Its mask is all ones in a checkpoint, and one element of the stored mask is to stand for a block."""
-    path = save_model(tmp_path, sparsity=0.5)
-    embedding = "encoder.embed_tokens.weight"
-    names = (embedding, "decoder.embed_tokens.weight", "decoder.output_projection.weight")
-    weight = torch.load(path, weights_only=False)["model"][embedding]
-    rows, columns = (torch.arange(size) // block for size, block in zip(weight.shape, (8, 4), strict=True))
-    mask = (rows[:, None] + columns) % 2 == 0
-    weight = (weight + 1) * mask
-    weight[1], mask[1] = 0, True
-    tensors = {name.replace(".", "__"): weight for name in names}
-    change(path, **tensors, **{f"mask_version_1__{embedding.replace('.', '__')}": mask.byte()})
-    stored = load(path).weights[embedding]
-    record, _ = encode(stored)
-    assert record["mask"]["block"] == [8, 4]
-    assert_same_bits(stored.dense(), weight.numpy())
