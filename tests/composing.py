@@ -35,11 +35,22 @@ def _compose(name: str, overrides: Sequence[str], strict: bool) -> DictConfig:
     # Composing for the first time adds Hydra's own.
     groups_of_nodes = {group: nodes for group, nodes in ConfigStore.instance().repo.items() if group != "hydra"}
     known = sum(len(nodes) for nodes in groups_of_nodes.values() if isinstance(nodes, dict))
-    config = deepcopy(_composed(name, groups, known))
+    flags = {flag.partition("=")[0]: flag for flag in overrides if flag not in groups}
+    before, base = _last.get((name, groups, known), ({}, None))
+    if base is None or not before.keys() <= flags.keys():  # what it was given cannot be taken back
+        before, base = {}, _composed(name, groups, known)
+    config = deepcopy(base)
     OmegaConf.set_struct(config, True)
-    ConfigLoaderImpl._apply_overrides_to_config([_parsed(flag) for flag in overrides if flag not in groups], config)
+    new = [_parsed(flag) for key, flag in flags.items() if before.get(key) != flag]
+    ConfigLoaderImpl._apply_overrides_to_config(new, config)
+    if not before:
+        _last[name, groups, known] = flags, deepcopy(config)
     OmegaConf.set_struct(config, strict)
     return config
+
+
+_last: dict[tuple[str, tuple[str, ...], int], tuple[dict[str, str], DictConfig]] = {}
+"""By what was composed: flags that were put in once, and the configuration with them; most flags never change."""
 
 
 @cache

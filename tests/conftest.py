@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.collect()
-    programs.collect_garbage_seldom()
+    programs.hurry()
 
 
 @pytest.fixture

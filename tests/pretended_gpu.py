@@ -50,6 +50,10 @@ class _There(Tensor):
 class _Mode(TorchDispatchMode):
     """Sees also what makes tensors of none."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled, and keeping the compiler away takes as long as what is computed
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _compute(func, args, kwargs or {})
 

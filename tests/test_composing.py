@@ -28,3 +28,21 @@ def test_the_same_configuration(monkeypatch, flags):
         assert one == hydras
         assert list(one.items()) == list(hydras.items())
         assert one._get_flag("struct") == hydras._get_flag("struct")
+
+
+def test_what_was_composed_before_does_not_matter(monkeypatch):
+    """The flags of one command are put into the configuration of another where that has none that it lacks."""
+    commands = [
+        "--sparsity 0.6",
+        "--sparsity 0.3 --mask-from masks.pt",
+        "--saliency row-scaled:power=1",
+        "--sparsity 0.6",
+    ]
+    read = []
+    for flags in commands:
+        words = arguments(Path("data-bin"), Path("checkpoints"), flags)
+        read.append(options.parse_args_and_arch(options.get_training_parser(), words))
+    composed = [utils.convert_namespace_to_omegaconf(args) for args in read]
+    monkeypatch.setattr(utils, "compose", composing.COMPOSE)
+    monkeypatch.setattr(utils, "initialize", composing.INITIALIZE)
+    assert composed == [utils.convert_namespace_to_omegaconf(args) for args in read]

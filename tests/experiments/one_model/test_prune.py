@@ -24,7 +24,7 @@ from tests.tasks.corpus import SIZES, make_corpus
 from tests.tasks.fairseq_command import USER_DIR
 from tests.tasks.training import train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fairseq_starts_at_once")]
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,12 @@ def stock(corpus, tmp_path_factory):
     return train(corpus, folder, flags, without=f"--user-dir {USER_DIR}").folder / "checkpoint_last.pt"
 
 
+def one_process(folder, *arguments):
+    return programs.run([sys.executable, "-m", "tests.experiments.one_process", *map(str, arguments)], cwd=folder)
+
+
 def prune(folder, *arguments):
-    words = [sys.executable, "-m", "tests.experiments.one_process", "prune", *map(str, arguments)]
-    return programs.run(words, cwd=folder)
+    return one_process(folder, "prune", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +86,7 @@ def test_the_recipe_repeats_it(pruned, corpus):
     assert recipe["training"]["lr"] == "0.01"
     assert recipe["training"]["max_update"] == 12
     assert {"lr_scheduler", "power", "warmup_updates"} <= recipe["training"].keys()
-    done = programs.run(
-        [sys.executable, "-m", "nmt_prune.cli", "run", "recipe.yaml", "--data", str(corpus), "--dry-run"], cwd=folder
-    )
+    done = one_process(folder, "run", "recipe.yaml", "--data", corpus, "--dry-run")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "2 trainings, 24 updates" in done.stdout
 

@@ -25,6 +25,7 @@ def pruning(run: Run) -> dict[str, str]:
     return run.settings["pruning"]
 
 
+@pytest.mark.usefixtures("fairseq_starts_at_once")
 def test_parents_come_before_children():
     everything = brix_recipe(
         techniques=[name for name, technique in techniques.items() if not technique.is_control],

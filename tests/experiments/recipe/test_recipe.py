@@ -55,6 +55,7 @@ def test_shipped_recipes_load_by_name(name):
         assert {50, 80, 90} <= set(recipe.ladder)
 
 
+@pytest.mark.usefixtures("fairseq_starts_at_once")
 def test_what_is_deployed_and_its_controls_learn_from_the_same_translations():
     runs = expand(load_recipe("deployed-libreoffice-help"))
     without = {run.name for run in runs if not (run.settings.get("teacher") or {}).get("sequence")}
