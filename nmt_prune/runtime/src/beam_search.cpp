@@ -35,9 +35,9 @@ void BeamSearch::ban_repetitions(const Beam& beam, std::vector<std::int32_t>& ba
     if (std::equal(next - context, next, tokens.end() - context)) banned.push_back(*next);
 }
 
-std::vector<BeamSearch::Candidate> BeamSearch::candidates(const std::vector<std::vector<Scored>>& words) const {
+std::vector<BeamSearch::Candidate> BeamSearch::candidates(const std::vector<Scored>* words) const {
   std::vector<Candidate> found;
-  for (std::size_t beam = 0; beam < words.size(); ++beam) {
+  for (std::size_t beam = 0; beam < beams_.size(); ++beam) {
     const float total = beams_[beam].totals.empty() ? 0.0f : beams_[beam].totals.back();
     for (const Scored& word : words[beam])
       found.push_back({total + word.score, static_cast<std::int32_t>(beam), word.token});
@@ -54,27 +54,48 @@ std::vector<BeamSearch::Candidate> BeamSearch::candidates(const std::vector<std:
 
 // Twice as many candidates as beams are looked at, so that enough are left when half of them end the sentence; those
 // that do count only among the first half.
-void BeamSearch::advance(const std::vector<std::vector<Scored>>& words) {
+void BeamSearch::advance(const std::vector<Scored>* words, StateCache& cache) {
   const auto size = static_cast<std::size_t>(options_.beam);
   const bool last = step() >= max_len_;
   const bool end_is_forced = !last && step() < static_cast<std::int64_t>(prefix_.size()) &&
                              prefix_[step()] == symbols_.eos;
   const std::vector<Candidate> ranked = candidates(words);
-  std::vector<Beam> next;
-  for (std::size_t rank = 0; rank < ranked.size() && next.size() < size; ++rank) {
+  std::vector<Candidate> chosen;
+  for (std::size_t rank = 0; rank < ranked.size() && chosen.size() < size; ++rank) {
     const Candidate& candidate = ranked[rank];
     if (candidate.token != symbols_.eos) {
-      next.push_back(beams_[candidate.beam]);
-      next.back().tokens.push_back(candidate.token);
-      next.back().totals.push_back(candidate.total);
+      chosen.push_back(candidate);
     } else if (rank < size) {
       complete(candidate);
       // All of fairseq's beams are then copies of the first one.
       if (end_is_forced) complete_.resize(size, complete_.back());
     }
   }
-  finished_ = last || complete_.size() == size || next.empty();
-  beams_ = std::move(next);
+  finished_ = last || complete_.size() == size || chosen.empty();
+  if (finished_) chosen.clear();
+  beams_ = continuations(chosen, cache);
+}
+
+// A beam is copied for all that follow it but the last.
+std::vector<BeamSearch::Beam> BeamSearch::continuations(const std::vector<Candidate>& chosen, StateCache& cache) {
+  std::vector<std::int32_t> left(beams_.size());
+  for (const Candidate& candidate : chosen) ++left[candidate.beam];
+  for (std::size_t beam = 0; beam < beams_.size(); ++beam)
+    if (left[beam] == 0) cache.release(beams_[beam].slots);
+  std::vector<Beam> next;
+  next.reserve(chosen.size());
+  for (const Candidate& candidate : chosen) {
+    Beam& before = beams_[candidate.beam];
+    if (--left[candidate.beam] > 0) {
+      cache.hold(before.slots);
+      next.push_back(before);
+    } else {
+      next.push_back(std::move(before));
+    }
+    next.back().tokens.push_back(candidate.token);
+    next.back().totals.push_back(candidate.total);
+  }
+  return next;
 }
 
 void BeamSearch::complete(const Candidate& candidate) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stack.h"
+#include "state_cache.h"
 
 namespace nmt_prune {
 
@@ -60,8 +61,9 @@ class BeamSearch {
   bool finished() const { return finished_; }
 
   Question question(const Beam& beam) const;
-  // words: answers to the question of each beam; afterwards beams() are their continuations.
-  void advance(const std::vector<std::vector<Scored>>& words);
+  // words: an answer to the question of each beam; afterwards beams() are their continuations, and only their slots are
+  // held, or none when the search has finished.
+  void advance(const std::vector<Scored>* words, StateCache& cache);
 
   // The nbest hypotheses, the best first.
   std::vector<Hypothesis> result() const;
@@ -72,8 +74,9 @@ class BeamSearch {
     std::int32_t beam, token;
   };
   std::int64_t step() const { return static_cast<std::int64_t>(beams_.front().tokens.size()); }
-  std::vector<Candidate> candidates(const std::vector<std::vector<Scored>>& words) const;
+  std::vector<Candidate> candidates(const std::vector<Scored>* words) const;
   void complete(const Candidate& candidate);
+  std::vector<Beam> continuations(const std::vector<Candidate>& chosen, StateCache& cache);
   void ban_repetitions(const Beam& beam, std::vector<std::int32_t>& banned) const;
 
   const SearchOptions& options_;

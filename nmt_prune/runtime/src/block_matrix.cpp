@@ -52,7 +52,12 @@ class BlockMatrix final : public Matrix {
 
   void row(std::int64_t index, float* output) const override {
     std::fill_n(output, columns(), 0.0f);
-    for_each(index, [&](std::int64_t column, std::int8_t value) { output[column] = value * scales_[index]; });
+    for (std::size_t block = starts_[index / block_rows]; block < starts_[index / block_rows + 1]; ++block) {
+      const std::int64_t first = fours_[block] * block_columns;
+      const std::int8_t* from = values_.data() + place(block, index, first);
+      for (std::int64_t i = 0; i < block_columns && first + i < columns(); ++i)
+        output[first + i] = from[i] * scales_[index];
+    }
   }
 
   // Rows of several panels share few blocks.

@@ -84,8 +84,9 @@ class DenseInt8Matrix final : public Matrix {
   }
 
   void row(std::int64_t index, float* output) const override {
-    for (std::int64_t column = 0; column < columns(); ++column)
-      output[column] = values_[place(index, column)] * scales_[index];
+    const std::int8_t* from = values_.data() + place(index, 0);
+    for (std::int64_t first = 0; first < columns(); first += 4, from += panel_rows * 4)
+      for (std::int64_t i = 0; i < 4 && first + i < columns(); ++i) output[first + i] = from[i] * scales_[index];
   }
 
   std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {

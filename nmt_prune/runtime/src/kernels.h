@@ -13,8 +13,9 @@ struct Kernels {
 
   // Tokens that one pass over sparse weights serves when so many are left.
   int (*sparse_tile)(std::int64_t tokens);
-  // (tokens x columns) -> (columns x tile); missing tokens are whatever.
-  void (*transpose)(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed);
+  // (tokens x columns), `stride` floats apart -> (columns x tile); missing tokens are the last one again.
+  void (*transpose)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride, int tile,
+                    float* transposed);
   // One window of rows times one tile: sums (window_rows x tile), overwritten.
   void (*sparse_window)(const SparseLayout& weights, std::int64_t window, const float* transposed, int tile,
                         float* sums);

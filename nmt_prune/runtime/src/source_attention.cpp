@@ -11,12 +11,9 @@ void lay_out_heads(const float* keys, const float* values, std::int64_t stride, 
     float* head_keys = memory;
     float* head_values = head_keys + head_dim * row;
     memory = head_values + positions * head_row;
-    for (std::int64_t d = 0; d < head_dim; ++d)
-      std::fill(head_keys + d * row + positions, head_keys + (d + 1) * row, 0.0f);
+    kernels().transpose(keys + head * head_dim, positions, head_dim, stride, static_cast<int>(row), head_keys);
     for (std::int64_t p = 0; p < positions; ++p) {
-      const float* key = keys + p * stride + head * head_dim;
       const float* value = values + p * stride + head * head_dim;
-      for (std::int64_t d = 0; d < head_dim; ++d) head_keys[d * row + p] = key[d];
       std::copy(value, value + head_dim, head_values + p * head_row);
       std::fill(head_values + p * head_row + head_dim, head_values + (p + 1) * head_row, 0.0f);
     }

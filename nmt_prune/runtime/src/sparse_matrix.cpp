@@ -153,8 +153,8 @@ class SparseMatrix final : public Matrix {
     float* transposed = inputs;
     int widest = 0;
     for (int i = 0, token = 0; i < count; token += tiles[i++]) {
-      run.transpose(input + token * columns(), std::min<std::int64_t>(tiles[i], tokens - token), columns(), tiles[i],
-                    transposed);
+      run.transpose(input + token * columns(), std::min<std::int64_t>(tiles[i], tokens - token), columns(), columns(),
+                    tiles[i], transposed);
       transposed += columns() * tiles[i];
       widest = std::max(widest, tiles[i]);
     }

@@ -206,20 +206,13 @@ void Model::translate(const std::vector<Job>& jobs, const SearchOptions& options
       for (std::int64_t row = 0; row < count; ++row)
         answers[first + row] = next_words(logits + row * size, output, questions[first + row], options, symbols_);
     }
-    auto answer = answers.begin();
+    const std::vector<Scored>* answer = answers.data();
     std::vector<std::size_t> still_active;
     for (const std::size_t i : active) {
-      std::vector<BeamSearch::Beam>& beams = searches[i].beams();
-      const std::vector<std::vector<Scored>> of_sentence(answer, answer + static_cast<std::ptrdiff_t>(beams.size()));
-      answer += static_cast<std::ptrdiff_t>(beams.size());
-      std::vector<std::vector<std::int32_t>> before;
-      for (const BeamSearch::Beam& beam : beams) before.push_back(beam.slots);
-      searches[i].advance(of_sentence);
-      if (!searches[i].finished()) {
-        still_active.push_back(i);
-        for (const BeamSearch::Beam& beam : searches[i].beams()) cache.hold(beam.slots);
-      }
-      for (const auto& slots : before) cache.release(slots);
+      const std::size_t beams = searches[i].beams().size();
+      searches[i].advance(answer, cache);
+      answer += beams;
+      if (!searches[i].finished()) still_active.push_back(i);
     }
     active = std::move(still_active);
   }

@@ -18,7 +18,7 @@ struct Scored {
 // Keys and values of one head that several queries look at, laid out for vectors of any width.
 template <class Stored>
 struct HeadMemory {
-  const Stored* keys;    // head_dim x padded(positions): one position per lane; lanes beyond `positions` are zero
+  const Stored* keys;    // head_dim x padded(positions): one position per lane; lanes beyond `positions` are whatever
   const Stored* values;  // positions x padded(head_dim)
   std::int64_t positions;
   std::int64_t head_dim;

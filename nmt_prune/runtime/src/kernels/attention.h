@@ -86,50 +86,48 @@ void attend_scattered(const float* query, const Stored* const* keys, std::int64_
     mix_scattered(scores + head * row, keys, (heads + head) * head_dim, positions, head_dim, output + head * head_dim);
 }
 
+// Vectors of sums that a pass over keys or values makes for each query: with few queries more, so that sums need not
+// wait for each other. Rows are padded to 32.
+template <int count>
+constexpr int vectors_together = count < 3 && width < 16 ? 4 : 2;
+
+// Adds the products of one number of each query with some vectors.
+template <int count, class Stored>
+NMT_PRUNE_INLINE void add_products(const float* numbers, std::int64_t stride, const Stored* from,
+                                   Vector (&sums)[count][vectors_together<count>]) {
+  constexpr int vectors = vectors_together<count>;
+  Vector loaded[vectors];
+  NMT_PRUNE_UNROLL
+  for (int v = 0; v < vectors; v++) loaded[v] = load(from + v * width);
+  NMT_PRUNE_UNROLL
+  for (int q = 0; q < count; q++) {
+    NMT_PRUNE_UNROLL
+    for (int v = 0; v < vectors; v++) sums[q][v] += numbers[q * stride] * loaded[v];
+  }
+}
+
 // Attention of `count` queries: each vector of keys and values is loaded once for all of them.
 template <int count, class Stored>
-void attend_block(const float* queries, std::int64_t stride, const HeadMemory<Stored>& memory, float* scores, float* output,
-         std::int64_t output_stride) {
+void attend_block(const float* queries, std::int64_t stride, const HeadMemory<Stored>& memory, float* scores,
+                  float* output, std::int64_t output_stride) {
+  constexpr int vectors = vectors_together<count>;
   const std::int64_t row = padded(memory.positions), head_row = padded(memory.head_dim);
-  for (std::int64_t p = 0; p < row; p += 2 * width) {
-    Vector sums[count][2] = {};
-    for (std::int64_t d = 0; d < memory.head_dim; d++) {
-      Vector first = load(memory.keys + d * row + p), second = load(memory.keys + d * row + p + width);
-#pragma GCC unroll 6
-      for (int q = 0; q < count; q++) {
-        sums[q][0] += queries[q * stride + d] * first;
-        sums[q][1] += queries[q * stride + d] * second;
-      }
-    }
-    for (int q = 0; q < count; q++) {
-      store(scores + q * row + p, sums[q][0]);
-      store(scores + q * row + p + width, sums[q][1]);
-    }
+  for (std::int64_t p = 0; p < row; p += vectors * width) {
+    Vector sums[count][vectors] = {};
+    for (std::int64_t d = 0; d < memory.head_dim; d++)
+      add_products<count>(queries + d, stride, memory.keys + d * row + p, sums);
+    for (int q = 0; q < count; q++)
+      for (int v = 0; v < vectors; v++) store(scores + q * row + p + v * width, sums[q][v]);
   }
   const float scale = 1.f / __builtin_sqrtf(static_cast<float>(memory.head_dim));
   for (int q = 0; q < count; q++) softmax(scores + q * row, memory.positions, scale);
-  for (std::int64_t d = 0; d < memory.head_dim; d += 2 * width) {
-    Vector sums[count][2] = {};
-    for (std::int64_t p = 0; p < memory.positions; p++) {
-      const Stored* value = memory.values + p * head_row + d;
-      Vector first = load(value), second = load(value + width);
-#pragma GCC unroll 6
-      for (int q = 0; q < count; q++) {
-        sums[q][0] += scores[q * row + p] * first;
-        sums[q][1] += scores[q * row + p] * second;
-      }
-    }
+  for (std::int64_t d = 0; d < memory.head_dim; d += vectors * width) {
+    Vector sums[count][vectors] = {};
+    for (std::int64_t p = 0; p < memory.positions; p++)
+      add_products<count>(scores + p, row, memory.values + p * head_row + d, sums);
     for (int q = 0; q < count; q++) {
       float* to = output + q * output_stride + d;
-      if (d + 2 * width <= memory.head_dim) {
-        store(to, sums[q][0]);
-        store(to + width, sums[q][1]);
-      } else {
-        float both[2 * width];
-        store(both, sums[q][0]);
-        store(both + width, sums[q][1]);
-        for (std::int64_t i = 0; d + i < memory.head_dim; i++) to[i] = both[i];
-      }
+      for (int v = 0; v < vectors; v++, to += width) store_some<width>(to, sums[q][v], memory.head_dim - d - v * width);
     }
   }
 }

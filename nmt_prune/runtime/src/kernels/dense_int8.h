@@ -16,10 +16,16 @@ constexpr std::int64_t int8_block = 6;
 constexpr std::int64_t int8_block = 4;
 #endif
 
-// Registers of rows in such a pass: sums, weights and products fill all registers that there are.
+// Registers of rows in such a pass: sums, weights and products fill all registers that there are. Few tokens wait for
+// the weights, which are read in the order in which they lie where a pass takes all rows of a panel.
 #if defined(__ARM_FEATURE_DOTPROD)
-constexpr int int8_vectors = 4;
+template <int Tokens>
+constexpr int int8_vectors = Tokens <= 2 ? panel_rows / dot_lanes : 4;
+#elif defined(__AVX2__)
+template <int Tokens>
+constexpr int int8_vectors = Tokens <= 2 ? panel_rows / dot_lanes : 2;
 #else
+template <int Tokens>
 constexpr int int8_vectors = 2;
 #endif
 
@@ -67,55 +73,72 @@ struct Int8Job {
 constexpr int finish_lanes = widest < block_rows ? widest : block_rows;
 typedef decltype(Floats<finish_lanes>{} < Floats<finish_lanes>{}) FinishLanes;
 
+// Real values of the sums of as many rows as there are lanes, the first of them in place `part` of the sums.
+template <int Tokens, int Rows>
+NMT_PRUNE_INLINE void finish_part(const Int8Job& job, const std::int32_t (*sums)[Rows], std::int64_t part,
+                                  std::int64_t row, Floats<finish_lanes> bias, const float* scales, float* output,
+                                  std::int64_t stride) {
+  const Floats<finish_lanes> floor = broadcast<finish_lanes>(job.relu ? 0.0f : -__builtin_inff());
+  const Floats<finish_lanes> of_rows = load<finish_lanes>(job.scales + row);
+  FinishLanes totals;
+  std::memcpy(&totals, job.totals + row, sizeof totals);
+  totals *= input_offset;
+  NMT_PRUNE_UNROLL
+  for (int t = 0; t < Tokens; ++t) {
+    FinishLanes lanes;
+    std::memcpy(&lanes, sums[t] + part, sizeof lanes);
+    const Floats<finish_lanes> values =
+        __builtin_convertvector(lanes - totals, Floats<finish_lanes>) * (of_rows * scales[t]) + bias;
+    store(output + t * stride, floor > values ? floor : values);
+  }
+}
+
 // Real values of a tile's sums over `count` rows from `row`, at most Rows. Not inline: what it keeps in registers would
 // drive sums out of them.
 template <int Tokens, int Rows>
 __attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t (*sums)[Rows], std::int64_t row,
                                            std::int64_t count, const float* scales, float* output) {
-  const Floats<finish_lanes> floor = broadcast<finish_lanes>(job.relu ? 0.0f : -__builtin_inff());
   for (std::int64_t part = 0; part < Rows && part < count; part += finish_lanes) {
     const std::int64_t first = row + part, left = count - part;
-    FinishLanes totals;
-    std::memcpy(&totals, job.totals + first, sizeof totals);
-    totals *= input_offset;
-    const Floats<finish_lanes> of_rows = load<finish_lanes>(job.scales + first);
     const Floats<finish_lanes> bias =
         job.bias ? load_some<finish_lanes>(job.bias + first, left) : Floats<finish_lanes>{};
-    for (int t = 0; t < Tokens; ++t) {
-      FinishLanes lanes;
-      std::memcpy(&lanes, sums[t] + part, sizeof lanes);
-      const Floats<finish_lanes> values =
-          __builtin_convertvector(lanes - totals, Floats<finish_lanes>) * (of_rows * scales[t]) + bias;
-      store_some<finish_lanes>(output + t * job.rows + first, floor > values ? floor : values, left);
+    if (left >= finish_lanes) {
+      finish_part<Tokens>(job, sums, part, first, bias, scales, output + first, job.rows);
+      continue;
     }
+    float some[Tokens][finish_lanes];
+    finish_part<Tokens>(job, sums, part, first, bias, scales, some[0], finish_lanes);
+    for (int t = 0; t < Tokens; ++t)
+      for (std::int64_t i = 0; i < left; ++i) output[t * job.rows + first + i] = some[t][i];
   }
 }
 
 template <int Tokens>
 void int8_tokens(const DenseInt8Layout& dense, const Int8Job& job, std::int64_t panel, const Quantized* x,
                  const float* scales, float* output) {
+  constexpr int vectors = int8_vectors<Tokens>;
   const std::int64_t columns4 = dense.columns4;
-  for (int part = 0; part < panel_rows; part += int8_vectors * dot_lanes) {
+  for (int part = 0; part < panel_rows; part += vectors * dot_lanes) {
     const std::int64_t row = panel * panel_rows + part, left = dense.rows - row;
     if (left <= 0) return;
     const std::int8_t* bytes = dense.values + (panel * columns4 * panel_rows + part) * 4;
-    Sums sums[Tokens][int8_vectors];
+    Sums sums[Tokens][vectors];
     for (auto& token : sums)
       for (Sums& sum : token) sum = no_sums();
     for (std::int64_t four = 0; four < columns4; ++four, bytes += panel_rows * 4) {
       NMT_PRUNE_UNROLL
-      for (int line = 0; line < int8_vectors * dot_lanes * 4; line += 64) prefetch(bytes + 2 * prefetched_bytes + line);
-      Weights weights[int8_vectors];
+      for (int line = 0; line < vectors * dot_lanes * 4; line += 64) prefetch(bytes + 2 * prefetched_bytes + line);
+      Weights weights[vectors];
       NMT_PRUNE_UNROLL
-      for (int v = 0; v < int8_vectors; ++v) weights[v] = weights_at(bytes + v * dot_lanes * 4);
+      for (int v = 0; v < vectors; ++v) weights[v] = weights_at(bytes + v * dot_lanes * 4);
       NMT_PRUNE_UNROLL
       for (int t = 0; t < Tokens; ++t) {
         NMT_PRUNE_UNROLL
-        for (int v = 0; v < int8_vectors; ++v)
+        for (int v = 0; v < vectors; ++v)
           sums[t][v] = add_dots(sums[t][v], weights[v], x + (four * Tokens + t) * 4);
       }
     }
-    alignas(64) std::int32_t lanes[Tokens][int8_vectors * dot_lanes];
+    alignas(64) std::int32_t lanes[Tokens][vectors * dot_lanes];
     std::memcpy(lanes, sums, sizeof lanes);
     finish_int8<Tokens>(job, lanes, row, left, scales, output);
   }

@@ -7,12 +7,13 @@ namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
 namespace {
 
-void transpose(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed) {
+void transpose(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride, int tile,
+               float* transposed) {
   if (tile % widest == 0)
-    transpose_tile<widest>(input, tokens, columns, tile, transposed);
+    transpose_tile<widest>(input, tokens, columns, stride, tile, transposed);
 #if defined(__AVX512F__)
   else
-    transpose_tile<8>(input, tokens, columns, tile, transposed);
+    transpose_tile<8>(input, tokens, columns, stride, tile, transposed);
 #endif
 }
 

@@ -10,8 +10,8 @@ namespace {
 template <int Lanes>
 struct TokenRows {
   const float* row[Lanes];
-  TokenRows(const float* input, std::int64_t first, std::int64_t tokens, std::int64_t columns) {
-    for (int t = 0; t < Lanes; ++t) row[t] = input + (first + t < tokens ? first + t : tokens - 1) * columns;
+  TokenRows(const float* input, std::int64_t first, std::int64_t tokens, std::int64_t stride) {
+    for (int t = 0; t < Lanes; ++t) row[t] = input + (first + t < tokens ? first + t : tokens - 1) * stride;
   }
 };
 
@@ -29,9 +29,10 @@ NMT_PRUNE_INLINE void load_block(const TokenRows<Lanes>& rows, std::int64_t colu
 }
 
 template <int Lanes>
-void transpose_tile(const float* input, std::int64_t tokens, std::int64_t columns, int tile, float* transposed) {
+void transpose_tile(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t stride, int tile,
+                    float* transposed) {
   for (int first = 0; first < tile; first += Lanes) {
-    const TokenRows<Lanes> rows(input, first, tokens, columns);
+    const TokenRows<Lanes> rows(input, first, tokens, stride);
     for (std::int64_t column = 0; column < columns; column += Lanes) {
       Floats<Lanes> block[Lanes];
       load_block<Lanes>(rows, column, columns, block);
