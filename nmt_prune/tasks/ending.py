@@ -12,6 +12,9 @@ from fairseq.data.iterators import BackgroundConsumer
 
 from nmt_prune.errors import exit_on_error
 
+LATER_END = "repeat the command with a later end (--max-epoch, --patience, --stop-time-hours, --stop-min-lr)"
+"""What to do about a training that has ended too early."""
+
 _LOGGER = logging.getLogger("fairseq_cli.train")
 _LAST_WORDS = "done training in"
 _PATIENCE = 10.0  # seconds for the mini-batch that a thread is at

@@ -1,7 +1,6 @@
 """How a training starts: resumed, from a ticket, pruned at initialisation, or dense."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from fairseq.criterions import CRITERION_REGISTRY
 from nmt_prune.checkpoints import Checkpoint, save
 from nmt_prune.criterions.teachers import teaching
 from nmt_prune.errors import PruneError
-from nmt_prune.files import read_json, read_object, write_json
 from nmt_prune.pruning.budgets.threshold import Threshold
 from nmt_prune.pruning.departure import Departure
 from nmt_prune.pruning.pruner import Pruner
@@ -20,6 +18,7 @@ from nmt_prune.pruning.saliency.learned import LearnedSaliency
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.pruning.schedules.constant import Constant
 from nmt_prune.pruning.settings import PruningSettings
+from nmt_prune.tasks import provenance
 from nmt_prune.tasks.config import TranslationPruningConfig, criterion_of
 from nmt_prune.tasks.fitting import check_fits
 from nmt_prune.tasks.going_on import refuse_foreign_optimizer, refuse_missing_average
@@ -51,10 +50,6 @@ from nmt_prune.tasks.workers import check_agreement, is_master, wait_for_master
 from nmt_prune.training.masking import Masking
 
 logger = logging.getLogger(__name__)
-
-PROVENANCE = "pruning.json"
-PASSES = "other_passes"
-"""What the provenance calls the mini-batches that masks were measured on so far."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ def start(
     # Without this a slow worker could take the ticket that the master writes below for a training that has begun.
     wait_for_master()
     if origin is not None:
-        evidence.passes.count = _known_passes(cfg)
+        evidence.passes.count = provenance.known_passes(cfg.save_dir)
         return _go_on(cfg, settings, pruner, model, origin)
     refuse_inert(cfg, settings)
     refuse_unwritten_points(cfg, 0)
@@ -114,7 +109,7 @@ def _begin_with_ticket(
     cfg: TranslationPruningConfig, settings: PruningSettings, pruner: Pruner, model: Any, evidence: Evidence
 ) -> Start:
     """Writes the ticket for fairseq to load."""
-    last, provenance = last_checkpoint(cfg), Path(cfg.save_dir) / PROVENANCE
+    last = last_checkpoint(cfg)
     if is_master():
         state, found = settings.ticket(evidence)
         first_update = state["optimizer_history"][-1]["num_updates"]
@@ -136,7 +131,8 @@ def _begin_with_ticket(
             refuse_foreign_optimizer(cfg, state["optimizer_history"][-1], source, "or --clock restart")
         state["task_state"]["start"] = departure.as_json()
         # The provenance first: a ticket without it would look like a training that has been going on.
-        write_json(provenance, {**found, PASSES: evidence.passes.count, "flags": departure.flags})
+        noted = {**found, provenance.PASSES: evidence.passes.count, "flags": departure.flags}
+        provenance.write(cfg.save_dir, noted)
         save(state, last)
         logger.info(f"wrote the ticket {last}: {_asked(settings)}, masks {found['masks'][:12]}")
     wait_for_master()
@@ -144,18 +140,6 @@ def _begin_with_ticket(
     departure = Departure.of(ticket.state["task_state"]["start"])
     schedule, is_denser = _schedule(cfg, settings, pruner, departure), _best_is_denser(ticket)
     return Start(schedule, departure, ticket.num_updates, best_is_denser=is_denser)
-
-
-def note(folder: str, values: Mapping[str, Any]) -> None:
-    """Adds JSON values to ``pruning.json``, on one worker."""
-    path = Path(folder) / PROVENANCE
-    if is_master():
-        write_json(path, {**(read_json(path) if path.exists() else {}), **values})
-
-
-def _known_passes(cfg: TranslationPruningConfig) -> int:
-    path = Path(cfg.save_dir) / PROVENANCE
-    return (read_object(path) if path.exists() else {}).get(PASSES) or 0
 
 
 def _go_on(
@@ -191,7 +175,7 @@ def _go_on(
     if is_exact and is_over and not is_reached:
         refuse_unreachable(cfg, str(origin), origin.first_update, pruner.pruned_share(masks), schedule.final)
     logger.info(f"{origin} goes on with its masks, sparsity {masks.sparsity():.6g}; nothing is pruned or reset again")
-    note(cfg.save_dir, departure.as_json())
+    provenance.note(cfg.save_dir, departure.as_json())
     is_denser = _best_is_denser(origin.checkpoint)
     return Start(schedule, departure, origin.first_update, origin, best_is_denser=is_denser)
 
@@ -284,6 +268,6 @@ def _prune_initial(
     check_agreement(masks, "masks of the fresh weights")
     masking.replace(masks)
     if is_master():
-        noted = {**departure.masks(), **findings, PASSES: evidence.passes.count, "flags": departure.flags}
-        write_json(Path(cfg.save_dir) / PROVENANCE, noted)
+        noted = {**departure.masks(), **findings, provenance.PASSES: evidence.passes.count, "flags": departure.flags}
+        provenance.write(cfg.save_dir, noted)
     return Start(schedule, departure)

@@ -1,45 +1,38 @@
 """The fairseq task that prunes: translation, plus masks that are found, held and, with a schedule, grown."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from fairseq.utils import strip_pad
-from torch import Tensor
 
 import nmt_prune.criterions.distilled_cross_entropy  # noqa: F401  (registered: fairseq imports tasks and models alone)
-from nmt_prune.checkpoints.moments import SECOND
 from nmt_prune.checkpoints.own_dictionaries import KEY, digests
 from nmt_prune.criterions.teachers import check_teaching
 from nmt_prune.errors import PruneError, exit_on_error
-from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.statistics import largest_weight, totals
-from nmt_prune.pruning.departure import Departure
-from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.registry import load_extensions
 from nmt_prune.tasks.best_score import begin_without_best, forget_best
 from nmt_prune.tasks.callbacks import callbacks
 from nmt_prune.tasks.config import Gather, TranslationPruningConfig, criterion_of, pruning_settings, rewind_updates
-from nmt_prune.tasks.cut import judge_cut
 from nmt_prune.tasks.data_folder import find_languages, refuse_missing_dictionaries, refuse_missing_subsets
-from nmt_prune.tasks.ending import call_at_the_end
+from nmt_prune.tasks.ending import LATER_END, call_at_the_end
 from nmt_prune.tasks.evidence import training_evidence
 from nmt_prune.tasks.going_on import refuse_other_batches, same_batches
 from nmt_prune.tasks.hardware import refuse_missing_devices
+from nmt_prune.tasks.mask_changes import MaskChanges
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
 from nmt_prune.tasks.settled import SETTLED
-from nmt_prune.tasks.start import PASSES, head_dim, note, start
+from nmt_prune.tasks.start import head_dim, start
 from nmt_prune.tasks.validation_text import ValidationText
-from nmt_prune.tasks.workers import check_agreement, is_master
+from nmt_prune.tasks.workers import is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
 from nmt_prune.training.callbacks import Callbacks
 from nmt_prune.training.masking import Masking
-from nmt_prune.training.optimizer_state import masters, moments
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +49,16 @@ class TranslationPruningTask(TranslationTask):
 
     def __init__(self, cfg: TranslationPruningConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
-        self.schedule: Schedule | None = None
         self.callbacks = Callbacks({})
         self._statistics: dict[str, float] = {}
         self._optimizer_is_masked = False
         self._updates = 0
-        self._departure: Departure | None = None
         self._best_is_denser = False
         self._ema_model: Any = None
         self._scheduler: Any = None
         # What build_model makes, and the first update sees.
-        self.pruner: Any = None
-        self.rewind_updates: frozenset[int] = frozenset()
-        self._evidence: Any = None
+        self._changes: MaskChanges | None = None
+        self._rewind_updates: frozenset[int] = frozenset()
         self._model: Any = None
         self._model_cfg: Any = None
         self._criterion: Any = None
@@ -106,17 +96,17 @@ class TranslationPruningTask(TranslationTask):
             if not isinstance(getattr(model, "masking", None), Masking):
                 raise PruneError("the task translation_pruning needs a masked model, e.g. --arch masked_transformer")
             load_extensions(self.cfg.extension)
-            self._evidence = evidence = training_evidence(self, model)
+            evidence = training_evidence(self, model)
             settings = pruning_settings(self.cfg)
-            self.pruner = settings.pruner(head_dim(model), evidence)
-            self.rewind_updates = rewind_updates(self.cfg)
+            pruner = settings.pruner(head_dim(model), evidence)
+            self._rewind_updates = rewind_updates(self.cfg)
             refuse_missing_subsets(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
             check_teaching(criterion_of(self.cfg), self, model)
-            began = start(self.cfg, settings, self.pruner, model, evidence)
-            self.callbacks = callbacks(self.cfg, model, self.pruner, began)
-        self.schedule, self._departure, self._updates = began.schedule, began.departure, began.first_update
-        self._best_is_denser = began.best_is_denser
+            began = start(self.cfg, settings, pruner, model, evidence)
+            self.callbacks = callbacks(self.cfg, model, pruner, began)
+        self._changes = MaskChanges(self.cfg, model.masking, pruner, evidence, self.callbacks, began)
+        self._updates, self._best_is_denser = began.first_update, began.best_is_denser
         call_at_the_end(self._check_end)
         self._model, self._model_cfg = model, cfg
         return model
@@ -142,7 +132,8 @@ class TranslationPruningTask(TranslationTask):
                 self.callbacks.begin(optimizer)
             if ema_model is not None:
                 ema_model.masking.replace(self._model.masking.masks)
-            self._mask_optimizer(optimizer)
+            self._model.masking.mask_optimizer(optimizer)
+            self._optimizer_is_masked = True
             self._scheduler = begin_without_best(scheduler_of(optimizer))
             self._refresh_statistics()
             if update_num == 0:
@@ -164,10 +155,10 @@ class TranslationPruningTask(TranslationTask):
         self._updates = update_num + 1
         with exit_on_error():
             self.callbacks.after_step(optimizer, self._updates)
-        is_due = self.schedule is not None and self.schedule.changes_at(self._updates)
-        if is_due and self._updates >= self.callbacks.settled_at:
+        if self._changes is not None and self._changes.are_due(self._updates):
             with exit_on_error():
-                self._prune(optimizer)
+                self._changes.make(optimizer, self._updates, self._ema_model)
+            self._refresh_statistics()
         elif self._updates % self.cfg.log_interval == 0:
             self._refresh_statistics()
         self._write_rewind_point(self._updates, self._criterion, optimizer)
@@ -212,10 +203,10 @@ class TranslationPruningTask(TranslationTask):
     def state_dict(self) -> Any:
         """The task's part of a checkpoint, asked for at every save: the moment to check that no weight has revived."""
         own: dict[str, Any] = {KEY: self._dictionaries()}
-        if self._departure is not None:
+        if self._changes is not None:
             with exit_on_error():
                 self._model.masking.check(f"not saved after update {self._updates}")
-            own |= {"start": self._departure.as_json(), "best_is_denser": self._best_is_denser}
+            own |= {"start": self._changes.departure.as_json(), "best_is_denser": self._best_is_denser}
             own[SETTLED] = self._is_settled()
         return {**super().state_dict(), **self.callbacks.state_dict(), **own}
 
@@ -223,64 +214,17 @@ class TranslationPruningTask(TranslationTask):
         return digests(self.source_dictionary.symbols, self.target_dictionary.symbols)
 
     def _is_settled(self) -> bool:
-        return self.schedule is None or self._updates >= self.schedule.settled_at
+        return self._changes is None or self._changes.are_settled(self._updates)
 
     def _check_end(self) -> None:
         """Whatever has ended the training: its mask must be final, and its rewind points written."""
-        assert self.schedule is not None
-        settled_at = max(self.schedule.settled_at, self.callbacks.settled_at)
-        ended = f"training ended at update {self._updates}"
-        again = "repeat the command with a later end (--max-epoch, --patience, --stop-time-hours, --stop-min-lr)"
-        if self._updates < settled_at:
-            share = self.pruner.pruned_share(self._model.masking.masks)
+        assert self._changes is not None
+        self._changes.check_end(self._updates)
+        if late := [update for update in sorted(self._rewind_updates) if update > self._updates]:
             raise PruneError(
-                f"{ended} with sparsity {share:.6g}, before the mask is final: --schedule {self.cfg.schedule} reaches"
-                f" {self.schedule.final:g} at update {settled_at}; {self.cfg.save_dir} is kept: {again}, or give the"
-                " schedule an earlier one in a new --save-dir"
+                f"training ended at update {self._updates}, so that rewind_{late[0]}.pt was never written;"
+                f" {LATER_END}, or leave {late[0]} out"
             )
-        if late := [update for update in sorted(self.rewind_updates) if update > self._updates]:
-            raise PruneError(f"{ended}, so that rewind_{late[0]}.pt was never written; {again}, or leave {late[0]} out")
-
-    def _prune(self, optimizer: Any) -> None:
-        assert self.schedule is not None
-        masking = self._model.masking
-        parameters = masking.parameters_by_matrix
-        masks = self.callbacks.masks(self._updates)
-        if masks is None:
-            weights = dict(zip(parameters, masters(optimizer, list(parameters.values())), strict=True))
-            measured = self._evidence.passes.count
-            pruner = self.pruner.reading(lambda: self._second_moments(optimizer))
-            # A training that goes on with more updates may be ahead of its schedule, which the mask then waits for.
-            sparsity = max(self.schedule.sparsity(self._updates), pruner.pruned_share(masking.masks))
-            masks = pruner.prune(weights, masking.masks, sparsity)
-            if self._evidence.passes.count > measured:
-                note(self.cfg.save_dir, {PASSES: self._evidence.passes.count})
-        check_agreement(masks, f"masks at update {self._updates}")
-        self._judge_cut(masks)
-        masking.replace(masks)
-        self._mask_optimizer(optimizer)
-        if self._ema_model is not None:
-            self._ema_model.masking.replace(masks)
-        self._refresh_statistics()
-
-    def _second_moments(self, optimizer: Any) -> dict[str, Tensor] | None:
-        parameters = self._model.masking.parameters_by_matrix
-        states = zip(parameters, moments(optimizer, list(parameters.values())), strict=True)
-        return {prunable.name: state[SECOND] for prunable, state in states if SECOND in state} or None
-
-    def _judge_cut(self, masks: MaskSet) -> None:
-        assert self._departure is not None
-        before = self._model.masking.masks
-        unready = self.callbacks.unready(self.pruner.going(before, masks))
-        if unready is not None and before != masks:
-            weights = self._model.masking.parameters_by_matrix
-            cut = judge_cut(self._evidence, weights, before, masks, unready, self._updates)
-            self._departure = replace(self._departure, cut=cut)
-            note(self.cfg.save_dir, {"cut": cut})
-
-    def _mask_optimizer(self, optimizer: Any) -> None:
-        self._model.masking.mask_optimizer(optimizer)
-        self._optimizer_is_masked = True
 
     def _refresh_statistics(self) -> None:
         masking = self._model.masking
@@ -298,7 +242,7 @@ class TranslationPruningTask(TranslationTask):
         }
 
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:
-        if update in self.rewind_updates and is_master():
+        if update in self._rewind_updates and is_master():
             configs, state = {"task": self.cfg, "model": self._model_cfg}, {KEY: self._dictionaries()}
             with exit_on_error(), self._model.masking.as_held():
                 path = write_rewind_point(self.cfg.save_dir, update, configs, state, self._model, criterion, optimizer)

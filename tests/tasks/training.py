@@ -15,7 +15,7 @@ from fairseq_cli import train as fairseq_train
 from torch import Tensor, nn
 
 from nmt_prune.models.masked_transformer import MaskedTransformer
-from nmt_prune.pruning.saliency.learned import Learner
+from nmt_prune.pruning.saliency.trained_scores import Learner
 from nmt_prune.tasks import evidence
 from tests.devices import PRETENDED
 from tests.pretended_gpu import GPU, pretended_gpu

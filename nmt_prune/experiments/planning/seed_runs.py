@@ -9,7 +9,7 @@ from nmt_prune.experiments.planning.small_models import SmallModel
 from nmt_prune.experiments.recipe.inline_technique import InlineTechnique
 from nmt_prune.experiments.recipe.lr_schedulers import ended
 from nmt_prune.experiments.recipe.schema import Recipe
-from nmt_prune.experiments.recipe.sections import Teacher
+from nmt_prune.experiments.recipe.teacher import Teacher
 from nmt_prune.techniques import DENSE
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from nmt_prune.experiments.recipe.sections import FlagSection, Rung, Section, Teacher
+from nmt_prune.experiments.recipe.sections import FlagSection, Rung, Section
+from nmt_prune.experiments.recipe.teacher import Teacher
 from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.quantization import quantizers

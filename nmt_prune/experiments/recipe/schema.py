@@ -19,10 +19,10 @@ from nmt_prune.experiments.recipe.sections import (
     Rung,
     Search,
     Section,
-    Teacher,
     Training,
     gpus_wanted,
 )
+from nmt_prune.experiments.recipe.teacher import Teacher
 from nmt_prune.registry import Registry, load_extensions
 from nmt_prune.techniques import DENSE, LONGER, Technique, techniques
 

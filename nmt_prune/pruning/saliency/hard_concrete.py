@@ -15,7 +15,8 @@ from nmt_prune.pruning.groups import Group
 from nmt_prune.pruning.groups.head import Head
 from nmt_prune.pruning.groups.unit import Unit
 from nmt_prune.pruning.saliency import saliencies
-from nmt_prune.pruning.saliency.learned import Finder, Learner, TrainedScores
+from nmt_prune.pruning.saliency.learned import Finder
+from nmt_prune.pruning.saliency.trained_scores import Learner, TrainedScores
 from nmt_prune.pruning.schedules import Schedule
 from nmt_prune.randomness import generator
 from nmt_prune.training.masking import Masking

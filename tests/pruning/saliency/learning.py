@@ -11,7 +11,7 @@ from nmt_prune.pruning.budgets import budgets
 from nmt_prune.pruning.groups import groups
 from nmt_prune.pruning.pruner import Pruner
 from nmt_prune.pruning.saliency import saliencies
-from nmt_prune.pruning.saliency.learned import Learner
+from nmt_prune.pruning.saliency.trained_scores import Learner
 from nmt_prune.pruning.schedules import schedules
 from nmt_prune.training.masking import Masking
 
