@@ -1,4 +1,4 @@
-"""What :mod:`tests.experiments.one_process` does."""
+"""``nmt-prune`` with its steps as forks, one after the other: what :mod:`tests.experiments.one_process` starts."""
 
 import os
 import subprocess

@@ -22,7 +22,7 @@ from nmt_prune.cli import main
 from nmt_prune.evaluation import report, scoring
 from nmt_prune.experiments.execution import runner
 from nmt_prune.tasks import translation_pruning
-from nmt_prune.tasks.translation_pruning import TranslationPruningTask
+from nmt_prune.tasks.mask_changes import MaskChanges
 from tests import forking
 from tests.soak.stage import Stage, of_environment
 
@@ -69,7 +69,7 @@ def install(stage: Stage) -> None:
     stage.after(checkpoint_utils, "save_checkpoint", note_save)
     stage.around(checkpoint_utils, "save_checkpoint", "saving")
     stage.around(translation_pruning, "write_rewind_point", "saving")
-    stage.around(TranslationPruningTask, "_prune", "mask change")
+    stage.around(MaskChanges, "make", "mask change")
     write_json = files.write_json
 
     def write(path: Path | str, value: Any) -> None:

@@ -52,12 +52,7 @@ class BlockMatrix final : public Matrix {
 
   void row(std::int64_t index, float* output) const override {
     std::fill_n(output, columns(), 0.0f);
-    for (std::size_t block = starts_[index / block_rows]; block < starts_[index / block_rows + 1]; ++block) {
-      const std::int64_t first = fours_[block] * block_columns;
-      const std::int8_t* from = values_.data() + place(block, index, first);
-      for (std::int64_t i = 0; i < block_columns && first + i < columns(); ++i)
-        output[first + i] = from[i] * scales_[index];
-    }
+    for_each(index, [&](std::int64_t column, std::int8_t value) { output[column] = value * scales_[index]; });
   }
 
   // Rows of several panels share few blocks.
@@ -106,13 +101,13 @@ class BlockMatrix final : public Matrix {
     }
   }
 
-  // Values of a row, by column; zeros that a block keeps are left out.
+  // Values of a row in its blocks, by column.
   template <class Visit>
   void for_each(std::int64_t row, Visit visit) const {
     for (std::size_t block = starts_[row / block_rows]; block < starts_[row / block_rows + 1]; ++block) {
       const std::int64_t first = fours_[block] * block_columns;
-      for (std::int64_t column = first; column < first + block_columns; ++column)
-        if (const std::int8_t value = values_[place(block, row, column)]) visit(column, value);
+      const std::int8_t* from = values_.data() + place(block, row, first);
+      for (std::int64_t i = 0; i < block_columns && first + i < columns(); ++i) visit(first + i, from[i]);
     }
   }
 
