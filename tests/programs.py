@@ -15,6 +15,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -132,6 +133,11 @@ def hurry() -> None:
     # Without a GPU torch remembers for each seed, one per update, who set it, should a GPU be asked for later.
     for device in (torch.cuda, torch.xpu, torch.mtia):
         device.traceback = SimpleNamespace(format_stack=list)  # type: ignore[attr-defined]
+    # Which form of a weight is fastest is measured on each new machine, for each instruction set: here any will do.
+    with suppress(ImportError):  # the engine is not built
+        from nmt_prune.runtime import product_times
+
+        product_times.SHAPE, product_times.BYTES, product_times.ROUNDS = (1024, 512), 1 << 20, 1
 
 
 def become(
