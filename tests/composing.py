@@ -23,6 +23,9 @@ from omegaconf import DictConfig, OmegaConf
 COMPOSE, INITIALIZE = utils.compose, utils.initialize
 _CONFIGURATIONS = Path(fairseq.__file__).parent / "config"
 
+_last: dict[tuple[str, tuple[str, ...], int], tuple[dict[str, str], DictConfig]] = {}
+"""By what was composed: flags that were put in once, and the configuration with them; most flags never change."""
+
 
 def compose_once() -> None:
     """Has fairseq's programs in this process read their flags so."""
@@ -47,10 +50,6 @@ def _compose(name: str, overrides: Sequence[str], strict: bool) -> DictConfig:
         _last[name, groups, known] = flags, deepcopy(config)
     OmegaConf.set_struct(config, strict)
     return config
-
-
-_last: dict[tuple[str, tuple[str, ...], int], tuple[dict[str, str], DictConfig]] = {}
-"""By what was composed: flags that were put in once, and the configuration with them; most flags never change."""
 
 
 @cache
