@@ -5,7 +5,7 @@ flags with a grammar and copies the whole configuration again and again. What a 
 as ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from functools import cache
@@ -23,8 +23,9 @@ from omegaconf import DictConfig, OmegaConf
 COMPOSE, INITIALIZE = utils.compose, utils.initialize
 _CONFIGURATIONS = Path(fairseq.__file__).parent / "config"
 
-_last: dict[tuple[str, tuple[str, ...], int], tuple[dict[str, str], DictConfig]] = {}
-"""By what was composed: flags that were put in once, and the configuration with them; most flags never change."""
+_known_flags: dict[Hashable, tuple[dict[str, str], DictConfig]] = {}
+"""By what was composed and the names of the flags: flags that were put in once, and the configuration with them.
+fairseq gives all 300 of a command each time, and most never change."""
 
 
 def compose_once() -> None:
@@ -39,15 +40,14 @@ def _compose(name: str, overrides: Sequence[str], strict: bool) -> DictConfig:
     groups_of_nodes = {group: nodes for group, nodes in ConfigStore.instance().repo.items() if group != "hydra"}
     known = sum(len(nodes) for nodes in groups_of_nodes.values() if isinstance(nodes, dict))
     flags = {flag.partition("=")[0]: flag for flag in overrides if flag not in groups}
-    before, base = _last.get((name, groups, known), ({}, None))
-    if base is None or not before.keys() <= flags.keys():  # what it was given cannot be taken back
-        before, base = {}, _composed(name, groups, known)
+    place = name, groups, known, frozenset(flags)
+    before, base = _known_flags.get(place) or ({}, _composed(name, groups, known))
     config = deepcopy(base)
     OmegaConf.set_struct(config, True)
     new = [_parsed(flag) for key, flag in flags.items() if before.get(key) != flag]
     ConfigLoaderImpl._apply_overrides_to_config(new, config)
-    if not before:
-        _last[name, groups, known] = flags, deepcopy(config)
+    if place not in _known_flags:
+        _known_flags[place] = flags, deepcopy(config)
     OmegaConf.set_struct(config, strict)
     return config
 

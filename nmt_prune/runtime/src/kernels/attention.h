@@ -87,7 +87,7 @@ void attend_scattered(const float* query, const Stored* const* keys, std::int64_
 }
 
 // Vectors of sums that a pass over keys or values makes for each query: with few queries more, so that sums need not
-// wait for each other. Rows are padded to 32.
+// wait for each other.
 template <int count>
 constexpr int vectors_together = count < 3 && width < 16 ? 4 : 2;
 
@@ -111,6 +111,7 @@ template <int count, class Stored>
 void attend_block(const float* queries, std::int64_t stride, const HeadMemory<Stored>& memory, float* scores,
                   float* output, std::int64_t output_stride) {
   constexpr int vectors = vectors_together<count>;
+  static_assert(padded(1) % (vectors * width) == 0, "passes fill padded rows");
   const std::int64_t row = padded(memory.positions), head_row = padded(memory.head_dim);
   for (std::int64_t p = 0; p < row; p += vectors * width) {
     Vector sums[count][vectors] = {};
