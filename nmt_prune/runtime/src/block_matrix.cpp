@@ -8,6 +8,7 @@
 
 #include "dense_matrix.h"
 #include "kernels.h"
+#include "pairs.h"
 
 namespace nmt_prune {
 namespace {
@@ -19,6 +20,7 @@ class BlockMatrix final : public Matrix {
         columns4_((from.columns + block_columns - 1) / block_columns),
         panels_((from.rows + block_rows - 1) / block_rows),
         starts_(static_cast<std::size_t>(panels_ + 1)),
+        paired_(static_cast<std::size_t>(panels_)),
         scales_(static_cast<std::size_t>(panels_ * block_rows)),
         totals_(scales_.size()) {
     if (columns4_ > std::numeric_limits<std::uint16_t>::max() + 1)
@@ -37,6 +39,7 @@ class BlockMatrix final : public Matrix {
     std::memset(totals_.data(), 0, totals_.bytes());
     std::copy_n(from.scales, from.rows, scales_.data());
     fill(from);
+    for (std::int64_t panel = 0; panel < panels_; ++panel) paired_[panel] = kernels().adds_pairs ? pair_up(panel) : 0;
   }
 
   void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
@@ -45,8 +48,8 @@ class BlockMatrix final : public Matrix {
     std::int16_t* quantized = workspace.words.grow(static_cast<std::size_t>(tokens * columns4_ * block_columns));
     float* scales = workspace.scales.grow(static_cast<std::size_t>(tokens));
     run.quantize(input, tokens, columns(), columns4_, run.blocks_most, quantized, scales);
-    run.blocks({rows(), columns4_, panels_, starts_.data(), fours_.data(), values_.data(), scales_.data(),
-                totals_.data()},
+    run.blocks({rows(), columns4_, panels_, starts_.data(), paired_.data(), fours_.data(), values_.data(),
+                scales_.data(), totals_.data()},
                quantized, scales, tokens, bias, activation == Activation::relu, output);
   }
 
@@ -70,7 +73,7 @@ class BlockMatrix final : public Matrix {
 
   const char* format() const override { return "blocks int8"; }
   std::size_t nbytes() const override {
-    return starts_.bytes() + fours_.bytes() + values_.bytes() + scales_.bytes() + totals_.bytes();
+    return starts_.bytes() + paired_.bytes() + fours_.bytes() + values_.bytes() + scales_.bytes() + totals_.bytes();
   }
 
  private:
@@ -101,7 +104,23 @@ class BlockMatrix final : public Matrix {
     }
   }
 
-  // Values of a row in its blocks, by column.
+  // Puts a panel's blocks that come in pairs first; returns how many these are.
+  std::uint16_t pair_up(std::int64_t panel) {
+    const std::size_t first = starts_[panel], count = starts_[panel + 1] - first;
+    const std::vector<std::uint16_t> fours(fours_.data() + first, fours_.data() + first + count);
+    const std::vector<std::int8_t> values(values_.data() + first * block_bytes,
+                                          values_.data() + (first + count) * block_bytes);
+    std::vector<std::uint16_t> order(count);
+    const std::int64_t paired = pair_groups(values.data(), block_bytes, block_bytes, static_cast<std::int64_t>(count),
+                                            order.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      fours_[first + i] = fours[order[i]];
+      std::copy_n(values.data() + order[i] * block_bytes, block_bytes, values_.data() + (first + i) * block_bytes);
+    }
+    return static_cast<std::uint16_t>(paired);
+  }
+
+  // Values of a row in its blocks.
   template <class Visit>
   void for_each(std::int64_t row, Visit visit) const {
     for (std::size_t block = starts_[row / block_rows]; block < starts_[row / block_rows + 1]; ++block) {
@@ -117,7 +136,7 @@ class BlockMatrix final : public Matrix {
 
   std::int64_t columns4_, panels_;
   Aligned<std::uint32_t> starts_;
-  Aligned<std::uint16_t> fours_;
+  Aligned<std::uint16_t> paired_, fours_;
   Aligned<std::int8_t> values_;
   Aligned<float> scales_;
   Aligned<std::int32_t> totals_;

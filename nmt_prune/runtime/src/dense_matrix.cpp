@@ -2,24 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "kernels.h"
+#include "pairs.h"
 
 namespace nmt_prune {
 namespace {
 
 std::int64_t panels_of(std::int64_t rows) { return (rows + panel_rows - 1) / panel_rows; }
-
-// Rows of panels become rows of other panels; T is what a row has in one place.
-template <class T>
-void gather(const T* from, const std::vector<std::int32_t>& rows, std::int64_t places, T* to) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const T* source = from + rows[i] / panel_rows * places * panel_rows + rows[i] % panel_rows;
-    T* target = to + static_cast<std::int64_t>(i) / panel_rows * places * panel_rows + i % panel_rows;
-    for (std::int64_t place = 0; place < places; ++place) target[place * panel_rows] = source[place * panel_rows];
-  }
-}
 
 class DenseMatrix final : public Matrix {
  public:
@@ -41,7 +33,9 @@ class DenseMatrix final : public Matrix {
 
   std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
     std::unique_ptr<DenseMatrix> selected(new DenseMatrix(static_cast<std::int64_t>(rows.size()), columns()));
-    gather(values_.data(), rows, columns(), selected->values_.data());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      for (std::int64_t column = 0; column < columns(); ++column)
+        selected->values_[place(static_cast<std::int64_t>(i), column)] = values_[place(rows[i], column)];
     return selected;
   }
 
@@ -70,6 +64,7 @@ class DenseInt8Matrix final : public Matrix {
       for (std::int64_t column = 0; column < columns; ++column) values_[place(row, column)] = values[column];
       totals_[row] = std::accumulate(values, values + columns, 0);
     }
+    if (kernels().adds_pairs && columns4_ <= std::numeric_limits<std::uint16_t>::max()) find_pairs();
   }
 
   void multiply(const float* input, std::int64_t tokens, const float* bias, Activation activation, float* output,
@@ -79,21 +74,28 @@ class DenseInt8Matrix final : public Matrix {
     std::int16_t* quantized = workspace.words.grow(count * columns4_ * 4);
     float* scales = workspace.scales.grow(count);
     run.quantize(input, tokens, columns(), columns4_, run.dense_int8_most, quantized, scales);
-    run.dense_int8({rows(), columns(), columns4_, panels_of(rows()), values_.data(), scales_.data(), totals_.data()},
+    run.dense_int8({rows(), columns(), columns4_, panels_of(rows()), values_.data(), scales_.data(), totals_.data(),
+                    fours_.data(), paired_.data()},
                    quantized, scales, tokens, bias, activation == Activation::relu, output);
   }
 
   void row(std::int64_t index, float* output) const override {
-    const std::int8_t* from = values_.data() + place(index, 0);
-    for (std::int64_t first = 0; first < columns(); first += 4, from += panel_rows * 4)
-      for (std::int64_t i = 0; i < 4 && first + i < columns(); ++i) output[first + i] = from[i] * scales_[index];
+    const std::uint16_t* fours = fours_of(index);
+    for (std::int64_t i = 0; i < columns4_; ++i) {
+      const std::int64_t first = (fours ? fours[2 * i] : i) * 4;
+      const std::int8_t* from = values_.data() + place(index, i * 4);
+      for (std::int64_t j = 0; j < 4 && first + j < columns(); ++j) output[first + j] = from[j] * scales_[index];
+    }
   }
 
   std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
     std::unique_ptr<DenseInt8Matrix> selected(new DenseInt8Matrix(static_cast<std::int64_t>(rows.size()), columns()));
-    gather(reinterpret_cast<const Four*>(values_.data()), rows, columns4_,
-           reinterpret_cast<Four*>(selected->values_.data()));
     for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::int8_t* from = values_.data() + place(rows[i], 0);
+      std::int8_t* to = selected->values_.data() + place(static_cast<std::int64_t>(i), 0);
+      const std::uint16_t* fours = fours_of(rows[i]);
+      for (std::int64_t j = 0; j < columns4_; ++j, from += panel_rows * 4)
+        std::memcpy(to + (fours ? fours[2 * j] : j) * panel_rows * 4, from, 4);
       selected->scales_[i] = scales_[rows[i]];
       selected->totals_[i] = totals_[rows[i]];
     }
@@ -101,11 +103,13 @@ class DenseInt8Matrix final : public Matrix {
   }
 
   const char* format() const override { return "dense int8"; }
-  std::size_t nbytes() const override { return values_.bytes() + scales_.bytes() + totals_.bytes(); }
+  std::size_t nbytes() const override {
+    return values_.bytes() + scales_.bytes() + totals_.bytes() + fours_.bytes() + paired_.bytes();
+  }
 
  private:
-  struct Four {
-    std::int8_t bytes[4];
+  struct Half {  // of a panel's rows, in one place; the other follows
+    std::int8_t bytes[half_rows * 4];
   };
 
   DenseInt8Matrix(std::int64_t rows, std::int64_t columns)
@@ -119,6 +123,34 @@ class DenseInt8Matrix final : public Matrix {
     std::memset(totals_.data(), 0, totals_.bytes());
   }
 
+  // Every other one is of the row's half; null where they are in their natural order.
+  const std::uint16_t* fours_of(std::int64_t row) const {
+    return fours_.data() ? fours_.data() + row / panel_rows * columns4_ * 2 + row % panel_rows / half_rows : nullptr;
+  }
+
+  Half* half_at(std::int64_t half) {
+    return reinterpret_cast<Half*>(values_.data()) + half / 2 * columns4_ * 2 + half % 2;
+  }
+
+  // Orders the fours of each half of a panel.
+  void find_pairs() {
+    fours_.grow(static_cast<std::size_t>(panels_of(rows()) * columns4_ * 2));
+    paired_.grow(static_cast<std::size_t>(panels_of(rows()) * 2));
+    std::vector<Half> natural(static_cast<std::size_t>(columns4_));
+    std::vector<std::uint16_t> order(natural.size());
+    for (std::int64_t half = 0; half < panels_of(rows()) * 2; ++half) {
+      Half* to = half_at(half);
+      std::uint16_t* fours = fours_.data() + half / 2 * columns4_ * 2 + half % 2;
+      for (std::int64_t four = 0; four < columns4_; ++four) natural[four] = to[2 * four];
+      paired_[half] = static_cast<std::uint16_t>(pair_groups(reinterpret_cast<const std::int8_t*>(natural.data()),
+                                                             sizeof(Half), sizeof(Half), columns4_, order.data()));
+      for (std::int64_t i = 0; i < columns4_; ++i) {
+        to[2 * i] = natural[order[i]];
+        fours[2 * i] = order[i];
+      }
+    }
+  }
+
   std::size_t place(std::int64_t row, std::int64_t column) const {
     const std::int64_t four = row / panel_rows * columns4_ + column / 4;
     return static_cast<std::size_t>((four * panel_rows + row % panel_rows) * 4 + column % 4);
@@ -128,6 +160,7 @@ class DenseInt8Matrix final : public Matrix {
   Aligned<std::int8_t> values_;
   Aligned<float> scales_;
   Aligned<std::int32_t> totals_;
+  Aligned<std::uint16_t> fours_, paired_;  // empty where no products are added in pairs
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ struct Kernels {
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    std::int64_t most, void* quantized, float* scales);
   std::int64_t dense_int8_most, blocks_most;  // how many the products like
+  bool adds_pairs;                            // of such groups of int8 weights as pairs.h finds
   void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales, std::int64_t tokens,
                      const float* bias, bool relu, float* output);
   // The same for blocks.

@@ -65,16 +65,21 @@ struct DenseLayout {
 };
 
 // Dense int8: as above, with four columns together: one dot product of four bytes per lane. columns4 = columns / 4,
-// rounded up.
+// rounded up. Where products are added in pairs (pairs.h), each half of a panel has its fours of columns in an order of
+// its own.
+constexpr int half_rows = panel_rows / 2;
+
 struct DenseInt8Layout {
   std::int64_t rows, columns, columns4, panels;
   const std::int8_t* values;   // (panels, columns4, 32, 4)
   const float* scales;         // (panels * 32)
   const std::int32_t* totals;  // (panels * 32): sums of rows' values
+  const std::uint16_t* fours;   // (panels, columns4, 2): the first column, divided by four, in each half; or null
+  const std::uint16_t* paired;  // (panels, 2): how many come in pairs, before the others
 };
 
 // The blocks of dense int8 weights that are not empty, of 8 rows and four columns: as many bytes as a register of AVX2
-// has. Panels of 8 rows have blocks of their own, by column.
+// has. Panels of 8 rows have blocks of their own, those that come in pairs first (pairs.h).
 constexpr int block_rows = 8;
 constexpr int block_columns = 4;
 constexpr int block_bytes = block_rows * block_columns;
@@ -82,6 +87,7 @@ constexpr int block_bytes = block_rows * block_columns;
 struct BlockLayout {
   std::int64_t rows, columns4, panels;
   const std::uint32_t* starts;  // (panels + 1): the first block of each panel
+  const std::uint16_t* paired;  // (panels): how many blocks come in pairs
   const std::uint16_t* fours;   // (blocks): the first column, divided by four
   const std::int8_t* values;    // (blocks, 8, 4)
   const float* scales;          // (panels * 8)

@@ -19,7 +19,7 @@ namespace NMT_PRUNE_KERNELS {
 extern const Kernels kernels;
 const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
                          lookup_tokens, quantize_for_lookups, sparse_lookups, dense, quantize, int8_block,
-                         most_tokens_of_blocks, dense_int8, blocks,
+                         most_tokens_of_blocks, adds_pairs, dense_int8, blocks,
                          {add, layer_norm, activate, {attend_scattered<float>, attend_together<float>},
                           {attend_scattered<Half>, attend_together<Half>}, to_half, top, highest}};
 

@@ -28,6 +28,10 @@ NMT_PRUNE_INLINE RowSums add_block(RowSums sums, BlockWeights weights, const Qua
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 #endif
 }
+NMT_PRUNE_INLINE RowSums add_two_blocks(RowSums sums, BlockWeights a, const Quantized* x, BlockWeights b,
+                                        const Quantized* y) {
+  return add_block(add_block(sums, a, x), b, y);
+}
 
 #else
 
@@ -38,6 +42,10 @@ NMT_PRUNE_INLINE RowSums no_row_sums() { return no_sums(); }
 NMT_PRUNE_INLINE BlockWeights block_at(const std::int8_t* at) { return weights_at(at); }
 NMT_PRUNE_INLINE RowSums add_block(RowSums sums, BlockWeights weights, const Quantized* x) {
   return add_dots(sums, weights, x);
+}
+NMT_PRUNE_INLINE RowSums add_two_blocks(RowSums sums, BlockWeights a, const Quantized* x, BlockWeights b,
+                                        const Quantized* y) {
+  return add_dots_of_pair(sums, a, x, b, y);
 }
 
 #endif
@@ -60,7 +68,30 @@ void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t p
     NMT_PRUNE_UNROLL
     for (int v = 0; v < vectors_of_block; ++v) sums[t][v] = no_row_sums();
   }
-  for (std::size_t block = weights.starts[panel]; block < weights.starts[panel + 1]; ++block) {
+  std::size_t block = weights.starts[panel];
+  if constexpr (adds_pairs) {
+    for (const std::size_t last = block + weights.paired[panel]; block < last; block += 2) {
+      const std::int8_t* bytes = weights.values + block * block_bytes;
+      const Quantized* of_one = x + static_cast<std::size_t>(weights.fours[block]) * (4 * Tokens);
+      const Quantized* of_other = x + static_cast<std::size_t>(weights.fours[block + 1]) * (4 * Tokens);
+      prefetch(bytes + prefetched_bytes);
+      BlockWeights one[vectors_of_block], other[vectors_of_block];
+      NMT_PRUNE_UNROLL
+      for (int v = 0; v < vectors_of_block; ++v) {
+        one[v] = block_at(bytes + v * (block_bytes / vectors_of_block));
+        other[v] = block_at(bytes + block_bytes + v * (block_bytes / vectors_of_block));
+      }
+      NMT_PRUNE_UNROLL
+      for (int t = 0; t < Tokens; ++t) {
+        NMT_PRUNE_UNROLL
+        for (int v = 0; v < vectors_of_block; ++v) {
+          sums[t][v] = add_two_blocks(sums[t][v], one[v], of_one + 4 * t, other[v], of_other + 4 * t);
+          finish_product(sums[t][v]);
+        }
+      }
+    }
+  }
+  for (; block < weights.starts[panel + 1]; ++block) {
     const std::int8_t* bytes = weights.values + block * block_bytes;
     const Quantized* inputs = x + static_cast<std::size_t>(weights.fours[block]) * (4 * Tokens);
     prefetch(bytes + prefetched_bytes);
@@ -72,9 +103,7 @@ void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t p
       NMT_PRUNE_UNROLL
       for (int v = 0; v < vectors_of_block; ++v) {
         sums[t][v] = add_block(sums[t][v], rows[v], inputs + 4 * t);
-#if defined(__AVX2__)
-        __asm__("" : "+v"(sums[t][v]));  // or the compiler starts so many products that sums leave their registers
-#endif
+        finish_product(sums[t][v]);
       }
     }
   }

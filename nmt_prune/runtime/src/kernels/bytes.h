@@ -34,6 +34,13 @@ NMT_PRUNE_INLINE void quantize_some(const float* from, std::int64_t count, float
   for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(nearest(from[i] * inverse) + offset);
 }
 
+// Whether products of two groups are added in 16 bits where they fit (pairs.h): three multiplications instead of four.
+#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__)
+constexpr bool adds_pairs = true;
+#else
+constexpr bool adds_pairs = false;
+#endif
+
 #if defined(__AVX2__)
 
 // Without an instruction for dot products, pairs of products are added in 16 bits, which they must not overflow.
@@ -133,6 +140,30 @@ NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
 }
 
 #endif
+
+// Keeps the compiler from starting so many products that sums leave their registers.
+template <class T>
+NMT_PRUNE_INLINE void finish_product(T& sums) {
+#if defined(__AVX2__)
+  __asm__("" : "+v"(sums));
+#else
+  (void)sums;
+#endif
+}
+
+// The dot products of two groups that are a pair.
+NMT_PRUNE_INLINE Sums add_dots_of_pair(Sums sums, Weights a, const Quantized* x, Weights b, const Quantized* y) {
+#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__)
+  std::int32_t of_a, of_b;
+  std::memcpy(&of_a, x, sizeof of_a);
+  std::memcpy(&of_b, y, sizeof of_b);
+  const Sums products =
+      _mm256_add_epi16(_mm256_maddubs_epi16(same(of_a), a.bytes), _mm256_maddubs_epi16(same(of_b), b.bytes));
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(products, _mm256_set1_epi16(1)));
+#else
+  return add_dots(add_dots(sums, a, x), b, y);
+#endif
+}
 
 }  // namespace
 }  // namespace NMT_PRUNE_KERNELS
