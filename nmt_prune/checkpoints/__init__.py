@@ -2,24 +2,22 @@
 
 import argparse
 import re
-import sys
-from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nmt_prune.checkpoints.old_names import upgraded
+from nmt_prune.checkpoints.safe_types import allow_checkpoint_types
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.kinds import CHECKPOINT, refuse_other_kinds
 from nmt_prune.masks.mask_set import MaskSet
-from nmt_prune.masks.prunable import PADDING_INDEX, Prunable, prunable_matrices
+from nmt_prune.masks.prunable import Prunable, prunable_matrices
 
 MASK_MODULE = "mask_version_1"
 """Attribute of a masked model that holds its masks, and so the first part of their state-dict keys."""
@@ -33,62 +31,6 @@ _USUAL = ("checkpoint_best.pt", "checkpoint_last.pt")
 
 FIRST_EPOCH: Mapping[str, Any] = {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}
 """The state of fairseq's data iterator before a training's first batch."""
-
-
-def allow_checkpoint_types() -> None:
-    """Lets ``torch.load`` read what a fairseq checkpoint consists of, and nothing more, with ``weights_only``.
-
-    From torch 2.6 on torch.load refuses every type that is not listed, and fairseq loads its checkpoints without
-    saying otherwise, so generation and resuming fail. The types here only hold data.
-    """
-    from omegaconf import base, dictconfig, listconfig, nodes
-
-    dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u8", "?")}
-    reconstruct: Any = np.empty(0).__reduce__()[0]
-    scalar: Any = np.float64(0).__reduce__()[0]
-    torch.serialization.add_safe_globals(
-        [
-            argparse.Namespace,
-            reconstruct,
-            scalar,
-            # Old NumPy wrote another module name for the same functions.
-            (reconstruct, "numpy.core.multiarray._reconstruct"),
-            (scalar, "numpy.core.multiarray.scalar"),
-            np.ndarray,
-            np.dtype,
-            *dtypes,
-            # Before 2021 fairseq pickled its configuration as OmegaConf objects.
-            dictconfig.DictConfig,
-            listconfig.ListConfig,
-            nodes.AnyNode,
-            base.ContainerMetadata,
-            base.Metadata,
-            Any,
-            defaultdict,
-            dict,
-            list,
-            int,
-            OrderedDict,
-            *_meters(),
-        ]
-    )
-
-
-class _Meter:
-    """Stands in for a fairseq meter, which older checkpoints hold: what it counted is of no use here."""
-
-
-def _meters() -> list[Any]:
-    """The meters of fairseq by the names under which they have been pickled; itself only where it is loaded anyway."""
-    loaded = sys.modules.get("fairseq.logging.meters")
-    kinds = {
-        kind: getattr(loaded, kind, _Meter) for kind in ("AverageMeter", "TimeMeter", "StopwatchMeter", "SumMeter")
-    }
-    return [
-        (found, f"{home}.{kind}")
-        for home in ("fairseq.meters", "fairseq.logging.meters")
-        for kind, found in kinds.items()
-    ]
 
 
 @dataclass(frozen=True)
@@ -242,39 +184,3 @@ def save(state: Mapping[str, Any], path: Path | str) -> None:
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise PruneError(f"cannot write {path}: {str(error).splitlines()[0]}; is the disk full?") from None
-
-
-_ROUNDED = 1e-3
-"""Share of zeros up to which a checkpoint counts as dense."""
-
-
-def existing(checkpoint: Checkpoint) -> MaskSet:
-    """The weights that exist: by the checkpoint's masks, or where it has none (a stock checkpoint), those not zero."""
-    if checkpoint.has_masks:
-        return checkpoint.masks
-    return MaskSet({prunable: weight != 0 for prunable, weight in checkpoint.matrices.items()})
-
-
-def zeros(checkpoint: Checkpoint) -> float:
-    """Share of the prunable weights that is zero, as in a pruned checkpoint without masks.
-
-    Rows of padding count as none, and so does what half precision rounds to zero, a few weights of a million.
-    """
-    gone = 0
-    for prunable, weight in checkpoint.matrices.items():
-        gone += int((weight == 0).sum())
-        if not prunable.in_body and len(weight) > PADDING_INDEX:
-            gone -= int((weight[PADDING_INDEX] == 0).sum())
-    share = gone / sum(prunable.size for prunable in checkpoint.matrices)
-    return share if share > _ROUNDED else 0.0
-
-
-def parameter_count(checkpoint: Checkpoint) -> int:
-    """Parameters of a checkpoint's model, tied matrices once, without fairseq's bookkeeping buffers."""
-    aliases = {alias for prunable in checkpoint.matrices for alias in prunable.aliases}
-    return sum(tensor.numel() for name, tensor in checkpoint.model.items() if name not in aliases and is_weight(name))
-
-
-def is_weight(name: str) -> bool:
-    """Whether a state-dict entry is trained, as opposed to ``version`` and ``_float_tensor`` buffers."""
-    return name.rsplit(".", 1)[-1] not in ("version", "_float_tensor")

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint, is_weight
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.weights import is_weight
 from nmt_prune.errors import PruneError
 
 SECOND = "exp_avg_sq"

@@ -14,7 +14,8 @@ def shrink(
     ] = False,
 ) -> None:
     """Remove heads and FFN units that a mask has emptied: the same translations from a smaller and faster model."""
-    from nmt_prune.checkpoints import Checkpoint, parameter_count, save
+    from nmt_prune.checkpoints import Checkpoint, save
+    from nmt_prune.checkpoints.weights import parameter_count
     from nmt_prune.checkpoints.widths import WIDTHS, flag, format_widths
     from nmt_prune.shrinking.checkpoint import shrink as convert
 

@@ -68,8 +68,9 @@ def _check_dictionaries(files: list[tuple[Path, Path, str]]) -> None:
 def _fit_masks(
     source: Path, dictionaries: "tuple[Dictionaries, Dictionaries]", embedding: "Embedding", out: Path
 ) -> None:
-    from nmt_prune.checkpoints import Checkpoint, existing, zeros
+    from nmt_prune.checkpoints import Checkpoint
     from nmt_prune.checkpoints.own_dictionaries import KEY, digests
+    from nmt_prune.checkpoints.weights import existing, zeros
     from nmt_prune.errors import PruneError
     from nmt_prune.files import file_digest
     from nmt_prune.masks import transfer as moving

@@ -4,7 +4,8 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.weights import existing, parameter_count
 from nmt_prune.data_digests import data_digest, known_digests
 from nmt_prune.evaluation.costs.measurement import measure_costs
 from nmt_prune.evaluation.quality.subset import Subset

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint, existing, parameter_count
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.weights import existing, parameter_count
 from nmt_prune.inspection.emptied import sublayers
 from nmt_prune.inspection.known_scope import known_scope
 from nmt_prune.inspection.memory import bitmask_bytes

@@ -1,6 +1,7 @@
 """What a model takes in memory and on disk, counted from its masks."""
 
-from nmt_prune.checkpoints import Checkpoint, parameter_count
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.weights import parameter_count
 from nmt_prune.masks.mask_set import MaskSet
 
 VALUE_BYTES = 4  # fp32

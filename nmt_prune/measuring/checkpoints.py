@@ -6,8 +6,9 @@ from typing import Any
 
 from fairseq import checkpoint_utils
 
-from nmt_prune.checkpoints import Checkpoint, allow_checkpoint_types
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import check_data
+from nmt_prune.checkpoints.safe_types import allow_checkpoint_types
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.saliency.evidence import Evidence
 from nmt_prune.tasks.evidence import Calibration, default_device, evidence_of

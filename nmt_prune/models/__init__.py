@@ -3,7 +3,7 @@
 import torch
 from fairseq.distributed import utils as distributed_utils
 
-from nmt_prune.checkpoints import allow_checkpoint_types
+from nmt_prune.checkpoints.safe_types import allow_checkpoint_types
 
 allow_checkpoint_types()
 # Stands for a tensor where fairseq sends a checkpoint to the other data-parallel workers.

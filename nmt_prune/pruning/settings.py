@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint, zeros
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.moments import second_moments
 from nmt_prune.checkpoints.own_dictionaries import KEY, own
+from nmt_prune.checkpoints.weights import zeros
 from nmt_prune.errors import PruneError
 from nmt_prune.files import file_digest
 from nmt_prune.masks.mask_file import SUFFIX, load_masks

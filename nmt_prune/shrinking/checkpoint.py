@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint, existing
+from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint
 from nmt_prune.checkpoints.stock import restarted
+from nmt_prune.checkpoints.weights import existing
 from nmt_prune.checkpoints.widths import WIDTHS, format_widths, shrunk_architecture
 from nmt_prune.errors import PruneError
 from nmt_prune.shrinking.removal import Removable, remove_dead_units

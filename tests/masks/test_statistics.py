@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from nmt_prune.checkpoints import MASK_MODULE, Checkpoint, existing, parameter_count
+from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
+from nmt_prune.checkpoints.weights import existing, parameter_count
 from nmt_prune.inspection.emptied import sublayers
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import parse

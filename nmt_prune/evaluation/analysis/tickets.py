@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from nmt_prune.checkpoints import Checkpoint, existing
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.weights import existing
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.records.scored_runs import ScoredRun, ScoredRuns, beside
 from nmt_prune.masks.mask_set import MaskSet

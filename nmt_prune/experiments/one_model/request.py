@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from nmt_prune.checkpoints import Checkpoint, existing
+from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import check_data
+from nmt_prune.checkpoints.weights import existing
 from nmt_prune.errors import PruneError
 from nmt_prune.evaluation.quality.subset import Subset
 from nmt_prune.experiments.recipe.lr_schedulers import replaced

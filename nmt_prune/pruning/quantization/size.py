@@ -1,6 +1,7 @@
 """How many bytes the weights of a checkpoint need."""
 
-from nmt_prune.checkpoints import Checkpoint, parameter_count
+from nmt_prune.checkpoints import Checkpoint
+from nmt_prune.checkpoints.weights import parameter_count
 from nmt_prune.errors import PruneError
 from nmt_prune.masks.mask_set import MaskSet
 from nmt_prune.masks.prunable import Prunable

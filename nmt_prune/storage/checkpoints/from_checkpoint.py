@@ -8,8 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nmt_prune.checkpoints import MASK_MODULE, Checkpoint, is_weight
+from nmt_prune.checkpoints import MASK_MODULE, Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import compare, digests, own
+from nmt_prune.checkpoints.weights import is_weight
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.quantization.quantized import Facts
 from nmt_prune.storage.checkpoints.configuration import architecture_of

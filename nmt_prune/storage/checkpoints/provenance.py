@@ -6,8 +6,9 @@ import numpy.typing as npt
 import torch
 
 from nmt_prune import __version__
-from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint, is_weight
+from nmt_prune.checkpoints import MASK_MODULE, QUANTIZATION_MODULE, Checkpoint
 from nmt_prune.checkpoints.stock import restarted
+from nmt_prune.checkpoints.weights import is_weight
 
 
 def provenance(checkpoint: Checkpoint) -> dict[str, Any]:

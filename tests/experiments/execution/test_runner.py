@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -162,21 +163,29 @@ def test_what_snakemake_refuses_is_reported(laboratory):
         run_plan(laboratory.plan(), cores=1, extra=["--no-such-flag"])
 
 
-@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_runner_is_started_again_by_the_same_command(laboratory, death):
-    (laboratory.control / "hang.slt-50-seed1").touch()
-    command = [sys.executable, "-c", DRIVER, str(laboratory.folder)]
-    log = laboratory.runs / "slt-50-seed1" / "train.log"
+def kill(command: list[str], death: signal.Signals, laboratory: Laboratory, log: Path) -> str:
+    """All that the training has logged that hangs, killed with its runner."""
+    before = log.read_text() if log.exists() else ""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: log.exists() and "num_updates=15" in log.read_text())
+        wait_until(lambda: log.exists() and "num_updates=15" in log.read_text()[len(before) :])
         training = int((laboratory.control / "pid").read_text())
         assert is_alive(training)
     finally:
         process.send_signal(death)
         process.wait(timeout=LONGEST)
     wait_until(lambda: not is_alive(training))
-    stopped_after = log.read_text()
+    after = log.read_text()
+    assert after.startswith(before)
+    return after
+
+
+def test_a_killed_runner_is_started_again_by_the_same_command(laboratory):
+    (laboratory.control / "hang.slt-50-seed1").touch()
+    command = [sys.executable, "-c", DRIVER, str(laboratory.folder)]
+    log = laboratory.runs / "slt-50-seed1" / "train.log"
+    for death in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        stopped_after = kill(command, death, laboratory, log)
     laboratory.forget_calls()
     (laboratory.control / "hang.slt-50-seed1").unlink()
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=600)

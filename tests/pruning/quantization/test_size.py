@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from nmt_prune.checkpoints import Checkpoint, parameter_count, save
+from nmt_prune.checkpoints import Checkpoint, save
+from nmt_prune.checkpoints.weights import parameter_count
 from nmt_prune.errors import PruneError
 from nmt_prune.inspection.description import inspect
 from nmt_prune.pruning.quantization.conversion import quantize
