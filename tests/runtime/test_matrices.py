@@ -205,6 +205,17 @@ def test_groups_whose_products_have_17_bits_are_not_added_in_16(instruction_set:
             np.testing.assert_allclose(matrix.multiply(x[:tokens]), x[:tokens] @ weight.T.astype(np.float32), rtol=1e-6)
 
 
+def test_inputs_that_agree_with_a_row_do_not_overflow(instruction_set: str) -> None:
+    """With the largest inputs where a row is above zero and the smallest where it is below, its products reach far."""
+    random = np.random.default_rng(6)
+    weight = random.integers(-127, 128, (64, 512)).astype(np.int8)
+    x = np.sign(weight).astype(np.float32)
+    ones = np.ones(64, dtype=np.float32)
+    for matrix in (engine.Matrix.dense_int8(weight, ones), engine.Matrix.blocks(*rows_of(weight), ones, weight.shape)):
+        for signed in (x, -x):
+            np.testing.assert_allclose(matrix.multiply(signed), signed @ weight.T.astype(np.float32), atol=1e-2)
+
+
 @pytest.mark.parametrize("tokens", [4, 40])
 @pytest.mark.parametrize("sign", [3, -3])
 @pytest.mark.parametrize("value", [127, -128])

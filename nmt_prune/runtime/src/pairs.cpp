@@ -8,26 +8,29 @@
 namespace nmt_prune {
 namespace {
 
-constexpr int most_of_pair = 32767 / 128;  // magnitudes of four weights
+// Inputs are at most 128 and none is negative, so that a sum reaches furthest with the weights of one sign alone.
+constexpr int most_of_pair = 32767 / 128;
 constexpr int partners_tried = 32;
 
 }  // namespace
 
 std::int64_t pair_groups(const std::int8_t* groups, std::int64_t stride, int bytes, std::int64_t count,
                          std::uint16_t* order) {
-  const int lanes = bytes / 2;
-  std::vector<std::uint8_t> sums(static_cast<std::size_t>(count) * lanes);
-  std::vector<std::uint8_t> largest(static_cast<std::size_t>(count));
+  // Per lane the weights above zero, then those below.
+  std::vector<std::uint8_t> sums(static_cast<std::size_t>(count * bytes)), largest(static_cast<std::size_t>(count));
   for (std::int64_t group = 0; group < count; ++group, groups += stride) {
-    for (int lane = 0; lane < lanes; ++lane) {
-      const int sum = std::abs(groups[2 * lane]) + std::abs(groups[2 * lane + 1]);
-      sums[group * lanes + lane] = static_cast<std::uint8_t>(std::min(sum, most_of_pair));
+    std::uint8_t* of_group = sums.data() + group * bytes;
+    for (int lane = 0; lane < bytes; lane += 2) {
+      const int one = groups[lane], other = groups[lane + 1];
+      const int above = std::max(one, 0) + std::max(other, 0), below = std::min(one, 0) + std::min(other, 0);
+      of_group[lane] = static_cast<std::uint8_t>(above);
+      of_group[lane + 1] = static_cast<std::uint8_t>(std::min(-below, most_of_pair));
     }
-    largest[group] = *std::max_element(&sums[group * lanes], &sums[group * lanes] + lanes);
+    largest[group] = *std::max_element(of_group, of_group + bytes);
   }
   const auto fit = [&](std::uint16_t a, std::uint16_t b) {
     bool fits = true;
-    for (int lane = 0; lane < lanes; ++lane) fits &= sums[a * lanes + lane] + sums[b * lanes + lane] <= most_of_pair;
+    for (int i = 0; i < bytes; ++i) fits &= sums[a * bytes + i] + sums[b * bytes + i] <= most_of_pair;
     return fits;
   };
   std::vector<std::uint16_t> left(static_cast<std::size_t>(count));
