@@ -108,7 +108,7 @@ class DenseInt8Matrix final : public Matrix {
   }
 
  private:
-  struct Half {  // of a panel's rows, in one place; the other follows
+  struct HalfPlace {  // what half of the rows of a panel have in one place; the other half follows
     std::int8_t bytes[half_rows * 4];
   };
 
@@ -128,22 +128,23 @@ class DenseInt8Matrix final : public Matrix {
     return fours_.data() ? fours_.data() + row / panel_rows * columns4_ * 2 + row % panel_rows / half_rows : nullptr;
   }
 
-  Half* half_at(std::int64_t half) {
-    return reinterpret_cast<Half*>(values_.data()) + half / 2 * columns4_ * 2 + half % 2;
+  HalfPlace* half_at(std::int64_t half) {
+    return reinterpret_cast<HalfPlace*>(values_.data()) + half / 2 * columns4_ * 2 + half % 2;
   }
 
   // Orders the fours of each half of a panel.
   void find_pairs() {
     fours_.grow(static_cast<std::size_t>(panels_of(rows()) * columns4_ * 2));
     paired_.grow(static_cast<std::size_t>(panels_of(rows()) * 2));
-    std::vector<Half> natural(static_cast<std::size_t>(columns4_));
+    std::vector<HalfPlace> natural(static_cast<std::size_t>(columns4_));
     std::vector<std::uint16_t> order(natural.size());
     for (std::int64_t half = 0; half < panels_of(rows()) * 2; ++half) {
-      Half* to = half_at(half);
+      HalfPlace* to = half_at(half);
       std::uint16_t* fours = fours_.data() + half / 2 * columns4_ * 2 + half % 2;
       for (std::int64_t four = 0; four < columns4_; ++four) natural[four] = to[2 * four];
-      paired_[half] = static_cast<std::uint16_t>(pair_groups(reinterpret_cast<const std::int8_t*>(natural.data()),
-                                                             sizeof(Half), sizeof(Half), columns4_, order.data()));
+      const auto* groups = reinterpret_cast<const std::int8_t*>(natural.data());
+      constexpr int size = sizeof(HalfPlace);
+      paired_[half] = static_cast<std::uint16_t>(pair_groups(groups, size, size, columns4_, order.data()));
       for (std::int64_t i = 0; i < columns4_; ++i) {
         to[2 * i] = natural[order[i]];
         fours[2 * i] = order[i];
