@@ -68,7 +68,7 @@ def start(
     files = (output, output if errors is None else errors)
     variables = {**os.environ, "OMP_NUM_THREADS": "1"} if environment is None else environment
     command = [module, *map(str, arguments)]
-    process = _server().Process(target=_main, args=(command, dict(variables), files, folder, typed))
+    process = server().Process(target=_main, args=(command, dict(variables), files, folder, typed))
     process.start()
     return process
 
@@ -97,7 +97,8 @@ def run(
 
 
 @cache
-def _server() -> ForkServerContext:
+def server() -> ForkServerContext:
+    """The server, started. A process has one alone, and whoever starts it decides what it has imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(COMMON))
     with pytest.MonkeyPatch.context() as patch:

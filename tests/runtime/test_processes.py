@@ -18,6 +18,7 @@ from nmt_prune.runtime.engines import make_engine
 from nmt_prune.runtime.translator import Translator
 from nmt_prune.storage.format.compact_file import save_compact
 from nmt_prune.storage.model.splitting import Splitting
+from tests import programs
 from tests.runtime.models import random_model
 
 SOURCE = [["w1", "w2", f"w{number}"] for number in range(3, 9)] * 3
@@ -109,6 +110,7 @@ def test_what_was_said_about_the_splitting_is_pickled_too(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_other_processes_are_given_one(model, method):
+    programs.server()  # else one that has imported nothing would be that of all tests
     translator = Translator(model, threads=2)
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert pool.apply_async(translate, [translator]).get(60) == translate(translator)
