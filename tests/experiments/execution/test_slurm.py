@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -113,6 +113,16 @@ class Cluster:
         """The process whose child trains."""
         return int((self.run(name) / ".lock").read_text().split()[0])
 
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Has a training wait, which could end before anything strikes it."""
+        step = self.step(name)
+        (training,) = Path(f"/proc/{step}/task/{step}/children").read_text().split()
+        os.kill(int(training), signal.SIGSTOP)
+        yield
+        with suppress(ProcessLookupError):  # SLURM has let it go on, for it to end
+            os.kill(int(training), signal.SIGCONT)
+
     def is_trained(self) -> bool:
         """Whether all trainings are done."""
         return all((self.run(name) / "trained.json").exists() for name in NAMES)
@@ -161,14 +171,17 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         follow(run, lambda: cluster.starts(dense) == 1)
         job = cluster.jobs()[f"train_{dense}"]
         assert "gpu:1" in cluster.say("scontrol", "show", "job", job)
-        cluster.say("scontrol", "requeue", job)  # as preemption does: SIGTERM, and the job is queued again
+        with cluster.held(dense):  # as preemption does: SIGTERM, and the job is queued again
+            cluster.say("scontrol", "requeue", job)
         follow(run, lambda: cluster.at_once(job))
         follow(run, lambda: cluster.starts(dense) == 2)
-        cluster.say("scancel", "--signal=USR1", job)  # as before the end of its time: the job queues itself again
+        with cluster.held(dense):  # as before the end of its time: the job queues itself again
+            cluster.say("scancel", "--signal=USR1", job)
         follow(run, lambda: cluster.at_once(job))
         follow(run, lambda: cluster.starts(pruned) == 1)
-        run.terminate()  # which cancels the jobs
-        assert end(run)[0] == 130
+        with cluster.held(pruned):
+            run.terminate()  # which cancels the jobs
+            assert end(run)[0] == 130
         wait_until(lambda: not cluster.jobs())
         assert cluster.log(dense).count(HAS_STOPPED) == 2
         assert cluster.log(pruned).count(HAS_STOPPED) == 1
