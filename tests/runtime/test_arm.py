@@ -9,8 +9,9 @@ from tests.runtime.translating import translations
 
 pytestmark = pytest.mark.slow
 SETS = "from nmt_prune.runtime import _engine; print(*_engine.instruction_sets())"
-FILES = [f"tests/runtime/test_{name}.py" for name in ("matrices", "matrix_refusals")]
-MATRICES = ("-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *FILES)
+FILES = [f"tests/runtime/test_{name}.py" for name in ("matrices", "int8_bounds", "matrix_refusals")]
+PLUGINS = ("--noconftest", "-p", "no:cacheprovider", "-p", "tests.runtime.instruction_sets")
+MATRICES = ("-m", "pytest", "-q", *PLUGINS, *FILES)
 
 
 @pytest.fixture(scope="module")

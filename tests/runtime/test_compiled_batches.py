@@ -10,8 +10,8 @@ from nmt_prune.runtime.torch_engine.engine import TorchEngine
 from nmt_prune.storage.model.kept_values import KeptValues
 from nmt_prune.storage.model.precision import converted
 from tests.runtime.comparing import assert_equal
+from tests.runtime.matrix_forms import SEVEN_BITS
 from tests.runtime.models import random_model
-from tests.runtime.test_matrices import SEVEN_BITS
 from tests.runtime.torch_engine.test_torch_engine import PRE, SHORT, sentences
 
 _engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")

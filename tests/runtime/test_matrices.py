@@ -1,99 +1,26 @@
 """Every form of matrix, by every instruction set that this CPU has, against float64."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
-Floats = np.ndarray[Any, np.dtype[np.float32]]
+from tests.runtime.matrix_forms import (
+    FORMS,
+    SHAPES,
+    Floats,
+    blocks,
+    dense_int8,
+    engine,
+    half_steps,
+    rounded,
+    rows_of,
+    uneven,
+)
 
-SHAPES = [(1, 1), (7, 5), (33, 70), (256, 64), (300, 1500), (520, 130)]
-# Instruction sets without one for products of bytes: inputs of int8 products are rounded to seven bits.
-SEVEN_BITS = ("avx512", "avx2")
 # Most tokens whose inputs are rounded in sparse int8 products too, to be looked up.
 LOOKED_UP = {"avx512vbmi": 70, "avx512vnni": 4, "avx512": 4, "avxvnni": 4, "avx2": 4}
 TOKENS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 24, 31, 33, 40, 64, 70)
-
-
-@pytest.fixture(params=["avx512vbmi", "avx512vnni", "avx512", "avxvnni", "avx2", "dotprod", "portable"])
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param not in engine.instruction_sets():
-        pytest.skip(f"this CPU has no {request.param}")
-    before = engine.instruction_set()
-    engine.use(request.param)
-    yield request.param
-    engine.use(before)
-
-
-def uneven(shape: tuple[int, int]) -> Floats:
-    """Rows of all densities: one full, some empty, if there are so many."""
-    random = np.random.default_rng(0)
-    weight = random.standard_normal(shape, dtype=np.float32)
-    weight *= random.random(shape) < random.random((shape[0], 1)) ** 2
-    weight[0] = random.standard_normal(shape[1])
-    weight[shape[0] // 2 : shape[0] // 2 + shape[0] // 9 + 1] *= shape[0] == 1
-    return weight
-
-
-def blocks(shape: tuple[int, int], rows: int = 4, columns: int = 1) -> Floats:
-    """So many consecutive rows share so many consecutive columns."""
-    values = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
-    whole = uneven((-(-shape[0] // rows), -(-shape[1] // columns))) != 0
-    return values * whole.repeat(rows, axis=0)[: shape[0]].repeat(columns, axis=1)[:, : shape[1]]
-
-
-def rows_of(weight: np.ndarray[Any, Any], mask: np.ndarray[Any, Any] | None = None) -> tuple[np.ndarray[Any, Any], ...]:
-    mask = weight != 0 if mask is None else mask
-    starts = np.concatenate([[0], np.cumsum(mask.sum(1))]).astype(np.int64)
-    return starts, np.nonzero(mask)[1].astype(np.uint32), weight[mask]
-
-
-def rounded(weight: Floats) -> tuple[np.ndarray[Any, np.dtype[np.int8]], Floats]:
-    largest = np.abs(weight).max(1, keepdims=True)
-    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-    return np.rint(weight / scales).astype(np.int8), scales[:, 0]
-
-
-def sparse_float32(weight: Floats) -> tuple[Any, Floats]:
-    return engine.Matrix.sparse(*rows_of(weight), None, weight.shape), weight
-
-
-def sparse_float16(weight: Floats) -> tuple[Any, Floats]:
-    starts, columns, values = rows_of(weight)
-    matrix = engine.Matrix.sparse(starts, columns, values.astype(np.float16), None, weight.shape)
-    return matrix, weight.astype(np.float16).astype(np.float32)
-
-
-def sparse_int8(weight: Floats) -> tuple[Any, Floats]:
-    values, scales = rounded(weight)
-    matrix = engine.Matrix.sparse(*rows_of(values, weight != 0), scales, weight.shape)
-    return matrix, values * scales[:, None]
-
-
-def blocks_int8(weight: Floats) -> tuple[Any, Floats]:
-    values, scales = rounded(weight)
-    matrix = engine.Matrix.blocks(*rows_of(values, weight != 0), scales, weight.shape)
-    return matrix, values * scales[:, None]
-
-
-def dense_int8(weight: Floats) -> tuple[Any, Floats]:
-    values, scales = rounded(weight)
-    return engine.Matrix.dense_int8(values, scales), values * scales[:, None]
-
-
-def dense(weight: Floats) -> tuple[Any, Floats]:
-    return engine.Matrix.dense(weight), weight
-
-
-FORMS: dict[str, Callable[[Floats], tuple[Any, Floats]]] = {
-    "sparse float32": sparse_float32,
-    "sparse float16": sparse_float16,
-    "sparse int8": sparse_int8,
-    "blocks int8": blocks_int8,
-    "dense float32": dense,
-}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -135,11 +62,6 @@ def compare(matrix: Any, weight: Floats) -> None:
             assert (np.abs(matrix.multiply(first, bias, True) - np.maximum(products + bias, 0)) <= bounds).all()
 
 
-def half_steps(x: Floats) -> Floats:
-    """What an input of each token is off by at most, rounded."""
-    return np.abs(x).max(1, keepdims=True) / (64 if engine.instruction_set() in SEVEN_BITS else 127) / 2
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_dense_int8_errs_by_half_a_step_of_the_inputs(instruction_set: str, shape: tuple[int, int]) -> None:
     weight, random = uneven(shape), np.random.default_rng(3)
@@ -179,51 +101,6 @@ def test_a_token_that_is_not_a_number_has_no_product(instruction_set: str, form:
         product = matrix.multiply(x)
         assert np.isnan(product[1][weight[:, 69] != 0]).all()
         np.testing.assert_array_equal(np.delete(product, 1, 0), np.delete(expected, 1, 0))
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_largest_bytes_do_not_saturate(instruction_set: str, sign: int) -> None:
-    weight = np.full((64, 512), 127, dtype=np.int8)
-    weight[1::2] = -128
-    x = np.full((9, 512), sign, dtype=np.float32)
-    ones = np.ones(64, dtype=np.float32)
-    for matrix in (engine.Matrix.dense_int8(weight, ones), engine.Matrix.blocks(*rows_of(weight), ones, weight.shape)):
-        np.testing.assert_allclose(matrix.multiply(x), x @ weight.T.astype(np.float32), rtol=1e-6)
-
-
-@pytest.mark.parametrize("sums", [(128, 127), (128, 128), (127, 130)], ids=str)
-def test_groups_whose_products_have_17_bits_are_not_added_in_16(instruction_set: str, sums: tuple[int, int]) -> None:
-    """Two neighbouring weights of a group of four columns have this sum: 255 in two groups fit, 256 do not."""
-    weight = np.zeros((64, 512), dtype=np.int8)
-    for first, total in zip((0, 4), sums, strict=True):
-        for column in range(4):
-            weight[:, first + column :: 8] = total // 2 + column % 2 * (total % 2)
-    x = np.ones((9, 512), dtype=np.float32)  # the largest input of a token is 128, when what is added to it is 64
-    ones = np.ones(64, dtype=np.float32)
-    for matrix in (engine.Matrix.dense_int8(weight, ones), engine.Matrix.blocks(*rows_of(weight), ones, weight.shape)):
-        for tokens in (3, 4, 9):
-            np.testing.assert_allclose(matrix.multiply(x[:tokens]), x[:tokens] @ weight.T.astype(np.float32), rtol=1e-6)
-
-
-def test_inputs_that_agree_with_a_row_do_not_overflow(instruction_set: str) -> None:
-    """With the largest inputs where a row is above zero and the smallest where it is below, its products reach far."""
-    random = np.random.default_rng(6)
-    weight = random.integers(-127, 128, (64, 512)).astype(np.int8)
-    x = np.sign(weight).astype(np.float32)
-    ones = np.ones(64, dtype=np.float32)
-    for matrix in (engine.Matrix.dense_int8(weight, ones), engine.Matrix.blocks(*rows_of(weight), ones, weight.shape)):
-        for signed in (x, -x):
-            np.testing.assert_allclose(matrix.multiply(signed), signed @ weight.T.astype(np.float32), atol=1e-2)
-
-
-@pytest.mark.parametrize("tokens", [4, 40])
-@pytest.mark.parametrize("sign", [3, -3])
-@pytest.mark.parametrize("value", [127, -128])
-def test_largest_sparse_bytes_do_not_overflow(instruction_set: str, value: int, sign: int, tokens: int) -> None:
-    weight = np.full((8, 700), value, dtype=np.int8)
-    x = np.full((tokens, 700), sign, dtype=np.float32)
-    product = engine.Matrix.sparse(*rows_of(weight), np.ones(8, dtype=np.float32), weight.shape).multiply(x)
-    np.testing.assert_allclose(product, x @ weight.T.astype(np.float32), rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (130, 64), (40, 65), (300, 1500)], ids=str)

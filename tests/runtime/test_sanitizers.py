@@ -22,7 +22,7 @@ from tests.runtime import comparing
 from tests.runtime.torch_engine import test_torch_engine
 # What is found is compared by these tests without sanitizers: fairseq's search takes half of their time.
 comparing.assert_equal = test_torch_engine.fairseq_search = lambda *_, **__: None
-files = ["matrices", "matrix_refusals", "compiled_engine", "compiled_batches", "compiled_refusals"]
+files = ["matrices", "int8_bounds", "matrix_refusals", "compiled_engine", "compiled_batches", "compiled_refusals"]
 files += ["shortlists", "greedy", "alignments", "sampling"]
 files = [f"tests/runtime/test_{name}.py" for name in files]
 sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-k", "not torch and not of_a_large", *files]))
