@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nmt_prune.checkpoints.old_names import upgraded
-from nmt_prune.checkpoints.safe_types import allow_checkpoint_types
+from nmt_prune.checkpoints.safe_types import reading
 from nmt_prune.errors import PruneError
 from nmt_prune.files import atomic_path, file_digest
 from nmt_prune.kinds import CHECKPOINT, refuse_other_kinds
@@ -53,9 +53,9 @@ class Checkpoint:
             PruneError: the file is missing, truncated or not a fairseq checkpoint.
         """
         path = Path(path)
-        allow_checkpoint_types()
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with reading():
+                state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise PruneError(f"checkpoint {path} does not exist") from None
         except IsADirectoryError:

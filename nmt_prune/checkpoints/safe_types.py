@@ -3,10 +3,14 @@
 import argparse
 import sys
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+
+_METERS = ("AverageMeter", "TimeMeter", "StopwatchMeter", "SumMeter")
 
 
 def allow_checkpoint_types() -> None:
@@ -43,23 +47,33 @@ def allow_checkpoint_types() -> None:
             list,
             int,
             OrderedDict,
-            *_meters(),
+            *_loaded_meters(),
         ]
     )
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Lets it read them, and where fairseq is not loaded, while this lasts, something in place of its meters.
+
+    What stands in for them must go again: torch knows one class by each name, and fairseq reads its own.
+    """
+    allow_checkpoint_types()
+    with torch.serialization.safe_globals([] if _loaded_meters() else _named(dict.fromkeys(_METERS, _Meter))):
+        yield
 
 
 class _Meter:
     """Stands in for a fairseq meter, which older checkpoints hold: what it counted is of no use here."""
 
 
-def _meters() -> list[Any]:
-    """The meters of fairseq by the names under which they have been pickled; itself only where it is loaded anyway."""
+def _loaded_meters() -> list[Any]:
+    """The meters of fairseq itself, only where it is loaded anyway."""
     loaded = sys.modules.get("fairseq.logging.meters")
-    kinds = {
-        kind: getattr(loaded, kind, _Meter) for kind in ("AverageMeter", "TimeMeter", "StopwatchMeter", "SumMeter")
-    }
-    return [
-        (found, f"{home}.{kind}")
-        for home in ("fairseq.meters", "fairseq.logging.meters")
-        for kind, found in kinds.items()
-    ]
+    return _named({kind: getattr(loaded, kind) for kind in _METERS}) if loaded else []
+
+
+def _named(meters: dict[str, Any]) -> list[Any]:
+    """Meters by the names under which they have been pickled."""
+    homes = ("fairseq.meters", "fairseq.logging.meters")
+    return [(meter, f"{home}.{kind}") for home in homes for kind, meter in meters.items()]

@@ -8,7 +8,6 @@ from fairseq import checkpoint_utils
 
 from nmt_prune.checkpoints import Checkpoint
 from nmt_prune.checkpoints.own_dictionaries import check_data
-from nmt_prune.checkpoints.safe_types import allow_checkpoint_types
 from nmt_prune.errors import PruneError
 from nmt_prune.pruning.saliency.evidence import Evidence
 from nmt_prune.tasks.evidence import Calibration, default_device, evidence_of
@@ -51,7 +50,6 @@ def load_with_task(checkpoint: Path, data: Path) -> tuple[Any, Any, Any]:
     import nmt_prune.models.shrunk_transformer
     import nmt_prune.tasks.translation_pruning  # noqa: F401  (all are registered by the import)
 
-    allow_checkpoint_types()
     if remark := check_data(Checkpoint.load(checkpoint), data):
         warnings.warn(remark, RuntimeWarning, stacklevel=2)
     try:

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import subprocess
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,24 @@ def test_what_is_missing_or_of_another_kind(run, tmp_path, name):
 def test_meters_are_read_and_left_aside(tmp_path):
     path = save(tmp_path / "old.pt", extra_state=meters())
     assert strip(Checkpoint.load(path))["extra_state"].keys() == {"train_iterator"}
+
+
+READ_BEFORE = """
+import sys, torch
+from nmt_prune.checkpoints import Checkpoint
+assert "fairseq" not in sys.modules
+Checkpoint.load(sys.argv[1])
+import nmt_prune.models
+meters = torch.load(sys.argv[1])["extra_state"]["train_meters"]
+print(meters["train_loss"].avg, type(meters["wall"]).__module__)
+"""
+
+
+@pytest.mark.slow
+def test_fairseq_reads_its_own_meters_where_a_checkpoint_was_read_before_it_was_loaded(tmp_path):
+    path = save(tmp_path / "old.pt", extra_state=meters())
+    said = subprocess.run([sys.executable, "-c", READ_BEFORE, path], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["3.0", "fairseq.logging.meters"]
 
 
 def test_a_stock_checkpoint_becomes_a_masked_ticket(run, tmp_path):
