@@ -99,8 +99,8 @@ wheels: $(READY) ## wheels with the engine, for who has no compiler: for this Py
 wheel-arm: $(READY)
 	export _PYTHON_HOST_PLATFORM=linux-aarch64 && \
 	export SETUPTOOLS_EXT_SUFFIX=".$$($(BIN)/python -c 'import sys; print(sys.implementation.cache_tag)')-$(ARM).so" && \
-	$(WHEEL) -C cmake.define.CMAKE_SYSTEM_NAME=Linux -C cmake.define.CMAKE_SYSTEM_PROCESSOR=aarch64 \
-	  -C cmake.define.CMAKE_CXX_COMPILER=$(ARM)-g++ .
+	$(WHEEL) --config-settings cmake.define.CMAKE_SYSTEM_NAME=Linux --config-settings cmake.define.CMAKE_SYSTEM_PROCESSOR=aarch64 \
+	  --config-settings cmake.define.CMAKE_CXX_COMPILER=$(ARM)-g++ .
 	$(REPAIR)
 
 readmes: $(READY) ## write the tables of the READMEs that are made from the code

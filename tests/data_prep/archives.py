@@ -16,8 +16,8 @@ from sacrebleu.dataset import DATASETS
 from data_prep.corpora import wmt14
 from data_prep.corpora.numbers import generate
 from data_prep.download.archive_table import Archive, read_table
-from data_prep.download.newstest import Newstest
 from data_prep.text.pairs import Pair
+from nmt_prune.files import read_json, write_json
 
 PUBLISHED = Path(wmt14.__file__).with_name("wmt14.tsv")
 
@@ -94,10 +94,17 @@ def write_table(table: Path, rows: list[Archive]) -> None:
 
 
 WHOLE = (3000, 3003)
+SIZES = "sizes.json"
 
 
 def fill_sacrebleu(cache: Path, sizes: tuple[int, int] = WHOLE) -> None:
-    """Puts newstest2013 and the full newstest2014, of number words, where sacreBLEU unpacks its downloads to."""
+    """Puts newstest2013 and the full newstest2014, of number words, where sacreBLEU unpacks its downloads to.
+
+    Args:
+        cache: sacreBLEU's.
+        sizes: sentences of each; :func:`use_sacrebleu` takes so many for the whole of them.
+    """
+    write_json(cache / SIZES, sizes)
     prefixes = {"wmt13": "test/newstest2013", "wmt14/full": "test-full/newstest2014"}
     for (name, prefix), size in zip(prefixes.items(), sizes, strict=True):
         folder = cache / name / "raw" / PurePosixPath(prefix).parent
@@ -115,13 +122,12 @@ def fill_sacrebleu(cache: Path, sizes: tuple[int, int] = WHOLE) -> None:
                     (folder / file).write_text(content, encoding="utf-8")
 
 
-def use_sacrebleu(cache: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int] = WHOLE) -> None:
+def use_sacrebleu(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Has sacreBLEU, which reads its environment variable only when it is imported, use another cache."""
     monkeypatch.setattr(sacrebleu.utils, "SACREBLEU_DIR", str(cache))
-    held_out = {
-        part: Newstest(test.name, size) for (part, test), size in zip(wmt14._HELD_OUT.items(), sizes, strict=True)
-    }
-    monkeypatch.setattr(wmt14, "_HELD_OUT", held_out)
+    if (cache / SIZES).exists():
+        tests = zip(wmt14._HELD_OUT.items(), read_json(cache / SIZES), strict=True)
+        monkeypatch.setattr(wmt14, "_HELD_OUT", {part: test._replace(lines=lines) for (part, test), lines in tests})
     for name in ("wmt13", "wmt14/full"):
         monkeypatch.setattr(DATASETS[name], "_outdir", str(cache / name))
         monkeypatch.setattr(DATASETS[name], "_rawdir", str(cache / name / "raw"))

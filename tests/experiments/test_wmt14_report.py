@@ -5,7 +5,6 @@ import pytest
 from tests.data_prep.archives import fill_sacrebleu, write_training_archives
 from tests.data_prep.mirror import Mirror
 from tests.drawings import texts_of_both
-from tests.experiments.in_turn import FEWER
 from tests.experiments.recipes import run_in_one_process
 
 pytestmark = pytest.mark.slow
@@ -44,7 +43,7 @@ published: [brix2020, gale2019]
 
 def test_the_papers_stand_beside_our_numbers_with_their_conventions(tmp_path, monkeypatch):
     write_training_archives(tmp_path / "mirror", tmp_path / "table.tsv", size=300)
-    fill_sacrebleu(tmp_path / "sacrebleu", FEWER)
+    fill_sacrebleu(tmp_path / "sacrebleu", sizes=(100, 200))
     monkeypatch.setenv("SACREBLEU", str(tmp_path / "sacrebleu"))
     with Mirror(tmp_path / "mirror").running() as mirror:
         table = (tmp_path / "table.tsv").read_text().replace("https://www.statmt.org", mirror.address)
