@@ -95,12 +95,17 @@ wheels: $(READY) ## wheels with the engine, for who has no compiler: for this Py
 	@if command -v $(ARM)-g++ >/dev/null; then $(MAKE) --no-print-directory wheel-arm; \
 	  else echo "no wheel for ARM: there is no $(ARM)-g++ here (Debian: apt-get install g++-$(ARM))" >&2; fi
 
-# Python's headers are those of this machine: for Linux on both processors they say the same.
+# Python's headers are those of this machine: for Linux on both processors they say the same. Debian's ask for a folder
+# of the other processor's.
+HEADERS = $(abspath $(WHEELS))/headers
 wheel-arm: $(READY)
+	rm -rf $(HEADERS) && mkdir -p $(HEADERS) && \
+	ln -s /usr/include/$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH"))') $(HEADERS)/$(ARM)
 	export _PYTHON_HOST_PLATFORM=linux-aarch64 && \
 	export SETUPTOOLS_EXT_SUFFIX=".$$($(BIN)/python -c 'import sys; print(sys.implementation.cache_tag)')-$(ARM).so" && \
 	$(WHEEL) --config-settings cmake.define.CMAKE_SYSTEM_NAME=Linux --config-settings cmake.define.CMAKE_SYSTEM_PROCESSOR=aarch64 \
-	  --config-settings cmake.define.CMAKE_CXX_COMPILER=$(ARM)-g++ .
+	  --config-settings cmake.define.CMAKE_CXX_COMPILER=$(ARM)-g++ --config-settings cmake.define.CMAKE_CXX_FLAGS=-I$(HEADERS) .
+	rm -r $(HEADERS)
 	$(REPAIR)
 
 readmes: $(READY) ## write the tables of the READMEs that are made from the code
