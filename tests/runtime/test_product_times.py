@@ -87,6 +87,22 @@ def test_what_is_measured(values: module.Values, monkeypatch: pytest.MonkeyPatch
             assert more == pytest.approx(34 / 32, rel=0.1)
 
 
+def test_other_work_in_most_rounds_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHAPE", (64, 32))
+    monkeypatch.setattr(module, "BYTES", 1 << 12)
+    calls = 3 * 5  # of a round: numbers of tokens, forms
+    undisturbed = {call: call % module.ROUNDS for call in range(calls)}  # each in another round
+    done = iter(range(calls * module.ROUNDS))
+
+    def time(matrices: object, x: object) -> float:
+        turn, call = divmod(next(done), calls)
+        return float(call) if turn == undisturbed[call] else 100.0 + turn
+
+    monkeypatch.setattr(module, "_time", time)
+    seconds = module.measure("int8")
+    assert [time for times in seconds.values() for time in times.values()] == list(range(calls))
+
+
 def test_a_time_is_that_of_one_product_when_all_matrices_were_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     class Matrix:
         products = 0
