@@ -72,6 +72,15 @@ class MaskedTransformer(stock.TransformerModel):
         """The masks."""
         return getattr(self, MASK_MODULE)
 
+    @property
+    def head_dim(self) -> dict[str, int]:
+        """Width of an attention head by stack."""
+        stacks = {"encoder": self.encoder, "decoder": self.decoder}
+        return {
+            name: next(module.head_dim for module in stack.modules() if hasattr(module, "head_dim"))
+            for name, stack in stacks.items()
+        }
+
     def prepare_for_inference_(self, cfg: Any) -> None:
         """Also lets linear layers skip their zeros on a CPU."""
         super().prepare_for_inference_(cfg)

@@ -27,7 +27,7 @@ from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
 from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
 from nmt_prune.tasks.settled import SETTLED
-from nmt_prune.tasks.start import head_dim, start
+from nmt_prune.tasks.starting import start
 from nmt_prune.tasks.validation_text import ValidationText
 from nmt_prune.tasks.workers import is_master
 from nmt_prune.text.bleu import bleu_metric, tokenizer_of
@@ -83,7 +83,7 @@ class TranslationPruningTask(TranslationTask):
         return super().setup_task(cfg, **kwargs)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """Builds the model and, for a training, its start (see nmt_prune.tasks.start)."""
+        """Builds the model and, for a training, its start (see nmt_prune.tasks.starting)."""
         model = super().build_model(cfg, from_checkpoint)
         if self.cfg.eval_bleu and not self.cfg.eval_tokenized_bleu:
             with exit_on_error():
@@ -98,7 +98,7 @@ class TranslationPruningTask(TranslationTask):
             load_extensions(self.cfg.extension)
             evidence = training_evidence(self, model)
             settings = pruning_settings(self.cfg)
-            pruner = settings.pruner(head_dim(model), evidence)
+            pruner = settings.pruner(model.head_dim, evidence)
             self._rewind_updates = rewind_updates(self.cfg)
             refuse_missing_subsets(self.cfg)
             check_dictionaries(self.cfg, self._dictionaries())
