@@ -20,6 +20,10 @@ from data_prep.text.pairs import Pair
 from nmt_prune.files import read_json, write_json
 
 PUBLISHED = Path(wmt14.__file__).with_name("wmt14.tsv")
+WHOLE = (3000, 3003)
+"""Sentences of newstest2013 and the full newstest2014."""
+
+SIZES = "sizes.json"
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -91,10 +95,6 @@ def write_table(table: Path, rows: list[Archive]) -> None:
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows({**row.model_dump(), "pairs": " ".join(row.pairs)} for row in rows)
-
-
-WHOLE = (3000, 3003)
-SIZES = "sizes.json"
 
 
 def fill_sacrebleu(cache: Path, sizes: tuple[int, int] = WHOLE) -> None:

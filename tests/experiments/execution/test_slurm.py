@@ -119,9 +119,11 @@ class Cluster:
         step = self.step(name)
         (training,) = Path(f"/proc/{step}/task/{step}/children").read_text().split()
         os.kill(int(training), signal.SIGSTOP)
-        yield
-        with suppress(ProcessLookupError):  # SLURM has let it go on, for it to end
-            os.kill(int(training), signal.SIGCONT)
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):  # SLURM has let it go on, for it to end
+                os.kill(int(training), signal.SIGCONT)
 
     def is_trained(self) -> bool:
         """Whether all trainings are done."""
@@ -171,12 +173,12 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         follow(run, lambda: cluster.starts(dense) == 1)
         job = cluster.jobs()[f"train_{dense}"]
         assert "gpu:1" in cluster.say("scontrol", "show", "job", job)
-        with cluster.held(dense):  # as preemption does: SIGTERM, and the job is queued again
-            cluster.say("scontrol", "requeue", job)
+        with cluster.held(dense):
+            cluster.say("scontrol", "requeue", job)  # as preemption does: SIGTERM, and the job is queued again
         follow(run, lambda: cluster.at_once(job))
         follow(run, lambda: cluster.starts(dense) == 2)
-        with cluster.held(dense):  # as before the end of its time: the job queues itself again
-            cluster.say("scancel", "--signal=USR1", job)
+        with cluster.held(dense):
+            cluster.say("scancel", "--signal=USR1", job)  # as before the end of its time: the job queues itself again
         follow(run, lambda: cluster.at_once(job))
         follow(run, lambda: cluster.starts(pruned) == 1)
         with cluster.held(pruned):
