@@ -16,14 +16,15 @@ from nmt_prune.randomness import generator
 
 _BLOCK = 1 << 18  # scores looked at together on a CPU: they stay in its cache
 _HALF = 1 << 16  # values of one half of a score's 32 bits
+_FEW = 1 << 16  # scores that are sooner put in order than counted
 
 
 def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     """Keeps the ``count`` candidates with the highest scores, over all matrices together.
 
     Of equal scores those are kept that are drawn: always the same for the same matrices and scores. Each score is asked
-    for three times and none is kept, so ``scores`` may compute its values on demand, and the whole model's never exist
-    together.
+    for up to three times and none is kept, so ``scores`` may compute its values on demand, and the whole model's never
+    exist together.
 
     Args:
         scores: a float tensor per matrix, on whatever device; higher is better.
@@ -43,7 +44,7 @@ def select(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count
         return {name: mask.clone() for name, mask in candidates.items()}
     if count == 0:
         return {name: torch.zeros_like(mask) for name, mask in candidates.items()}
-    threshold, open_places = _threshold(scores, candidates, count)
+    threshold, open_places = _threshold(scores, candidates, count, total)
     kept, ties = {}, {}
     for name, mask in candidates.items():
         score = _beside(mask, scores[name])
@@ -66,18 +67,27 @@ def _draw(ties: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     return {name: positions[share.to(positions.device)] for (name, positions), share in pairs}
 
 
-def _threshold(scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int) -> tuple[float, int]:
-    """The ``count``-th highest score among the candidates, and how many scores equal to it are to be kept.
+def _threshold(
+    scores: Mapping[str, Tensor], candidates: Mapping[str, Tensor], count: int, total: int
+) -> tuple[float, int]:
+    """The ``count``-th highest score among all ``total`` candidates, and how many equal to it are to be kept.
 
     A radix selection: counts the keys by their upper halves, then those with the right upper half by their lower ones.
     """
+    if total <= _FEW:
+        keys = torch.cat(list(_keys(scores, candidates)))
+        found = keys.kthvalue(total - count + 1).values
+        return _score(found), count - int(torch.count_nonzero(keys > found))
     halves = ((keys >> 16) + _HALF // 2 for keys in _keys(scores, candidates))
     upper, places = _find(_histogram(halves), count)
     upper -= _HALF // 2
     halves = (keys[(keys >> 16) == upper] & (_HALF - 1) for keys in _keys(scores, candidates))
     lower, places = _find(_histogram(halves), places)
-    key = torch.tensor(upper * _HALF + lower, dtype=torch.int32)
-    return float(_swap(key).view(torch.float32)), places
+    return _score(torch.tensor(upper * _HALF + lower, dtype=torch.int32)), places
+
+
+def _score(key: Tensor) -> float:
+    return float(_swap(key).view(torch.float32))
 
 
 def _histogram(halves: Iterable[Tensor]) -> Tensor:

@@ -42,6 +42,13 @@ def random_case(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
     return scores, candidates, draw.randint(0, total)
 
 
+@pytest.fixture(params=[selection._FEW, 0], ids=["few", "counted"])
+def _way(request, monkeypatch):
+    """Both ways to find the threshold; what is small is usually put in order."""
+    monkeypatch.setattr(selection, "_FEW", request.param)
+
+
+@pytest.mark.usefixtures("_way")
 @pytest.mark.parametrize("seeds", [range(start, start + 50) for start in range(0, 300, 50)], ids=str)
 def test_equals_a_full_sort_for_random_shapes_densities_and_ties(seeds):
     for seed in seeds:
@@ -49,6 +56,7 @@ def test_equals_a_full_sort_for_random_shapes_densities_and_ties(seeds):
         assert_best(select(scores, candidates, count), scores, candidates, count)
 
 
+@pytest.mark.usefixtures("_way")
 @on_gpus
 def test_the_same_mask_bit_for_bit_on_a_gpu(there):
     for seed in range(40):
@@ -70,6 +78,7 @@ def test_whole_matrices_give_the_same_mask_as_blocks(monkeypatch):
     assert all(torch.equal(whole[name], in_blocks[name]) for name in whole)
 
 
+@pytest.mark.usefixtures("_way")
 def test_ties_are_drawn_and_not_taken_by_position():
     """Frequent words have the first rows of an embedding, and bfloat16 has few values: no half of them may win."""
     scores = {name: torch.randint(8, (400, 50)).float() for name in ("first", "second")}
