@@ -1,6 +1,5 @@
 """Rewind points: checkpoints of θ_0 and θ_t at exact updates, whatever fairseq's own saving does; which can be had."""
 
-import gc
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -57,6 +56,7 @@ def write_rewind_point(
     model: nn.Module,
     criterion: Any,
     optimizer: Any,
+    scheduler: FairseqLRScheduler | None,
 ) -> Path:
     """Writes ``rewind_<update>.pt``: fp32 weights, masks and optimizer state, in the form of a fairseq checkpoint.
 
@@ -68,11 +68,12 @@ def write_rewind_point(
         model: the model; where there is an fp32 master copy, that is what is saved.
         criterion: the training criterion, whose name fairseq compares when it resumes.
         optimizer: fairseq's optimizer.
+        scheduler: what drives its learning rate.
 
     Raises:
         PruneError: the file cannot be written, or nothing schedules the learning rate.
     """
-    if (scheduler := scheduler_of(optimizer)) is None:
+    if scheduler is None:
         raise PruneError("this optimizer has no learning rate scheduler of fairseq's, whose state a rewind point needs")
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -102,16 +103,6 @@ def write_rewind_point(
         path,
     )
     return path
-
-
-def scheduler_of(optimizer: Any) -> FairseqLRScheduler | None:
-    """The learning rate scheduler that drives an optimizer, which is all of it that fairseq shows to a task."""
-    for referrer in gc.get_referrers(optimizer):
-        # Up to Python 3.10 attributes stand in a dictionary of their own.
-        for owner in gc.get_referrers(referrer) if isinstance(referrer, dict) else [referrer]:
-            if isinstance(owner, FairseqLRScheduler):
-                return owner
-    return None
 
 
 def _container(config: Any) -> Any:

@@ -25,7 +25,8 @@ from nmt_prune.tasks.hardware import refuse_missing_devices
 from nmt_prune.tasks.mask_changes import MaskChanges
 from nmt_prune.tasks.own_dictionaries import check_dictionaries
 from nmt_prune.tasks.refusals import refuse_unsupported
-from nmt_prune.tasks.rewind_points import scheduler_of, write_rewind_point
+from nmt_prune.tasks.rewind_points import write_rewind_point
+from nmt_prune.tasks.schedulers import scheduler_of
 from nmt_prune.tasks.settled import SETTLED
 from nmt_prune.tasks.starting import start
 from nmt_prune.tasks.validation_text import ValidationText
@@ -244,6 +245,7 @@ class TranslationPruningTask(TranslationTask):
     def _write_rewind_point(self, update: int, criterion: Any, optimizer: Any) -> None:
         if update in self._rewind_updates and is_master():
             configs, state = {"task": self.cfg, "model": self._model_cfg}, {KEY: self._dictionaries()}
+            trained = (self._model, criterion, optimizer, self._scheduler)
             with exit_on_error(), self._model.masking.as_held():
-                path = write_rewind_point(self.cfg.save_dir, update, configs, state, self._model, criterion, optimizer)
+                path = write_rewind_point(self.cfg.save_dir, update, configs, state, *trained)
             logger.info(f"wrote the rewind point {path}")
