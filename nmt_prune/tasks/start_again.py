@@ -14,15 +14,9 @@ from nmt_prune.tasks.config import TranslationPruningConfig
 from nmt_prune.tasks.fitting import check_fits
 from nmt_prune.tasks.going_on import refuse_foreign_optimizer, refuse_missing_average
 from nmt_prune.tasks.origin import Origin
-from nmt_prune.tasks.refusals import (
-    are_same,
-    refuse_counting_anew,
-    refuse_inert,
-    refuse_lost_optimizer,
-    refuse_other_flags,
-    refuse_unreachable,
-)
+from nmt_prune.tasks.refusals import refuse_inert, refuse_unreachable
 from nmt_prune.tasks.rewind_points import refuse_passed_points, refuse_unwritten_points
+from nmt_prune.tasks.same_training import are_same, refuse_counting_anew, refuse_lost_optimizer, refuse_other_flags
 from nmt_prune.tasks.settled import how_far
 from nmt_prune.tasks.single_step import refuse_late_threshold
 from nmt_prune.tasks.start import Start, best_is_denser_of, completed, deciding_flags, possible_schedule
