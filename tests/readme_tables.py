@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nmt_prune.experiments.recipe.keys import Keys
 from nmt_prune.experiments.recipe.schema import Recipe
 from nmt_prune.experiments.recipe.sections import Corpus, Search
 from nmt_prune.experiments.recipe.transfer_recipe import TransferRecipe
@@ -61,7 +62,7 @@ def _default(field: FieldInfo) -> str:
 
 def _meaning(model: type[BaseModel], key: str) -> str:
     """From the docstring, else the option of a command; and what is allowed where that is a choice."""
-    attributes = [(inspect.getdoc(one) or "").partition("Attributes:\n")[2] for one in (model, Recipe)]
+    attributes = [(inspect.getdoc(one) or "").partition("Attributes:\n")[2] for one in (model, Keys)]
     found = next(
         filter(None, (re.search(rf"^    {key}: (.*(?:\n        .*)*)", one, re.M) for one in attributes)), None
     )
