@@ -191,7 +191,8 @@ def test_a_recipe_survives_its_scheduler(cluster, tmp_path):
         run = stack.enter_context(cluster.submit("--retries", "1"))
         stack.callback(run.terminate)
         follow(run, lambda: cluster.starts(pruned) == 2)
-        os.kill(cluster.step(pruned), signal.SIGKILL)  # as when memory runs out; Snakemake submits the job again
+        with cluster.held(pruned):
+            os.kill(cluster.step(pruned), signal.SIGKILL)  # as when memory runs out; Snakemake submits the job again
         follow(run, lambda: cluster.is_trained() and (cluster.run(dense) / "scores.json").exists())
         assert cluster.starts(pruned) == 3
         assert cluster.log(pruned).count(HAS_STOPPED) == 1
