@@ -32,6 +32,7 @@ NMT_PRUNE_INLINE RowSums add_two_blocks(RowSums sums, BlockWeights a, const Quan
                                         const Quantized* y) {
   return add_block(add_block(sums, a, x), b, y);
 }
+NMT_PRUNE_INLINE RowSums add_sums(RowSums a, RowSums b) { return _mm256_add_epi32(a, b); }
 
 #else
 
@@ -59,18 +60,47 @@ constexpr std::int64_t most_tokens_of_blocks = 12;
 constexpr std::int64_t most_tokens_of_blocks = 4;
 #endif
 
+// Where dot products wait for their sums, blocks of few tokens take turns with several sums.
 template <int Tokens>
-void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
-                  const float* scales, float* output) {
-  RowSums sums[Tokens][vectors_of_block];
+constexpr int block_turns = adds_dots_slowly && Tokens <= 2 ? 2 : 1;
+
+// Adds the products of one block.
+template <int Tokens>
+NMT_PRUNE_INLINE void add_block_at(const BlockLayout& weights, std::size_t block, const Quantized* x,
+                                   RowSums (&sums)[Tokens][vectors_of_block]) {
+  const std::int8_t* bytes = weights.values + block * block_bytes;
+  const Quantized* inputs = x + static_cast<std::size_t>(weights.fours[block]) * (4 * Tokens);
+  prefetch(bytes + prefetched_bytes);
+  BlockWeights rows[vectors_of_block];
+  NMT_PRUNE_UNROLL
+  for (int v = 0; v < vectors_of_block; ++v) rows[v] = block_at(bytes + v * (block_bytes / vectors_of_block));
   NMT_PRUNE_UNROLL
   for (int t = 0; t < Tokens; ++t) {
     NMT_PRUNE_UNROLL
-    for (int v = 0; v < vectors_of_block; ++v) sums[t][v] = no_row_sums();
+    for (int v = 0; v < vectors_of_block; ++v) {
+      sums[t][v] = add_block(sums[t][v], rows[v], inputs + 4 * t);
+      finish_product(sums[t][v]);
+    }
+  }
+}
+
+template <int Tokens>
+void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
+                  const float* scales, float* output) {
+  constexpr int turns = block_turns<Tokens>;
+  RowSums sums[turns][Tokens][vectors_of_block];
+  NMT_PRUNE_UNROLL
+  for (int turn = 0; turn < turns; ++turn) {
+    NMT_PRUNE_UNROLL
+    for (int t = 0; t < Tokens; ++t) {
+      NMT_PRUNE_UNROLL
+      for (int v = 0; v < vectors_of_block; ++v) sums[turn][t][v] = no_row_sums();
+    }
   }
   std::size_t block = weights.starts[panel];
+  const std::size_t last = weights.starts[panel + 1];
   if constexpr (adds_pairs) {
-    for (const std::size_t last = block + weights.paired[panel]; block < last; block += 2) {
+    for (const std::size_t last_pair = block + weights.paired[panel]; block < last_pair; block += 2) {
       const std::int8_t* bytes = weights.values + block * block_bytes;
       const Quantized* of_one = x + static_cast<std::size_t>(weights.fours[block]) * (4 * Tokens);
       const Quantized* of_other = x + static_cast<std::size_t>(weights.fours[block + 1]) * (4 * Tokens);
@@ -85,31 +115,35 @@ void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t p
       for (int t = 0; t < Tokens; ++t) {
         NMT_PRUNE_UNROLL
         for (int v = 0; v < vectors_of_block; ++v) {
-          sums[t][v] = add_two_blocks(sums[t][v], one[v], of_one + 4 * t, other[v], of_other + 4 * t);
-          finish_product(sums[t][v]);
+          sums[0][t][v] = add_two_blocks(sums[0][t][v], one[v], of_one + 4 * t, other[v], of_other + 4 * t);
+          finish_product(sums[0][t][v]);
         }
       }
     }
   }
-  for (; block < weights.starts[panel + 1]; ++block) {
-    const std::int8_t* bytes = weights.values + block * block_bytes;
-    const Quantized* inputs = x + static_cast<std::size_t>(weights.fours[block]) * (4 * Tokens);
-    prefetch(bytes + prefetched_bytes);
-    BlockWeights rows[vectors_of_block];
-    NMT_PRUNE_UNROLL
-    for (int v = 0; v < vectors_of_block; ++v) rows[v] = block_at(bytes + v * (block_bytes / vectors_of_block));
-    NMT_PRUNE_UNROLL
-    for (int t = 0; t < Tokens; ++t) {
+  if constexpr (turns > 1) {
+    for (; block + turns <= last; block += turns) {
       NMT_PRUNE_UNROLL
-      for (int v = 0; v < vectors_of_block; ++v) {
-        sums[t][v] = add_block(sums[t][v], rows[v], inputs + 4 * t);
-        finish_product(sums[t][v]);
+      for (int turn = 0; turn < turns; ++turn) add_block_at<Tokens>(weights, block + turn, x, sums[turn]);
+    }
+    NMT_PRUNE_UNROLL
+    for (int turn = 1; turn < turns; ++turn) {
+      NMT_PRUNE_UNROLL
+      for (int t = 0; t < Tokens; ++t) {
+        NMT_PRUNE_UNROLL
+        for (int v = 0; v < vectors_of_block; ++v) sums[0][t][v] = add_sums(sums[0][t][v], sums[turn][t][v]);
       }
     }
   }
+  for (; block < last; ++block) add_block_at<Tokens>(weights, block, x, sums[0]);
   const std::int64_t row = panel * block_rows;
   alignas(64) std::int32_t lanes[Tokens][block_rows];
-  std::memcpy(lanes, sums, sizeof lanes);
+  NMT_PRUNE_UNROLL
+  for (int t = 0; t < Tokens; ++t) {
+    NMT_PRUNE_UNROLL
+    for (int v = 0; v < vectors_of_block; ++v)  // all at once as wide as a register would keep them in memory
+      std::memcpy(lanes[t] + v * (block_rows / vectors_of_block), &sums[0][t][v], sizeof(RowSums));
+  }
   finish_int8<Tokens>(job, lanes, row, weights.rows - row, scales, output);
 }
 

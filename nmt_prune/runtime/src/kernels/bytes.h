@@ -41,6 +41,13 @@ constexpr bool adds_pairs = true;
 constexpr bool adds_pairs = false;
 #endif
 
+// Whether a dot product waits some cycles for the sums that it is added to.
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
+constexpr bool adds_dots_slowly = true;
+#else
+constexpr bool adds_dots_slowly = false;
+#endif
+
 #if defined(__AVX2__)
 
 // Without an instruction for dot products, pairs of products are added in 16 bits, which they must not overflow.
@@ -60,6 +67,7 @@ NMT_PRUNE_INLINE Sums dot(Sums sums, Sums a, Sums b) {
 }
 #else
 typedef __m256i Sums;
+NMT_PRUNE_INLINE Sums add_sums(Sums a, Sums b) { return _mm256_add_epi32(a, b); }
 NMT_PRUNE_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
 NMT_PRUNE_INLINE Sums load_bytes(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
 NMT_PRUNE_INLINE Sums same(std::int32_t four) { return _mm256_set1_epi32(four); }
@@ -117,6 +125,7 @@ constexpr int dot_lanes = 4;
 typedef int32x4_t Sums;
 struct Weights { int8x16_t bytes; };
 NMT_PRUNE_INLINE Sums no_sums() { return vdupq_n_s32(0); }
+NMT_PRUNE_INLINE Sums add_sums(Sums a, Sums b) { return vaddq_s32(a, b); }
 NMT_PRUNE_INLINE Weights weights_at(const std::int8_t* at) { return {vld1q_s8(at)}; }
 NMT_PRUNE_INLINE Sums add_dots(Sums sums, Weights weights, const Quantized* x) {
   std::int32_t four;
