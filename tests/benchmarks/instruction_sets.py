@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 
+from nmt_prune.processes import die_with_parent
 from nmt_prune.runtime import _engine
 
 RESTRICTED = {
@@ -74,5 +75,6 @@ def again_restricted(measure: Callable[[str], None]) -> None:
 
 
 def _restricted(name: str, measure: Callable[[str], None]) -> None:
+    die_with_parent()
     _engine.use(name)
     measure(name)
