@@ -73,10 +73,10 @@ class DenseInt8Matrix final : public Matrix {
     const std::size_t count = static_cast<std::size_t>(tokens);
     std::int16_t* quantized = workspace.words.grow(count * columns4_ * 4);
     float* scales = workspace.scales.grow(count);
-    run.quantize(input, tokens, columns(), columns4_, run.dense_int8_most, quantized, scales);
-    run.dense_int8({rows(), columns(), columns4_, panels_of(rows()), values_.data(), scales_.data(), totals_.data(),
-                    fours_.data(), paired_.data()},
-                   quantized, scales, tokens, bias, activation == Activation::relu, output);
+    run.quantize(input, tokens, columns(), columns4_, run.dense_int8.most(tokens), quantized, scales);
+    run.dense_int8.multiply({rows(), columns(), columns4_, panels_of(rows()), values_.data(), scales_.data(),
+                             totals_.data(), fours_.data(), paired_.data()},
+                            quantized, scales, tokens, bias, activation == Activation::relu, output);
   }
 
   void row(std::int64_t index, float* output) const override {

@@ -8,6 +8,14 @@
 
 namespace nmt_prune {
 
+// Dense int8 weights times tokens that Kernels::quantize has rounded.
+struct DenseInt8 {
+  // Tokens that the product of so many likes in a tile, at most.
+  std::int64_t (*most)(std::int64_t tokens);
+  void (*multiply)(const DenseInt8Layout& weights, const void* quantized, const float* scales, std::int64_t tokens,
+                   const float* bias, bool relu, float* output);
+};
+
 struct Kernels {
   const char* name;
 
@@ -41,11 +49,9 @@ struct Kernels {
   // to columns4 * 4, in tiles of so many tokens at most: (columns4, tokens of the tile, 4) each.
   void (*quantize)(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4,
                    std::int64_t most, void* quantized, float* scales);
-  std::int64_t dense_int8_most, blocks_most;  // how many the products like
-  bool adds_pairs;                            // of such groups of int8 weights as pairs.h finds
-  void (*dense_int8)(const DenseInt8Layout& weights, const void* quantized, const float* scales, std::int64_t tokens,
-                     const float* bias, bool relu, float* output);
-  // The same for blocks.
+  bool adds_pairs;  // of such groups of int8 weights as pairs.h finds
+  DenseInt8 dense_int8;
+  std::int64_t blocks_most;  // how many tokens of a tile blocks like
   void (*blocks)(const BlockLayout& weights, const void* quantized, const float* scales, std::int64_t tokens,
                  const float* bias, bool relu, float* output);
 

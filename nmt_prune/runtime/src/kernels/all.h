@@ -18,8 +18,8 @@ namespace NMT_PRUNE_KERNELS {
 
 extern const Kernels kernels;
 const Kernels kernels = {NMT_PRUNE_NAME(NMT_PRUNE_KERNELS), sparse_tile, transpose, sparse_window, finish_window,
-                         lookup_tokens, quantize_for_lookups, sparse_lookups, dense, quantize, int8_block,
-                         most_tokens_of_blocks, adds_pairs, dense_int8, blocks,
+                         lookup_tokens, quantize_for_lookups, sparse_lookups, dense, quantize, adds_pairs,
+                         {int8_most, dense_int8}, most_tokens_of_blocks, blocks,
                          {add, layer_norm, activate, {attend_scattered<float>, attend_together<float>},
                           {attend_scattered<Half>, attend_together<Half>}, to_half, top, highest}};
 

@@ -2,7 +2,8 @@
 // blocks.
 #pragma once
 #include "../layouts.h"
-#include "dense_int8.h"
+#include "int8_inputs.h"
+#include "int8_outputs.h"
 
 namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {

@@ -1,7 +1,8 @@
 // Dense int8 weights times tokens that are quantized on the fly.
 #pragma once
 #include "../layouts.h"
-#include "bytes.h"
+#include "int8_inputs.h"
+#include "int8_outputs.h"
 
 namespace nmt_prune {
 namespace NMT_PRUNE_KERNELS {
@@ -17,6 +18,7 @@ constexpr std::int64_t int8_block = 5;  // the weights of a pair are in register
 #else
 constexpr std::int64_t int8_block = 4;
 #endif
+std::int64_t int8_most(std::int64_t) { return int8_block; }
 
 // Registers of rows in such a pass: sums, weights and products fill all registers that there are. Few tokens wait for
 // the weights, which are read in the order in which they lie where a pass takes all rows of a panel.
@@ -30,95 +32,6 @@ constexpr int int8_vectors = Tokens <= 2 ? panel_rows / dot_lanes : 2;
 template <int Tokens>
 constexpr int int8_vectors = 2;
 #endif
-
-// Tokens are taken in tiles of the same number, but for the last.
-std::int64_t int8_tile(std::int64_t tokens, std::int64_t most) {
-  const std::int64_t passes = (tokens + most - 1) / most;
-  return passes ? (tokens + passes - 1) / passes : 1;
-}
-
-// So many, known when this is compiled, that the compiler makes vectors of them and nothing for the rest.
-constexpr std::int64_t quantized_at_once = 64;
-
-void quantize(const float* input, std::int64_t tokens, std::int64_t columns, std::int64_t columns4, std::int64_t most,
-              void* quantized, float* scales) {
-  const std::int64_t full = int8_tile(tokens, most);
-  for (std::int64_t t = 0; t < tokens; ++t, input += columns) {
-    const std::int64_t in_tile = t % full, first = t - in_tile, tile = tokens - first < full ? tokens - first : full;
-    Quantized* to = static_cast<Quantized*>(quantized) + first * columns4 * 4 + in_tile * 4;
-    const float largest = largest_magnitude(input, columns);
-    const float inverse = largest > 0.0f ? largest_input / largest : 0.0f;
-    scales[t] = largest / largest_input;
-    for (std::int64_t column = 0; column < columns; column += quantized_at_once) {
-      Quantized some[quantized_at_once + 3];
-      const std::int64_t left = columns - column;
-      if (left >= quantized_at_once) {
-        quantize_some(input + column, quantized_at_once, inverse, input_offset, some);
-      } else {
-        quantize_some(input + column, left, inverse, input_offset, some);
-        for (std::int64_t i = left; i < left + 3; ++i) some[i] = input_offset;
-      }
-      for (std::int64_t i = 0; i < quantized_at_once && i < left; i += 4, to += tile * 4) put_four(some + i, to);
-    }
-  }
-}
-
-struct Int8Job {
-  std::int64_t rows;
-  const float* scales;         // of rows
-  const std::int32_t* totals;
-  const float* bias;
-  bool relu;
-};
-
-// Lanes in which sums of so many rows become real values.
-template <int Rows>
-constexpr int finish_lanes = Rows < widest ? Rows : widest;
-template <int Rows>
-using FinishFloats = Floats<finish_lanes<Rows>>;
-template <int Rows>
-using FinishSums = decltype(FinishFloats<Rows>{} < FinishFloats<Rows>{});
-
-// Real values of the sums of as many rows as there are lanes, the first of them in place `part` of the sums.
-template <int Tokens, int Rows>
-NMT_PRUNE_INLINE void finish_part(const Int8Job& job, const std::int32_t (*sums)[Rows], std::int64_t part,
-                                  std::int64_t row, FinishFloats<Rows> bias, const float* scales, float* output,
-                                  std::int64_t stride) {
-  constexpr int lanes = finish_lanes<Rows>;
-  const FinishFloats<Rows> floor = broadcast<lanes>(job.relu ? 0.0f : -__builtin_inff());
-  const FinishFloats<Rows> of_rows = load<lanes>(job.scales + row);
-  FinishSums<Rows> totals;
-  std::memcpy(&totals, job.totals + row, sizeof totals);
-  totals *= input_offset;
-  NMT_PRUNE_UNROLL
-  for (int t = 0; t < Tokens; ++t) {
-    FinishSums<Rows> of_token;
-    std::memcpy(&of_token, sums[t] + part, sizeof of_token);
-    const FinishFloats<Rows> values =
-        __builtin_convertvector(of_token - totals, FinishFloats<Rows>) * (of_rows * scales[t]) + bias;
-    store(output + t * stride, floor > values ? floor : values);
-  }
-}
-
-// Real values of a tile's sums over `count` rows from `row`, at most Rows. Not inline: what it keeps in registers would
-// drive sums out of them.
-template <int Tokens, int Rows>
-__attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t (*sums)[Rows], std::int64_t row,
-                                           std::int64_t count, const float* scales, float* output) {
-  constexpr int lanes = finish_lanes<Rows>;
-  for (std::int64_t part = 0; part < Rows && part < count; part += lanes) {
-    const std::int64_t first = row + part, left = count - part;
-    const FinishFloats<Rows> bias = job.bias ? load_some<lanes>(job.bias + first, left) : FinishFloats<Rows>{};
-    if (left >= lanes) {
-      finish_part<Tokens>(job, sums, part, first, bias, scales, output + first, job.rows);
-      continue;
-    }
-    float some[Tokens][lanes];
-    finish_part<Tokens>(job, sums, part, first, bias, scales, some[0], lanes);
-    for (int t = 0; t < Tokens; ++t)
-      for (std::int64_t i = 0; i < left; ++i) output[t * job.rows + first + i] = some[t][i];
-  }
-}
 
 template <int Tokens>
 void int8_tokens(const DenseInt8Layout& dense, const Int8Job& job, std::int64_t panel, const Quantized* x,
