@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(params=["avx512vbmi", "avx512vnni", "avx512", "avxvnni", "avx2", "dotprod", "portable"])
+@pytest.fixture(params=["amx", "avx512vbmi", "avx512vnni", "avx512", "avxvnni", "avx2", "dotprod", "portable"])
 def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
     engine = pytest.importorskip("nmt_prune.runtime._engine", reason="the compiled engine is not built")
     if request.param not in engine.instruction_sets():

@@ -2,8 +2,14 @@
 
 #include <atomic>
 #include <cstring>
-#ifdef NMT_PRUNE_AVXVNNI
+#ifdef NMT_PRUNE_X86
 #include <cpuid.h>
+#endif
+#ifdef NMT_PRUNE_AMX
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "trial.h"
 #endif
 #if defined(NMT_PRUNE_ARM) && defined(__linux__)
 #include <sys/auxv.h>
@@ -20,6 +26,9 @@ namespace avxvnni { extern const Kernels kernels; }
 namespace avx512 { extern const Kernels kernels; }
 namespace avx512vnni { extern const Kernels kernels; }
 namespace avx512vbmi { extern const Kernels kernels; }
+#ifdef NMT_PRUNE_AMX
+namespace amx { extern const DenseInt8 dense_int8_kernels; }
+#endif
 #endif
 #ifdef NMT_PRUNE_ARM
 namespace dotprod { extern const Kernels kernels; }
@@ -32,6 +41,28 @@ namespace {
 bool has_avxvnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 4));
+}
+#endif
+
+#ifdef NMT_PRUNE_AMX
+// Of Linux: a process has to ask for the registers.
+bool has_amx() {
+  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  constexpr unsigned tiles_of_bytes = 1u << 24 | 1u << 25;     // AMX-TILE, AMX-INT8
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & tiles_of_bytes) == tiles_of_bytes &&
+         syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+// All but dense products are those of vectors.
+const Kernels& with_tiles() {
+  static const Kernels kernels = [] {
+    Kernels changed = avx512vbmi::kernels;
+    changed.name = "amx";
+    changed.dense_int8 = amx::dense_int8_kernels;
+    return changed;
+  }();
+  return kernels;
 }
 #endif
 
@@ -57,7 +88,11 @@ std::vector<const Kernels*> detect() {
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
-  if (has_vnni && __builtin_cpu_supports("avx512vbmi")) found.push_back(&avx512vbmi::kernels);
+  const bool has_vbmi = has_vnni && __builtin_cpu_supports("avx512vbmi");
+#ifdef NMT_PRUNE_AMX
+  if (has_vbmi && has_amx() && is_worth_it(with_tiles(), avx512vbmi::kernels)) found.push_back(&with_tiles());
+#endif
+  if (has_vbmi) found.push_back(&avx512vbmi::kernels);
   if (has_vnni) found.push_back(&avx512vnni::kernels);
   if (has_avx512) found.push_back(&avx512::kernels);
 #ifdef NMT_PRUNE_AVXVNNI
