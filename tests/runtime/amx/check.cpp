@@ -14,10 +14,11 @@ namespace {
 
 // Arrays end where the layout ends: reads past that are errors of memory.
 struct Weights {
-  std::vector<std::int8_t> values;
+  std::vector<std::int8_t> values, backwards;
   std::vector<float> scales;
   std::vector<std::int32_t> totals;
-  DenseInt8Layout layout;
+  std::vector<std::uint16_t> fours, paired;
+  DenseInt8Layout layout, in_order;  // the same, as where an instruction set adds pairs and orders fours of columns
 
   Weights(std::int64_t rows, std::int64_t columns, std::mt19937& random) {
     const std::int64_t columns4 = (columns + 3) / 4, panels = (rows + panel_rows - 1) / panel_rows;
@@ -28,7 +29,19 @@ struct Weights {
       scales.push_back(0.001f * static_cast<float>(1 + i % 7));
       totals.push_back(byte(random));
     }
+    for (std::int64_t panel = 0; panel < panels; ++panel) {
+      for (std::int64_t four = columns4 - 1; four >= 0; --four) {
+        const auto from = values.begin() + (panel * columns4 + four) * panel_rows * 4;
+        backwards.insert(backwards.end(), from, from + panel_rows * 4);
+        fours.insert(fours.end(), 2, static_cast<std::uint16_t>(four));
+      }
+    }
+    paired.resize(static_cast<std::size_t>(panels * 2));
     layout = {rows, columns, columns4, panels, values.data(), scales.data(), totals.data(), nullptr, nullptr};
+    in_order = layout;
+    in_order.values = backwards.data();
+    in_order.fours = fours.data();
+    in_order.paired = paired.data();
   }
 };
 
@@ -71,9 +84,9 @@ int main() {
         for (float& value : bias) value = normal(random);
         for (const bool relu : {false, true}) {
           const float* shift = relu ? bias.data() : nullptr;
-          const auto found = product(tiles_of_16, weights.layout, input, tokens, shift, relu);
           const auto expected = product(vectors, weights.layout, input, tokens, shift, relu);
-          if (found != expected) {
+          if (product(tiles_of_16, weights.layout, input, tokens, shift, relu) != expected ||
+              product(tiles_of_16, weights.in_order, input, tokens, shift, relu) != expected) {
             std::fprintf(stderr, "%d rows, %d columns, %d tokens: another product\n", static_cast<int>(rows),
                          static_cast<int>(columns), static_cast<int>(tokens));
             return 1;

@@ -87,6 +87,11 @@ void dense_int8_by_tiles(const DenseInt8Layout& weights, const void* quantized, 
   const Int8Job job{weights.rows, weights.scales, weights.totals, bias, relu};
   const Quantized* x = static_cast<const Quantized*>(quantized);
   const std::int64_t stride = weights.columns4 * 4, last = tokens - tile_tokens;
+  if (weights.fours) {  // another instruction set has laid them out in pairs
+    for (std::int64_t t = 0; t < tokens; ++t)
+      dense_int8(weights, x + t * stride, scales + t, 1, bias, relu, output + t * weights.rows);
+    return;
+  }
   alignas(64) std::int32_t sums[2][tile_tokens][panel_rows];
   _tile_loadconfig(&all_full);
   for (std::int64_t panel = 0; panel < weights.panels; ++panel) {
