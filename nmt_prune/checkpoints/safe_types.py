@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+_ONE_AT_A_TIME = threading.RLock()
 _METERS = ("AverageMeter", "TimeMeter", "StopwatchMeter", "SumMeter")
 
 
@@ -56,11 +58,14 @@ def allow_checkpoint_types() -> None:
 def reading() -> Iterator[None]:
     """Lets it read them, and where fairseq is not loaded, while this lasts, something in place of its meters.
 
-    What stands in for them must go again: torch knows one class by each name, and fairseq reads its own.
+    What stands in for them must go again: torch knows one class by each name, and fairseq reads its own. What torch
+    knows holds for all threads, so these wait for each other.
     """
-    allow_checkpoint_types()
-    with torch.serialization.safe_globals([] if _loaded_meters() else _named(dict.fromkeys(_METERS, _Meter))):
-        yield
+    with _ONE_AT_A_TIME:
+        allow_checkpoint_types()
+        stand_ins = [] if _loaded_meters() else _named(dict.fromkeys(_METERS, _Meter))
+        with torch.serialization.safe_globals(stand_ins):
+            yield
 
 
 class _Meter:

@@ -144,6 +144,33 @@ def test_fairseq_reads_its_own_meters_where_a_checkpoint_was_read_before_it_was_
     assert said.split() == ["3.0", "fairseq.logging.meters"]
 
 
+READ_BY_TWO = """
+import sys, threading, torch
+from nmt_prune.checkpoints.safe_types import reading
+
+def read_first():
+    with reading():
+        has_begun.set()
+        may_end.wait()
+
+has_begun, may_end = threading.Event(), threading.Event()
+first = threading.Thread(target=read_first)
+first.start()
+has_begun.wait()
+threading.Timer(0.2, may_end.set).start()
+with reading():
+    first.join()
+    print(len(torch.load(sys.argv[1])["extra_state"]["train_meters"]))
+"""
+
+
+@pytest.mark.slow
+def test_two_threads_read_meters(tmp_path):
+    path = save(tmp_path / "old.pt", extra_state=meters())
+    ran = subprocess.run([sys.executable, "-c", READ_BY_TWO, path], capture_output=True, text=True)
+    assert ran.stdout == "2\n", ran.stderr
+
+
 def test_a_stock_checkpoint_becomes_a_masked_ticket(run, tmp_path):
     state = toy_state()
     state["cfg"]["model"] |= {"_name": "transformer_tiny", "arch": "transformer_tiny"}
