@@ -157,10 +157,10 @@ def test_some_rows_are_a_matrix_of_their_own(instruction_set: str, form: str) ->
     random = np.random.default_rng(5)
     for weight in (uneven((520, 130)), blocks((520, 130)), uneven((33, 1100))):
         matrix = engine.Matrix.dense_int8(weight) if form == "dense int8" else FORMS[form](weight)[0]
-        x = random.standard_normal((7, weight.shape[1]), dtype=np.float32)
+        x = random.standard_normal((40, weight.shape[1]), dtype=np.float32)
         for count in (1, 29, 33):
             rows = np.sort(random.choice(len(weight), count, replace=False)).astype(np.int32)
-            for tokens in (2, 7):
+            for tokens in (2, 7, 40):
                 some = matrix.select(rows, tokens)
                 # Rows of several blocks share few of them.
                 expected = "dense int8" if form == "blocks int8" else form

@@ -59,7 +59,7 @@ class BlockMatrix final : public Matrix {
   }
 
   // Rows of several panels share few blocks.
-  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t) const override {
+  std::unique_ptr<Matrix> select(const std::vector<std::int32_t>& rows, std::int64_t tokens) const override {
     std::vector<std::int8_t> values(rows.size() * static_cast<std::size_t>(columns()));
     std::vector<float> scales;
     std::int8_t* to = values.data();
@@ -68,7 +68,7 @@ class BlockMatrix final : public Matrix {
       scales.push_back(scales_[row]);
       to += columns();
     }
-    return dense_int8_matrix(values.data(), scales.data(), static_cast<std::int64_t>(rows.size()), columns());
+    return dense_int8_matrix(values.data(), scales.data(), static_cast<std::int64_t>(rows.size()), columns(), tokens);
   }
 
   const char* format() const override { return "blocks int8"; }
