@@ -127,14 +127,15 @@ def alternate(
 
     Args:
         calls: what to measure.
-        rounds: how many rounds each takes part in.
+        rounds: how many rounds each takes part in, spread over all of them.
         repeats: calls of a round, which is their mean.
         clocks: the CPU seconds of those that run in processes of their own.
     """
     own = clocks or {}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(max(rounds.values())):
-        names = [name for name in calls if number < rounds[name]]
+    most = max(rounds.values())
+    for number in range(most):
+        names = [name for name in calls if number * rounds[name] % most < rounds[name]]
         for place in range(len(names)):
             name = names[(number + place) % len(names)]
             clock = own.get(name, time.process_time)
