@@ -55,15 +55,27 @@ def test_shipped_recipes_load_by_name(name):
         assert {50, 80, 90} <= set(recipe.ladder)
 
 
+DEPLOYED = {
+    "deployed-libreoffice-help": (
+        {f"shallow-{name}-dense-seed1" for name in ("gmp", "blocks", "student")},
+        {"dense-longer-x3-seed1", "small-dense-longer-90-seed1", "shallow-gmp-90-seed1"},
+    ),
+    "deployed-wide-libreoffice-help": (
+        {"narrow-student-dense-seed1"},
+        {"dense-longer-x3-seed1", "small-dense-longer-90-seed1", "narrow-student-1-seed1", "blocks-80-seed1"},
+    ),
+}
+"""Runs that are dense teachers' equals, and some that learn from translations."""
+
+
 @pytest.mark.usefixtures("fairseq_starts_at_once")
-def test_what_is_deployed_and_its_controls_learn_from_the_same_translations():
-    runs = expand(load_recipe("deployed-libreoffice-help"))
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_what_is_deployed_and_its_controls_learn_from_the_same_translations(name):
+    runs = expand(load_recipe(name))
     without = {run.name for run in runs if not (run.settings.get("teacher") or {}).get("sequence")}
-    dense = {f"shallow-{name}-dense-seed1" for name in ("gmp", "blocks", "student")}
+    dense, taught = DEPLOYED[name]
     assert without == {"dense-seed1", "distilled-seed1", *dense}
-    assert {"dense-longer-x3-seed1", "small-dense-longer-90-seed1", "shallow-gmp-90-seed1"} <= {
-        run.name for run in runs
-    }
+    assert taught <= {run.name for run in runs}
 
 
 def test_at_the_frontier_ours_has_no_more_updates_behind_it_than_the_longest_ticket():
