@@ -85,9 +85,10 @@ NMT_PRUNE_INLINE void add_block_at(const BlockLayout& weights, std::size_t block
   }
 }
 
+// The sums of one panel's rows.
 template <int Tokens>
-void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
-                  const float* scales, float* output) {
+NMT_PRUNE_INLINE void sum_blocks(const BlockLayout& weights, std::int64_t panel, const Quantized* x,
+                                 std::int32_t (*lanes)[block_rows]) {
   constexpr int turns = block_turns<Tokens>;
   RowSums sums[turns][Tokens][vectors_of_block];
   NMT_PRUNE_UNROLL
@@ -137,23 +138,33 @@ void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t p
     }
   }
   for (; block < last; ++block) add_block_at<Tokens>(weights, block, x, sums[0]);
-  const std::int64_t row = panel * block_rows;
-  alignas(64) std::int32_t lanes[Tokens][block_rows];
   NMT_PRUNE_UNROLL
   for (int t = 0; t < Tokens; ++t) {
     NMT_PRUNE_UNROLL
     for (int v = 0; v < vectors_of_block; ++v)  // all at once as wide as a register would keep them in memory
       std::memcpy(lanes[t] + v * (block_rows / vectors_of_block), &sums[0][t][v], sizeof(RowSums));
   }
-  finish_int8<Tokens>(job, lanes, row, weights.rows - row, scales, output);
+}
+
+// Panels whose sums are finished together: those of one token take as long to call as to finish.
+template <int Tokens>
+constexpr std::int64_t panels_at_once = Tokens == 1 ? 8 : 1;
+
+template <int Tokens>
+void block_tokens(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, std::int64_t panels,
+                  const Quantized* x, const float* scales, float* output) {
+  alignas(64) std::int32_t lanes[panels_at_once<Tokens> * Tokens][block_rows];
+  for (std::int64_t i = 0; i < panels; ++i) sum_blocks<Tokens>(weights, panel + i, x, lanes + i * Tokens);
+  const std::int64_t row = panel * block_rows;
+  finish_int8<Tokens>(job, lanes, row, weights.rows - row, scales, output, panels);
 }
 
 // So many tokens, at most Tokens.
 template <int Tokens>
-void block_pass(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, const Quantized* x,
-                const float* scales, std::int64_t tokens, float* output) {
-  if (tokens == Tokens) return block_tokens<Tokens>(weights, job, panel, x, scales, output);
-  if constexpr (Tokens > 1) block_pass<Tokens - 1>(weights, job, panel, x, scales, tokens, output);
+void block_pass(const BlockLayout& weights, const Int8Job& job, std::int64_t panel, std::int64_t panels,
+                const Quantized* x, const float* scales, std::int64_t tokens, float* output) {
+  if (tokens == Tokens) return block_tokens<Tokens>(weights, job, panel, panels, x, scales, output);
+  if constexpr (Tokens > 1) block_pass<Tokens - 1>(weights, job, panel, panels, x, scales, tokens, output);
 }
 
 void blocks(const BlockLayout& weights, const void* quantized, const float* scales, std::int64_t tokens,
@@ -162,10 +173,13 @@ void blocks(const BlockLayout& weights, const void* quantized, const float* scal
   const Int8Job job{weights.rows, weights.scales, weights.totals, bias, relu};
   const Quantized* x = static_cast<const Quantized*>(quantized);
   const std::int64_t stride = weights.columns4 * 4, tile = int8_tile(tokens, most);
-  for (std::int64_t panel = 0; panel < weights.panels; ++panel)
+  const std::int64_t step = tokens == 1 ? panels_at_once<1> : 1;
+  for (std::int64_t panel = 0; panel < weights.panels; panel += step) {
+    const std::int64_t left = weights.panels - panel, panels = left < step ? left : step;
     for (std::int64_t t = 0; t < tokens; t += tile)
-      block_pass<most>(weights, job, panel, x + t * stride, scales + t, tokens - t < tile ? tokens - t : tile,
+      block_pass<most>(weights, job, panel, panels, x + t * stride, scales + t, tokens - t < tile ? tokens - t : tile,
                        output + t * weights.rows);
+  }
 }
 
 }  // namespace

@@ -43,23 +43,26 @@ NMT_PRUNE_INLINE void finish_part(const Int8Job& job, const std::int32_t (*sums)
   }
 }
 
-// Real values of a tile's sums over `count` rows from `row`, at most Rows. Not inline: what it keeps in registers would
-// drive sums out of them.
+// Real values of a tile's sums over `count` rows from `row`, at most Rows, or of those of several tiles of rows, one
+// after the other. Not inline: what it keeps in registers would drive sums out of them.
 template <int Tokens, int Rows>
 __attribute__((noinline)) void finish_int8(const Int8Job& job, const std::int32_t (*sums)[Rows], std::int64_t row,
-                                           std::int64_t count, const float* scales, float* output) {
+                                           std::int64_t count, const float* scales, float* output,
+                                           std::int64_t tiles = 1) {
   constexpr int lanes = finish_lanes<Rows>;
-  for (std::int64_t part = 0; part < Rows && part < count; part += lanes) {
-    const std::int64_t first = row + part, left = count - part;
-    const FinishFloats<Rows> bias = job.bias ? load_some<lanes>(job.bias + first, left) : FinishFloats<Rows>{};
-    if (left >= lanes) {
-      finish_part<Tokens>(job, sums, part, first, bias, scales, output + first, job.rows);
-      continue;
+  for (; tiles > 0; --tiles, sums += Tokens, row += Rows, count -= Rows) {
+    for (std::int64_t part = 0; part < Rows && part < count; part += lanes) {
+      const std::int64_t first = row + part, left = count - part;
+      const FinishFloats<Rows> bias = job.bias ? load_some<lanes>(job.bias + first, left) : FinishFloats<Rows>{};
+      if (left >= lanes) {
+        finish_part<Tokens>(job, sums, part, first, bias, scales, output + first, job.rows);
+        continue;
+      }
+      float some[Tokens][lanes];
+      finish_part<Tokens>(job, sums, part, first, bias, scales, some[0], lanes);
+      for (int t = 0; t < Tokens; ++t)
+        for (std::int64_t i = 0; i < left; ++i) output[t * job.rows + first + i] = some[t][i];
     }
-    float some[Tokens][lanes];
-    finish_part<Tokens>(job, sums, part, first, bias, scales, some[0], lanes);
-    for (int t = 0; t < Tokens; ++t)
-      for (std::int64_t i = 0; i < left; ++i) output[t * job.rows + first + i] = some[t][i];
   }
 }
 
